@@ -1,0 +1,203 @@
+//! Names and amounts that are valid by construction.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// Says which input is invalid and what would be valid.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct InvalidInput(pub String);
+
+/// Checks the length and the characters of a name.
+fn check_name(
+    what: &str,
+    text: &str,
+    max_chars: usize,
+    allowed: fn(char) -> bool,
+    allowed_text: &str,
+) -> Result<(), InvalidInput> {
+    if text.is_empty() || text.len() > max_chars {
+        return Err(InvalidInput(format!(
+            "{what} must have 1 to {max_chars} characters, got {}",
+            text.chars().count()
+        )));
+    }
+    match text.chars().find(|c| !allowed(*c)) {
+        Some(c) => Err(InvalidInput(format!(
+            "{what} may contain only {allowed_text}, found {c:?}"
+        ))),
+        None => Ok(()),
+    }
+}
+
+fn is_name_char(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | '@')
+}
+
+fn is_key_char(c: char) -> bool {
+    c.is_ascii_graphic()
+}
+
+/// Defines a validated text type: one line of difference, one definition.
+macro_rules! name_type {
+    (
+        $(#[$doc:meta])* $name:ident,
+        $what:literal, $max:literal, $allowed:ident, $allowed_text:literal
+    ) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+        #[serde(transparent)]
+        pub struct $name(String);
+
+        impl $name {
+            /// The longest allowed text, in bytes; every allowed character is ASCII.
+            pub const MAX_LEN: usize = $max;
+
+            /// Accepts a text of 1 to [`Self::MAX_LEN`] allowed characters.
+            ///
+            /// # Errors
+            ///
+            /// [`InvalidInput`] says what is wrong with the text.
+            pub fn new(text: impl Into<String>) -> Result<Self, InvalidInput> {
+                let text = text.into();
+                check_name($what, &text, $max, $allowed, $allowed_text)?;
+                Ok(Self(text))
+            }
+
+            /// Returns the text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = InvalidInput;
+
+            fn from_str(text: &str) -> Result<Self, InvalidInput> {
+                Self::new(text)
+            }
+        }
+    };
+}
+
+name_type!(
+    /// Names what is for sale: 1 to 64 of `A–Z a–z 0–9 - _ . : @`.
+    Sku, "sku", 64, is_name_char, "A-Z a-z 0-9 - _ . : @"
+);
+
+name_type!(
+    /// Names who buys: 1 to 64 of `A–Z a–z 0–9 - _ . : @`.
+    BuyerId, "buyer_id", 64, is_name_char, "A-Z a-z 0-9 - _ . : @"
+);
+
+name_type!(
+    /// Names one purchase of one buyer, chosen by the buyer: 1 to 128 visible ASCII
+    /// characters.
+    IdempotencyKey, "Idempotency-Key", 128, is_key_char, "visible ASCII characters"
+);
+
+/// Names an order: a UUID of version 7, so that orders sort by time.
+///
+/// # Source
+///
+/// RFC 9562, section 5.7.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct OrderId(pub Uuid);
+
+impl OrderId {
+    /// Makes a new identifier from the current time and random bits.
+    #[must_use]
+    pub fn now() -> Self {
+        Self(Uuid::now_v7())
+    }
+}
+
+impl fmt::Display for OrderId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// How many units one purchase asks for.
+///
+/// # Units
+///
+/// Whole units, 1 to [`Units::MAX`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct Units(i64);
+
+impl Units {
+    /// The most units one purchase may ask for. A larger number is a mistake of the
+    /// caller, and sums over all orders of a SKU stay far below `i64::MAX`.
+    pub const MAX: i64 = 1_000_000;
+
+    /// Accepts 1 to [`Units::MAX`].
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidInput`] names the allowed range.
+    pub fn new(units: i64) -> Result<Self, InvalidInput> {
+        if (1..=Self::MAX).contains(&units) {
+            Ok(Self(units))
+        } else {
+            Err(InvalidInput(format!(
+                "units must be between 1 and {}, got {units}",
+                Self::MAX
+            )))
+        }
+    }
+
+    /// Returns the number of units.
+    #[must_use]
+    pub fn get(self) -> i64 {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_limited_in_length_and_characters() {
+        assert!(Sku::new("tee-shirt.v2").is_ok());
+        assert!(Sku::new("").is_err());
+        assert!(Sku::new("x".repeat(64)).is_ok());
+        assert!(Sku::new("x".repeat(65)).is_err());
+        assert!(Sku::new("a{b}").is_err(), "braces would split a Redis hash tag");
+        assert!(BuyerId::new("a b").is_err());
+        assert!(IdempotencyKey::new("\"8e03978e\"").is_ok());
+        assert!(IdempotencyKey::new("k".repeat(129)).is_err());
+        assert!(IdempotencyKey::new("tab\t").is_err());
+    }
+
+    #[test]
+    fn units_stop_at_both_ends() {
+        assert!(Units::new(0).is_err());
+        assert!(Units::new(-1).is_err());
+        assert!(Units::new(1).is_ok());
+        assert!(Units::new(Units::MAX).is_ok());
+        assert!(Units::new(Units::MAX + 1).is_err());
+    }
+
+    #[test]
+    fn an_error_names_the_thing_and_the_limit() {
+        let error = Sku::new("a b").expect_err("a blank is not allowed");
+        assert_eq!(
+            error.to_string(),
+            "sku may contain only A-Z a-z 0-9 - _ . : @, found ' '"
+        );
+    }
+}

@@ -1,0 +1,11 @@
+#![doc = include_str!("../README.md")]
+
+mod audit;
+mod ids;
+mod order;
+mod strategy;
+
+pub use audit::{Audit, AuditCounts, Verdict};
+pub use ids::{BuyerId, IdempotencyKey, InvalidInput, OrderId, Sku, Units};
+pub use order::{Order, OrderStatus, PurchaseRequest, Stock, StockTerms};
+pub use strategy::{InventoryStrategy, Placement, Store, StrategyError};

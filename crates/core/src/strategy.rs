@@ -1,0 +1,114 @@
+//! The one trait that all three phases implement.
+
+use std::fmt;
+
+use crate::{Order, PurchaseRequest, Sku, Stock};
+
+/// Sells limited stock to a crowd.
+///
+/// A refusal is an answer, not an error: see [`Placement`]. An error means that the
+/// system could not answer: see [`StrategyError`].
+pub trait InventoryStrategy: Send + Sync + 'static {
+    /// The value of `--strategy` that selects this implementation.
+    const NAME: &'static str;
+
+    /// Turns a purchase request into an order, or refuses it.
+    ///
+    /// The same key by the same buyer always gets the same order: also when the first
+    /// answer was lost, also when the stock ran out in between, also concurrently.
+    /// What is promised about stock differs: each implementation says so first.
+    ///
+    /// # Errors
+    ///
+    /// [`StrategyError`]. After `Unavailable`, `Busy` and `OutcomeUnknown` the buyer may
+    /// send the same request again with the same key.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future leaves either a whole order or none, and no unit is lost. The
+    /// buyer learns which by sending the same request again with the same key.
+    fn place_order(
+        &self,
+        request: &PurchaseRequest,
+    ) -> impl Future<Output = Result<Placement, StrategyError>> + Send;
+
+    /// Reads the stock of a SKU from PostgreSQL.
+    ///
+    /// # Errors
+    ///
+    /// [`StrategyError::UnknownSku`], or a store could not be read.
+    ///
+    /// # Cancel safety
+    ///
+    /// Reads only; a dropped future has no effect.
+    fn stock(
+        &self,
+        sku: &Sku,
+    ) -> impl Future<Output = Result<Stock, StrategyError>> + Send;
+}
+
+/// The answer to a purchase request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Placement {
+    /// The buyer has the units.
+    Accepted {
+        /// The durable order.
+        order: Order,
+        /// Whether an earlier request with the same key had placed it.
+        replayed: bool,
+    },
+    /// Fewer units are available than were asked for.
+    SoldOut,
+    /// The buyer would have more units than the SKU's limit per buyer.
+    LimitReached,
+}
+
+/// A store that a strategy depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Store {
+    /// The only truth.
+    PostgreSql,
+    /// A hint (phase 3 only).
+    Redis,
+}
+
+impl fmt::Display for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::PostgreSql => "PostgreSQL",
+            Self::Redis => "Redis",
+        })
+    }
+}
+
+/// Why the system could not answer a request.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StrategyError {
+    /// No such SKU was created.
+    #[error("unknown SKU")]
+    UnknownSku,
+    /// The buyer used this key for a request with other contents.
+    #[error("the idempotency key was used for another request")]
+    KeyReused,
+    /// Too many requests are waiting; nothing was done.
+    #[error("too many requests are waiting")]
+    Busy,
+    /// A store cannot be reached; nothing was done.
+    #[error("{store} is not available")]
+    Unavailable {
+        /// Which store.
+        store: Store,
+    },
+    /// The connection broke during COMMIT: the order exists or it does not.
+    #[error("the outcome is unknown")]
+    OutcomeUnknown,
+    /// A store answered with an error that is not the buyer's doing; nothing was done.
+    #[error("{store} failed")]
+    Store {
+        /// Which store.
+        store: Store,
+        /// What it said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}

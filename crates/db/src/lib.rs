@@ -1,0 +1,13 @@
+#![doc = include_str!("../README.md")]
+
+pub mod audit;
+mod error;
+mod migrate;
+pub mod orders;
+mod pool;
+pub mod schema;
+pub mod skus;
+
+pub use error::DbError;
+pub use migrate::migrate;
+pub use pool::{Connection, Pool, PoolOptions};

@@ -1,0 +1,40 @@
+//! Brings the schema up to date.
+
+use diesel_async::{
+    AsyncConnection, AsyncMigrationHarness, AsyncPgConnection, SimpleAsyncConnection,
+};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+
+use crate::DbError;
+
+const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations");
+
+/// Any number that all instances agree on: "flash" in ASCII.
+const ADVISORY_LOCK: i64 = 0x66_6c_61_73_68;
+
+/// Runs the pending migrations, one instance at a time.
+///
+/// Needs a multi-threaded tokio runtime. Waits for other instances that migrate.
+///
+/// # Errors
+///
+/// [`DbError::Migration`] names the migration or says why there is no connection.
+///
+/// # Cancel safety
+///
+/// A migration runs in a transaction: a dropped future leaves it done or not begun.
+///
+/// # Source
+///
+/// PostgreSQL 16, section 13.3.5 "Advisory Locks": a session-level lock is released when
+/// the session ends, so it needs no clean-up when this process dies.
+pub async fn migrate(url: &str) -> Result<(), DbError> {
+    let mut conn = AsyncPgConnection::establish(url)
+        .await
+        .map_err(|error| DbError::Migration(Box::new(error)))?;
+    conn.batch_execute(&format!("SELECT pg_advisory_lock({ADVISORY_LOCK})")).await?;
+
+    let mut harness = AsyncMigrationHarness::new(conn);
+    harness.run_pending_migrations(MIGRATIONS).map_err(DbError::Migration)?;
+    Ok(())
+}

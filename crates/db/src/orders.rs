@@ -1,0 +1,210 @@
+//! The order rows: finding, counting and inserting them, one function per statement.
+
+use chrono::{DateTime, SubsecRound, Utc};
+use diesel::dsl::sql;
+use diesel::sql_types::BigInt;
+use diesel::{
+    ExpressionMethods, OptionalExtension, QueryDsl, Queryable, Selectable,
+    SelectableHelper,
+};
+use diesel_async::{
+    AnsiTransactionManager, AsyncPgConnection, RunQueryDsl, TransactionManager,
+};
+use flash_core::{
+    BuyerId, InvalidInput, Order, OrderId, OrderStatus, Placement, PurchaseRequest, Sku,
+    Units,
+};
+use uuid::Uuid;
+
+use crate::schema::orders;
+use crate::{Connection, DbError};
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = orders)]
+struct OrderRow {
+    order_id: Uuid,
+    sku: String,
+    buyer_id: String,
+    units: i64,
+    status: String,
+    created_at: DateTime<Utc>,
+}
+
+impl TryFrom<OrderRow> for Order {
+    type Error = InvalidInput;
+
+    fn try_from(row: OrderRow) -> Result<Self, InvalidInput> {
+        Ok(Self {
+            order_id: OrderId(row.order_id),
+            sku: Sku::new(row.sku)?,
+            buyer_id: BuyerId::new(row.buyer_id)?,
+            units: Units::new(row.units)?,
+            status: match row.status.as_str() {
+                "accepted" => OrderStatus::Accepted,
+                "cancelled" => OrderStatus::Cancelled,
+                other => return Err(InvalidInput(format!("status {other:?}"))),
+            },
+            created_at: row.created_at,
+        })
+    }
+}
+
+/// Reads an order by its name. Locks nothing.
+///
+/// # Errors
+///
+/// [`DbError::Query`].
+///
+/// # Cancel safety
+///
+/// Reads only.
+pub async fn find(
+    conn: &mut AsyncPgConnection,
+    order_id: OrderId,
+) -> Result<Option<Order>, DbError> {
+    let row = orders::table
+        .find(order_id.0)
+        .select(OrderRow::as_select())
+        .first(conn)
+        .await
+        .optional()?;
+    Ok(row.map(Order::try_from).transpose()?)
+}
+
+/// Reads the order that this buyer placed with this key. Locks nothing.
+///
+/// A phase asks after it has read the stock: whoever sees the stock of a committed order
+/// then also sees the order.
+///
+/// # Errors
+///
+/// [`DbError::KeyReused`] where that order has another SKU or other units, or
+/// [`DbError::Query`].
+///
+/// # Cancel safety
+///
+/// Reads only.
+pub async fn find_by_key(
+    conn: &mut AsyncPgConnection,
+    request: &PurchaseRequest,
+) -> Result<Option<Order>, DbError> {
+    let row = orders::table
+        .filter(orders::buyer_id.eq(request.buyer_id.as_str()))
+        .filter(orders::idempotency_key.eq(request.idempotency_key.as_str()))
+        .select(OrderRow::as_select())
+        .first(conn)
+        .await
+        .optional()?;
+    let Some(order) = row.map(Order::try_from).transpose()? else {
+        return Ok(None);
+    };
+    if order.sku == request.sku && order.units == request.units {
+        Ok(Some(order))
+    } else {
+        Err(DbError::KeyReused)
+    }
+}
+
+/// Whether the buyer would own more units than the limit allows. Locks nothing, so the
+/// answer holds only for a caller who holds the lock of the stock row.
+///
+/// # Errors
+///
+/// [`DbError::Query`].
+///
+/// # Cancel safety
+///
+/// Reads only.
+pub async fn exceeds_limit(
+    conn: &mut AsyncPgConnection,
+    request: &PurchaseRequest,
+    per_buyer_limit: Option<i64>,
+) -> Result<bool, DbError> {
+    let Some(limit) = per_buyer_limit else { return Ok(false) };
+    let owned_units = orders::table
+        .filter(orders::sku.eq(request.sku.as_str()))
+        .filter(orders::buyer_id.eq(request.buyer_id.as_str()))
+        .filter(orders::status.eq("accepted"))
+        .select(sql::<BigInt>("coalesce(sum(units), 0)::bigint"))
+        .first::<i64>(conn)
+        .await?;
+    Ok(owned_units + request.units.get() > limit)
+}
+
+/// Inserts the order of a request. Waits for a concurrent transaction that inserts the
+/// same key.
+///
+/// # Errors
+///
+/// [`DbError::Query`]; a unique violation where the key was taken in the meantime, which
+/// [`settle`] turns into the order that took it.
+///
+/// # Cancel safety
+///
+/// Runs inside the caller's transaction.
+pub async fn insert(
+    conn: &mut AsyncPgConnection,
+    request: &PurchaseRequest,
+) -> Result<Order, DbError> {
+    let order = Order {
+        order_id: OrderId::now(),
+        sku: request.sku.clone(),
+        buyer_id: request.buyer_id.clone(),
+        units: request.units,
+        status: OrderStatus::Accepted,
+        // PostgreSQL keeps microseconds; a replay must show the same time.
+        created_at: Utc::now().trunc_subsecs(6),
+    };
+    diesel::insert_into(orders::table)
+        .values((
+            orders::order_id.eq(order.order_id.0),
+            orders::sku.eq(order.sku.as_str()),
+            orders::buyer_id.eq(order.buyer_id.as_str()),
+            orders::idempotency_key.eq(request.idempotency_key.as_str()),
+            orders::units.eq(order.units.get()),
+            orders::created_at.eq(order.created_at),
+        ))
+        .execute(conn)
+        .await?;
+    Ok(order)
+}
+
+/// Ends the transaction of a purchase: commits an answer, rolls back an error, and
+/// answers with the existing order where a concurrent request with the same key won.
+///
+/// # Errors
+///
+/// The error that it was given, or [`DbError::Commit`] when COMMIT got no answer.
+///
+/// # Cancel safety
+///
+/// A dropped future closes the connection: the transaction is there or it is not.
+pub async fn settle(
+    conn: &mut Connection,
+    request: &PurchaseRequest,
+    placement: Result<Placement, DbError>,
+) -> Result<Placement, DbError> {
+    let error = match placement {
+        Ok(placement) => {
+            return AnsiTransactionManager::commit_transaction(&mut **conn)
+                .await
+                .map(|()| placement)
+                .map_err(DbError::Commit);
+        }
+        Err(error) => error,
+    };
+    if let Err(rollback) = AnsiTransactionManager::rollback_transaction(&mut **conn).await
+    {
+        // The pool closes a connection with an open transaction, and PostgreSQL then
+        // rolls back. What stopped the purchase says more than what stopped the rest.
+        drop(rollback);
+        return Err(error);
+    }
+    if !error.is_unique_violation() {
+        return Err(error);
+    }
+    match find_by_key(conn, request).await? {
+        Some(order) => Ok(Placement::Accepted { order, replayed: true }),
+        None => Err(error),
+    }
+}

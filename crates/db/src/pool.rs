@@ -1,0 +1,138 @@
+//! Connections: how many, how long to wait for one, and what each is told first.
+
+use std::ops::{Deref, DerefMut};
+use std::time::Duration;
+
+use diesel::{ConnectionError, ConnectionResult};
+use diesel_async::pooled_connection::deadpool::{Object, Pool as Deadpool};
+use diesel_async::pooled_connection::{
+    AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod,
+};
+use diesel_async::{
+    AnsiTransactionManager, AsyncConnection, AsyncPgConnection, SimpleAsyncConnection,
+    TransactionManager,
+};
+
+use crate::DbError;
+
+/// How long opening one connection may take. Local ones take milliseconds; a server
+/// that accepts and then says nothing must not hold buyers for long.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Limits of a pool.
+#[derive(Debug, Clone, Copy)]
+pub struct PoolOptions {
+    /// The most connections open at once.
+    pub size: usize,
+    /// How long a request waits for a free connection before it is `Busy`.
+    pub wait: Duration,
+    /// How long a statement waits for a row lock before it is `Busy`.
+    pub lock_wait: Duration,
+}
+
+impl Default for PoolOptions {
+    fn default() -> Self {
+        Self {
+            size: 32,
+            wait: Duration::from_secs(10),
+            lock_wait: Duration::from_secs(5),
+        }
+    }
+}
+
+/// A bounded pool of PostgreSQL connections.
+#[derive(Clone)]
+pub struct Pool {
+    inner: Deadpool<AsyncPgConnection>,
+}
+
+impl Pool {
+    /// Makes a pool. It connects when a connection is first asked for.
+    ///
+    /// # Errors
+    ///
+    /// [`DbError::Url`] when the URL is not a PostgreSQL connection URL.
+    pub fn new(url: &str, options: PoolOptions) -> Result<Self, DbError> {
+        url.parse::<tokio_postgres::Config>().map_err(DbError::Url)?;
+
+        let mut config = ManagerConfig::default();
+        // A closed socket is seen without asking; a test query would cost each buyer
+        // one more round trip.
+        config.recycling_method = RecyclingMethod::Fast;
+        let lock_wait = options.lock_wait;
+        config.custom_setup =
+            Box::new(move |url| Box::pin(open(url.to_owned(), lock_wait)));
+        let manager = AsyncDieselConnectionManager::new_with_config(url, config);
+
+        let inner = Deadpool::builder(manager)
+            .max_size(options.size)
+            .wait_timeout(Some(options.wait))
+            .create_timeout(Some(CONNECT_TIMEOUT))
+            .runtime(deadpool::Runtime::Tokio1)
+            .build()?;
+        Ok(Self { inner })
+    }
+
+    /// Waits for a free connection.
+    ///
+    /// # Errors
+    ///
+    /// [`DbError::Pool`]: none became free in time, or PostgreSQL does not let us in.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future has no effect.
+    pub async fn get(&self) -> Result<Connection, DbError> {
+        Ok(Connection { inner: self.inner.get().await? })
+    }
+
+    /// Waits for a free connection and begins a READ COMMITTED transaction on it.
+    ///
+    /// # Errors
+    ///
+    /// [`DbError::Pool`] or [`DbError::Query`].
+    ///
+    /// # Cancel safety
+    ///
+    /// A connection that is dropped inside a transaction is closed, not reused, and
+    /// PostgreSQL rolls the transaction back.
+    pub async fn begin(&self) -> Result<Connection, DbError> {
+        let mut conn = self.get().await?;
+        AnsiTransactionManager::begin_transaction(&mut *conn).await?;
+        Ok(conn)
+    }
+}
+
+/// One connection of a [`Pool`]; dropping it gives it back.
+pub struct Connection {
+    inner: Object<AsyncPgConnection>,
+}
+
+impl Deref for Connection {
+    type Target = AsyncPgConnection;
+
+    fn deref(&self) -> &AsyncPgConnection {
+        &self.inner
+    }
+}
+
+impl DerefMut for Connection {
+    fn deref_mut(&mut self) -> &mut AsyncPgConnection {
+        &mut self.inner
+    }
+}
+
+/// Opens a connection and bounds what it may wait for.
+///
+/// An owner that stops in the middle of a transaction must not keep a row locked for
+/// ever: `idle_in_transaction_session_timeout` ends such a connection.
+async fn open(url: String, lock_wait: Duration) -> ConnectionResult<AsyncPgConnection> {
+    let mut conn = AsyncPgConnection::establish(&url).await?;
+    conn.batch_execute(&format!(
+        "SET lock_timeout = {}; SET idle_in_transaction_session_timeout = '10s'",
+        lock_wait.as_millis()
+    ))
+    .await
+    .map_err(ConnectionError::CouldntSetupConfiguration)?;
+    Ok(conn)
+}

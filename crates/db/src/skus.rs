@@ -1,0 +1,122 @@
+//! Creating a SKU and reading its stock.
+
+use diesel::sql_types::{BigInt, Nullable, Text};
+use diesel::{ExpressionMethods, QueryDsl, QueryableByName};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use flash_core::{Sku, Stock, StockTerms};
+
+use crate::DbError;
+use crate::schema::skus;
+
+/// What became of a request to create a SKU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Creation {
+    /// It is new.
+    Created,
+    /// It was there with the same terms.
+    SameAgain,
+    /// It was there with other terms; nothing was changed.
+    Differs,
+}
+
+/// Creates a SKU with all its initial units available, unless it exists.
+///
+/// Waits for a concurrent transaction that creates the same SKU.
+///
+/// # Errors
+///
+/// [`DbError::Query`].
+///
+/// # Cancel safety
+///
+/// One statement writes: a dropped future leaves the SKU created or not.
+pub async fn create(
+    conn: &mut AsyncPgConnection,
+    sku: &Sku,
+    terms: StockTerms,
+) -> Result<Creation, DbError> {
+    let inserted = diesel::insert_into(skus::table)
+        .values((
+            skus::sku.eq(sku.as_str()),
+            skus::initial_units.eq(terms.initial_units()),
+            skus::available_units.eq(terms.initial_units()),
+            skus::per_buyer_limit.eq(terms.per_buyer_limit()),
+        ))
+        .on_conflict_do_nothing()
+        .execute(conn)
+        .await?;
+    if inserted == 1 {
+        return Ok(Creation::Created);
+    }
+
+    let existing = skus::table
+        .find(sku.as_str())
+        .select((skus::initial_units, skus::per_buyer_limit))
+        .first::<(i64, Option<i64>)>(conn)
+        .await?;
+    if existing == (terms.initial_units(), terms.per_buyer_limit()) {
+        Ok(Creation::SameAgain)
+    } else {
+        Ok(Creation::Differs)
+    }
+}
+
+#[derive(QueryableByName)]
+struct StockRow {
+    #[diesel(sql_type = BigInt)]
+    initial_units: i64,
+    #[diesel(sql_type = BigInt)]
+    restocked_units: i64,
+    #[diesel(sql_type = BigInt)]
+    available_units: i64,
+    #[diesel(sql_type = BigInt)]
+    accepted_units: i64,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    per_buyer_limit: Option<i64>,
+}
+
+/// Reads the stock of a SKU and the units of all its orders. Locks nothing. The sum
+/// visits each order of the SKU.
+///
+/// # Errors
+///
+/// [`DbError::Query`], with `NotFound` where there is no such SKU.
+///
+/// # Cancel safety
+///
+/// Reads only.
+pub async fn stock(conn: &mut AsyncPgConnection, sku: &Sku) -> Result<Stock, DbError> {
+    // One statement, so that both sums are of the same moment.
+    let row = diesel::sql_query(
+        "SELECT initial_units, restocked_units, available_units, per_buyer_limit,
+                (SELECT coalesce(sum(units), 0)::bigint FROM orders
+                  WHERE orders.sku = skus.sku) AS accepted_units
+           FROM skus WHERE sku = $1",
+    )
+    .bind::<Text, _>(sku.as_str())
+    .get_result::<StockRow>(conn)
+    .await?;
+    Ok(Stock {
+        sku: sku.clone(),
+        initial_units: row.initial_units,
+        restocked_units: row.restocked_units,
+        available_units: row.available_units,
+        accepted_units: row.accepted_units,
+        per_buyer_limit: row.per_buyer_limit,
+    })
+}
+
+/// Lists all SKUs in order of their names. Locks nothing.
+///
+/// # Errors
+///
+/// [`DbError::Query`].
+///
+/// # Cancel safety
+///
+/// Reads only.
+pub async fn list(conn: &mut AsyncPgConnection) -> Result<Vec<Sku>, DbError> {
+    let names =
+        skus::table.select(skus::sku).order(skus::sku).load::<String>(conn).await?;
+    Ok(names.into_iter().map(Sku::new).collect::<Result<_, _>>()?)
+}
