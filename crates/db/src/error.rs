@@ -30,6 +30,9 @@ pub enum DbError {
     /// The connection URL is not one.
     #[error("the database URL is not valid: {0}")]
     Url(#[source] tokio_postgres::Error),
+    /// A connection outside of a pool could not be opened.
+    #[error("cannot connect to PostgreSQL: {0}")]
+    Connect(#[from] diesel::ConnectionError),
     /// The schema could not be brought up to date.
     #[error("the migration failed: {0}")]
     Migration(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -56,7 +59,7 @@ impl From<DbError> for StrategyError {
             DbError::KeyReused => Self::KeyReused,
             DbError::Commit(_) => Self::OutcomeUnknown,
             DbError::Pool(PoolError::Timeout(TimeoutType::Wait)) => Self::Busy,
-            DbError::Pool(_) => UNAVAILABLE,
+            DbError::Pool(_) | DbError::Connect(_) => UNAVAILABLE,
             DbError::Query(QueryError::DatabaseError(kind, ref info)) => match kind {
                 DatabaseErrorKind::UnableToSendCommand
                 | DatabaseErrorKind::ClosedConnection => UNAVAILABLE,

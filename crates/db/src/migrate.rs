@@ -18,7 +18,7 @@ const ADVISORY_LOCK: i64 = 0x66_6c_61_73_68;
 ///
 /// # Errors
 ///
-/// [`DbError::Migration`] names the migration or says why there is no connection.
+/// [`DbError::Connect`] or [`DbError::Migration`].
 ///
 /// # Cancel safety
 ///
@@ -29,9 +29,7 @@ const ADVISORY_LOCK: i64 = 0x66_6c_61_73_68;
 /// PostgreSQL 16, section 13.3.5 "Advisory Locks": a session-level lock is released when
 /// the session ends, so it needs no clean-up when this process dies.
 pub async fn migrate(url: &str) -> Result<(), DbError> {
-    let mut conn = AsyncPgConnection::establish(url)
-        .await
-        .map_err(|error| DbError::Migration(Box::new(error)))?;
+    let mut conn = AsyncPgConnection::establish(url).await?;
     conn.batch_execute(&format!("SELECT pg_advisory_lock({ADVISORY_LOCK})")).await?;
 
     let mut harness = AsyncMigrationHarness::new(conn);

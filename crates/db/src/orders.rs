@@ -105,6 +105,38 @@ pub async fn find_by_key(
     }
 }
 
+/// An order by its key, as little of it as a gate needs.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
+#[diesel(table_name = orders)]
+pub struct KeyedUnits {
+    /// Who bought.
+    pub buyer_id: String,
+    /// With which key.
+    pub idempotency_key: String,
+    /// How many units.
+    pub units: i64,
+}
+
+/// Reads the keys of all orders of a SKU. Locks nothing.
+///
+/// # Errors
+///
+/// [`DbError::Query`].
+///
+/// # Cancel safety
+///
+/// Reads only.
+pub async fn of_sku(
+    conn: &mut AsyncPgConnection,
+    sku: &Sku,
+) -> Result<Vec<KeyedUnits>, DbError> {
+    Ok(orders::table
+        .filter(orders::sku.eq(sku.as_str()))
+        .select(KeyedUnits::as_select())
+        .load(conn)
+        .await?)
+}
+
 /// Whether the buyer would own more units than the limit allows. Locks nothing, so the
 /// answer holds only for a caller who holds the lock of the stock row.
 ///

@@ -86,6 +86,19 @@ impl Pool {
         Ok(Connection { inner: self.inner.get().await? })
     }
 
+    /// Asks PostgreSQL for an answer.
+    ///
+    /// # Errors
+    ///
+    /// [`DbError::Pool`] or [`DbError::Query`].
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future has no effect.
+    pub async fn ping(&self) -> Result<(), DbError> {
+        Ok(self.get().await?.batch_execute("SELECT 1").await?)
+    }
+
     /// Waits for a free connection and begins a READ COMMITTED transaction on it.
     ///
     /// # Errors

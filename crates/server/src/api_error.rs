@@ -1,0 +1,209 @@
+//! Errors as HTTP has them. The only place that knows status codes.
+
+use std::fmt;
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpResponse, ResponseError};
+use flash_core::{InvalidInput, Store, StrategyError};
+use serde_json::json;
+
+use crate::telemetry;
+
+/// How long a buyer should wait before the next attempt, in seconds: long enough for a
+/// queue to drain, short enough for a sale.
+const RETRY_AFTER_SECONDS: &str = "1";
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// A refusal or failure with its stable code.
+#[derive(Debug)]
+pub(crate) struct ApiError {
+    status: StatusCode,
+    code: &'static str,
+    detail: String,
+}
+
+impl ApiError {
+    fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, code, detail: detail.into() }
+    }
+
+    pub(crate) fn sold_out() -> Self {
+        let detail = "fewer units are available than you asked for";
+        Self::new(StatusCode::CONFLICT, "sold-out", detail)
+    }
+
+    pub(crate) fn limit_reached() -> Self {
+        let detail = "you would have more units than one buyer may have";
+        Self::new(StatusCode::CONFLICT, "limit-reached", detail)
+    }
+
+    pub(crate) fn key_missing() -> Self {
+        let detail = "send an Idempotency-Key header: a new one for a new purchase, the \
+                      same one for a retry";
+        Self::new(StatusCode::BAD_REQUEST, "key-missing", detail)
+    }
+
+    pub(crate) fn bad_key(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid-request", detail)
+    }
+
+    pub(crate) fn unknown_sku() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "unknown-sku", "no such SKU was created")
+    }
+
+    pub(crate) fn unknown_order() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "unknown-order", "there is no such order")
+    }
+
+    pub(crate) fn no_route(path: &str) -> Self {
+        let detail = format!("there is nothing at {path}");
+        Self::new(StatusCode::NOT_FOUND, "not-found", detail)
+    }
+
+    pub(crate) fn method_not_allowed(method: &str) -> Self {
+        let detail = format!("{method} is not possible here");
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", detail)
+    }
+
+    pub(crate) fn terms_differ() -> Self {
+        let detail = "the SKU exists with other values; nothing was changed";
+        Self::new(StatusCode::CONFLICT, "sku-exists", detail)
+    }
+
+    pub(crate) fn unauthorized(detail: &str) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
+    }
+
+    pub(crate) fn invalid_body(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-request", detail)
+    }
+
+    pub(crate) fn body_too_large(max_bytes: usize) -> Self {
+        let detail = format!("the body must not be larger than {max_bytes} bytes");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "invalid-request", detail)
+    }
+
+    pub(crate) fn body_too_slow() -> Self {
+        let detail = "the body did not arrive in time";
+        Self::new(StatusCode::REQUEST_TIMEOUT, "invalid-request", detail)
+    }
+
+    pub(crate) fn not_json() -> Self {
+        let detail = "send the header content-type: application/json";
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "invalid-request", detail)
+    }
+
+    pub(crate) fn unavailable(store: Store) -> Self {
+        let detail = format!("{store} is not available; nothing was done, try again");
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
+    }
+
+    fn unavailable_now(code: &'static str, detail: &str) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail)
+    }
+
+    fn problem(&self, request_id: Option<&str>) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status);
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            response.insert_header((header::RETRY_AFTER, RETRY_AFTER_SECONDS));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
+        }
+        if self.status == StatusCode::REQUEST_TIMEOUT {
+            response.force_close();
+        }
+        response.content_type("application/problem+json").body(
+            json!({
+                "type": format!("urn:flash-sale:{}", self.code),
+                "title": self.status.canonical_reason(),
+                "status": self.status.as_u16(),
+                "code": self.code,
+                "detail": self.detail,
+                "request_id": request_id,
+            })
+            .to_string(),
+        )
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code, self.detail)
+    }
+}
+
+impl ResponseError for ApiError {
+    fn status_code(&self) -> StatusCode {
+        self.status
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        self.problem(None)
+    }
+}
+
+impl From<InvalidInput> for ApiError {
+    fn from(error: InvalidInput) -> Self {
+        Self::invalid_body(error.to_string())
+    }
+}
+
+impl From<StrategyError> for ApiError {
+    fn from(error: StrategyError) -> Self {
+        match error {
+            StrategyError::UnknownSku => Self::unknown_sku(),
+            StrategyError::KeyReused => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "key-reused",
+                "you sent this Idempotency-Key with another request; take a new one",
+            ),
+            StrategyError::Busy => Self::unavailable_now(
+                "busy",
+                "too many buyers are waiting; nothing was done, try again",
+            ),
+            StrategyError::Unavailable { store } => Self::unavailable(store),
+            StrategyError::OutcomeUnknown => Self::unavailable_now(
+                "outcome-unknown",
+                "the order may or may not exist; ask again with the same Idempotency-Key",
+            ),
+            StrategyError::Store { store, source } => {
+                tracing::error!(%store, error = %source, "a store failed");
+                Self::unavailable(store)
+            }
+            other => {
+                tracing::error!(error = %other, "an error without a status");
+                Self::unavailable_now("unavailable", "nothing was done, try again")
+            }
+        }
+    }
+}
+
+/// Puts the request id on every answer, and into the body of a problem.
+pub(crate) async fn with_request_id(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let id = telemetry::request_id(&request).map(|id| id.to_string());
+    let mut response = next.call(request).await?;
+    let Some(id) = id else { return Ok(response.map_into_boxed_body()) };
+    let problem = response
+        .response()
+        .error()
+        .and_then(|error| error.as_error::<ApiError>())
+        .map(|error| error.problem(Some(&id)));
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(X_REQUEST_ID, value.clone());
+        if let Some(mut problem) = problem {
+            problem.headers_mut().insert(X_REQUEST_ID, value);
+            let request = response.into_parts().0;
+            return Ok(ServiceResponse::new(request, problem).map_into_boxed_body());
+        }
+    }
+    Ok(response.map_into_boxed_body())
+}

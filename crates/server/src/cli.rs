@@ -1,0 +1,138 @@
+//! The command line.
+
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+use flash_core::InventoryStrategy;
+
+use crate::LogFormat;
+
+/// Which of the three implementations sells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum StrategyName {
+    /// Read, decide, write: oversells
+    Naive,
+    /// SELECT … FOR UPDATE: exact, one buyer at a time
+    Pessimistic,
+    /// Redis turns the crowd away, PostgreSQL decides: exact and fast
+    Hybrid,
+}
+
+impl StrategyName {
+    /// The name as it stands on the command line.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Naive => phase1_naive::Strategy::NAME,
+            Self::Pessimistic => phase2_pessimistic::Strategy::NAME,
+            Self::Hybrid => phase3_hybrid::Strategy::NAME,
+        }
+    }
+}
+
+/// Sells limited stock to a crowd over HTTP.
+#[derive(Debug, Parser)]
+#[command(name = "server", version, after_help = EXAMPLES)]
+pub struct Args {
+    /// Which implementation sells
+    #[arg(long, env = "STRATEGY", value_enum)]
+    pub strategy: StrategyName,
+
+    /// Address and port to listen on; port 0 takes a free one
+    #[arg(long, env = "LISTEN", default_value = "127.0.0.1:8080")]
+    pub listen: String,
+
+    /// PostgreSQL to sell from, postgres://user:password@host/database; without it a
+    /// private one is started and removed at the end
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    pub database_url: Option<String>,
+
+    /// Redis for hybrid, redis://host:6379; without it a private one is started
+    #[arg(long, env = "REDIS_URL", hide_env_values = true, value_name = "URL")]
+    pub redis_url: Option<String>,
+
+    /// Token for admin calls (Authorization: Bearer …); without it they work only while
+    /// listening on loopback
+    #[arg(long, env = "ADMIN_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    pub admin_token: Option<String>,
+
+    /// Connections to PostgreSQL that serve buyers; four more serve admin calls
+    #[arg(long, env = "POOL_SIZE", default_value_t = 32, value_name = "N",
+          value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub pool_size: u16,
+
+    /// Connections to Redis (hybrid)
+    #[arg(long, env = "REDIS_POOL_SIZE", default_value_t = 16, value_name = "N",
+          value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub redis_pool_size: u16,
+
+    /// Requests inside at once (hybrid); one more is told "busy"
+    #[arg(long, env = "QUEUE_MAX", default_value_t = 20_000, value_name = "N",
+          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub queue_max: u32,
+
+    /// Wait for a free connection in milliseconds; after it a buyer is told "busy"
+    #[arg(long, env = "POOL_WAIT_MS", default_value_t = 10_000, value_name = "MS",
+          value_parser = clap::value_parser!(u64).range(1..=600_000))]
+    pub pool_wait_ms: u64,
+
+    /// Wait for a row lock in milliseconds; after it a buyer is told "busy"
+    #[arg(long, env = "LOCK_WAIT_MS", default_value_t = 5_000, value_name = "MS",
+          value_parser = clap::value_parser!(u64).range(1..=600_000))]
+    pub lock_wait_ms: u64,
+
+    /// Whole time of a request in milliseconds; after it the outcome is unknown and the
+    /// buyer is told to retry with the same key
+    #[arg(long, env = "REQUEST_TIMEOUT_MS", default_value_t = 30_000, value_name = "MS",
+          value_parser = clap::value_parser!(u64).range(1..=600_000))]
+    pub request_timeout_ms: u64,
+
+    /// Wait for the head of a request in milliseconds, and again for its body
+    #[arg(long, env = "CLIENT_WAIT_MS", default_value_t = 5_000, value_name = "MS",
+          value_parser = clap::value_parser!(u64).range(1..=600_000))]
+    pub client_wait_ms: u64,
+
+    /// Wait for the stores at start in milliseconds
+    #[arg(long, env = "START_WAIT_MS", default_value_t = 10_000, value_name = "MS",
+          value_parser = clap::value_parser!(u64).range(0..=600_000))]
+    pub start_wait_ms: u64,
+
+    /// Wait for requests in flight at the end in milliseconds
+    #[arg(long, env = "DRAIN_WAIT_MS", default_value_t = 30_000, value_name = "MS",
+          value_parser = clap::value_parser!(u64).range(0..=600_000))]
+    pub drain_wait_ms: u64,
+
+    /// Threads that serve connections [default: one per core]
+    #[arg(long, env = "WORKERS", value_name = "N",
+          value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub workers: Option<u16>,
+
+    /// Let the private stores listen on loopback TCP too, for graphical clients
+    #[arg(long, env = "SANDBOX_TCP")]
+    pub sandbox_tcp: bool,
+
+    /// How log lines look; RUST_LOG sets how many there are
+    #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t = LogFormat::Pretty)]
+    pub log_format: LogFormat,
+}
+
+/// Turns a number of milliseconds of the command line into a duration.
+#[must_use]
+pub fn millis(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  server --strategy hybrid                      private stores, nothing to set up
+  server --strategy pessimistic --listen 127.0.0.1:0
+  ADMIN_TOKEN=… server --strategy hybrid --listen 0.0.0.0:8080 \\
+      --database-url postgres://shop@db/shop --redis-url redis://cache:6379
+
+Try it:
+  curl -X PUT localhost:8080/v1/skus/tee -H 'content-type: application/json' \\
+      -d '{\"initial_units\":100}'
+  curl localhost:8080/v1/skus/tee/orders -H 'content-type: application/json' \\
+      -H 'idempotency-key: k1' -d '{\"buyer_id\":\"ann\",\"units\":1}'
+
+Exit codes: 0 ended as asked, 1 error, 2 usage, 69 a needed program is missing";

@@ -1,0 +1,229 @@
+//! Starts the server; see `server --help`.
+
+use std::io::ErrorKind;
+use std::net::{SocketAddr, TcpListener};
+use std::process::ExitCode;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, anyhow};
+use clap::Parser;
+use flash_core::InventoryStrategy;
+use flash_db::{DbError, Pool, PoolOptions};
+use flash_sandbox::{Sandbox, SandboxError};
+use flash_server::cli::{Args, StrategyName, millis};
+use flash_server::{AdminPolicy, Limits, Site, serve, start_logging};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use phase3_hybrid::Gate;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Connections to PostgreSQL for admin calls and probes.
+const ADMIN_POOL_SIZE: usize = 4;
+
+/// How often to try again while the stores do not answer at start.
+const START_RETRY: Duration = Duration::from_millis(200);
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let args = Args::parse();
+    start_logging(args.log_format);
+    match run(args).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            match error.downcast_ref::<SandboxError>() {
+                Some(error) => ExitCode::from(error.exit_code()),
+                None => ExitCode::FAILURE,
+            }
+        }
+    }
+}
+
+async fn run(args: Args) -> anyhow::Result<()> {
+    raise_open_files_limit();
+    // Before anything is started: an occupied port should cost no waiting.
+    let listener = bind(&args.listen)?;
+    let stores = Stores::open(&args).await?;
+
+    let pool = Pool::new(
+        &stores.database_url,
+        PoolOptions {
+            size: args.pool_size.into(),
+            wait: millis(args.pool_wait_ms),
+            lock_wait: millis(args.lock_wait_ms),
+        },
+    )?;
+    match args.strategy {
+        StrategyName::Naive => {
+            sell(phase1_naive::Strategy::new(pool), listener, &stores, &args).await
+        }
+        StrategyName::Pessimistic => {
+            sell(phase2_pessimistic::Strategy::new(pool), listener, &stores, &args).await
+        }
+        StrategyName::Hybrid => {
+            let options = phase3_hybrid::Options {
+                queue_max: args.queue_max.try_into()?,
+                redis_pool_size: args.redis_pool_size.into(),
+            };
+            let redis_url = stores.redis_url.as_deref().context("hybrid needs Redis")?;
+            let strategy = phase3_hybrid::Strategy::new(pool, redis_url, options)?;
+            sell(strategy, listener, &stores, &args).await
+        }
+    }
+}
+
+/// Serves one strategy until a signal comes.
+async fn sell<S: InventoryStrategy>(
+    strategy: S,
+    listener: TcpListener,
+    stores: &Stores,
+    args: &Args,
+) -> anyhow::Result<()> {
+    let address = listener.local_addr()?;
+    let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    let site = Site {
+        strategy,
+        pool: Pool::new(
+            &stores.database_url,
+            PoolOptions { size: ADMIN_POOL_SIZE, ..PoolOptions::default() },
+        )?,
+        gate: stores.gate.clone(),
+        admin: admin_policy(args.admin_token.clone(), address),
+        limits: Limits {
+            workers: args.workers.map_or(cores, usize::from),
+            client_wait: millis(args.client_wait_ms),
+            request_timeout: millis(args.request_timeout_ms),
+            drain_wait: millis(args.drain_wait_ms),
+        },
+        draining: AtomicBool::new(false),
+    };
+    let shutdown = stop_signal()?;
+    announce(S::NAME, address);
+    serve(listener, site, shutdown).await.context("the server stopped")
+}
+
+/// The stores that were given, or private ones that end with this value.
+struct Stores {
+    database_url: String,
+    redis_url: Option<String>,
+    gate: Option<Gate>,
+    _sandbox: Option<Sandbox>,
+}
+
+impl Stores {
+    /// Finds or starts the stores, waits for them and brings the schema up to date.
+    async fn open(args: &Args) -> anyhow::Result<Self> {
+        let hybrid = args.strategy == StrategyName::Hybrid;
+        let options = flash_sandbox::Options {
+            postgres: args.database_url.is_none(),
+            redis: hybrid && args.redis_url.is_none(),
+            tcp: args.sandbox_tcp,
+            max_connections: u32::from(args.pool_size) + 30,
+            ..flash_sandbox::Options::default()
+        };
+        let sandbox = if options.postgres || options.redis {
+            let sandbox =
+                tokio::task::spawn_blocking(move || Sandbox::start(&options)).await??;
+            eprintln!("{}", sandbox.announce());
+            Some(sandbox)
+        } else {
+            None
+        };
+
+        let private = sandbox.as_ref();
+        let database_url = args
+            .database_url
+            .clone()
+            .or_else(|| private?.database_url().map(str::to_owned))
+            .context("there is no database")?;
+        let redis_url = args
+            .redis_url
+            .clone()
+            .or_else(|| private?.redis_url().map(str::to_owned))
+            .filter(|_| hybrid);
+
+        let deadline = Instant::now() + millis(args.start_wait_ms);
+        wait_for_postgresql(&database_url, deadline).await?;
+        let gate = match &redis_url {
+            Some(url) => Some(wait_for_redis(url, deadline).await?),
+            None => None,
+        };
+        Ok(Self { database_url, redis_url, gate, _sandbox: sandbox })
+    }
+}
+
+/// Migrates as soon as PostgreSQL lets us in.
+async fn wait_for_postgresql(url: &str, deadline: Instant) -> anyhow::Result<()> {
+    loop {
+        match flash_db::migrate(url).await {
+            Ok(()) => return Ok(()),
+            Err(DbError::Connect(error)) if Instant::now() < deadline => {
+                tracing::warn!(%error, "PostgreSQL does not answer yet");
+                tokio::time::sleep(START_RETRY).await;
+            }
+            Err(error) => return Err(error).context("PostgreSQL is not usable"),
+        }
+    }
+}
+
+async fn wait_for_redis(url: &str, deadline: Instant) -> anyhow::Result<Gate> {
+    let gate = Gate::new(url).context("the Redis URL is not valid")?;
+    loop {
+        match gate.ping().await {
+            Ok(()) => return Ok(gate),
+            Err(error) if Instant::now() < deadline => {
+                tracing::warn!(%error, "Redis does not answer yet");
+                tokio::time::sleep(START_RETRY).await;
+            }
+            Err(error) => return Err(error).context("Redis is not usable"),
+        }
+    }
+}
+
+fn bind(listen: &str) -> anyhow::Result<TcpListener> {
+    flash_server::bind(listen).map_err(|error| {
+        let hint = match error.kind() {
+            ErrorKind::AddrInUse => "; stop what listens there or choose another --listen",
+            ErrorKind::InvalidInput => "; give an address and a port, 127.0.0.1:8080",
+            _ => "",
+        };
+        anyhow!("cannot listen on {listen}: {error}{hint}")
+    })
+}
+
+fn admin_policy(token: Option<String>, address: SocketAddr) -> AdminPolicy {
+    match token.filter(|token| !token.is_empty()) {
+        Some(token) => AdminPolicy::Token(token),
+        None if address.ip().is_loopback() => AdminPolicy::OpenOnLoopback,
+        None => AdminPolicy::Closed,
+    }
+}
+
+/// Completes at the first SIGTERM or Ctrl-C; the second ends the process at once.
+fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+        tokio::spawn(async move {
+            tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+            std::process::exit(130);
+        });
+    })
+}
+
+/// Prints the one line that other programs wait for.
+#[expect(clippy::print_stdout, reason = "the line is this program's output")]
+fn announce(strategy: &str, address: SocketAddr) {
+    println!("listening on http://{address}");
+    tracing::info!(strategy, %address, "ready to sell");
+}
+
+/// A thousand buyers need a thousand open files, and the usual soft limit is 1024.
+fn raise_open_files_limit() {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
+    if let Err(error) = raised {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+    }
+}

@@ -1,0 +1,129 @@
+//! The listener: limits, routes, graceful drain.
+
+use std::io::{self, ErrorKind};
+use std::net::{TcpListener, ToSocketAddrs};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use actix_web::middleware::from_fn;
+use actix_web::{App, HttpServer, web};
+use flash_core::{InventoryStrategy, StrategyError};
+use flash_db::Pool;
+use phase3_hybrid::Gate;
+use tokio::net::TcpSocket;
+use tracing_actix_web::TracingLogger;
+
+use crate::AdminPolicy;
+use crate::api_error::with_request_id;
+use crate::routes::routes;
+use crate::telemetry::RequestSpan;
+
+/// Connections that the kernel keeps for us until we accept them: a crowd arrives in one
+/// moment, and the default of 1024 would make the rest wait for a second SYN.
+const BACKLOG: u32 = 4096;
+
+/// How long an idle connection is kept open: longer than a buyer needs to read a page.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
+/// What a server may take and may wait for.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Threads that serve connections.
+    pub workers: usize,
+    /// How long the head of a request may take, and again its body.
+    pub client_wait: Duration,
+    /// How long a request may take in all before its outcome is unknown.
+    pub request_timeout: Duration,
+    /// How long requests in flight may take once the server stops.
+    pub drain_wait: Duration,
+}
+
+/// What all requests share.
+pub struct Site<S> {
+    /// What sells.
+    pub strategy: S,
+    /// Connections for everything that is not selling, so that a crowd cannot keep an
+    /// operator out.
+    pub pool: Pool,
+    /// Redis' side of the books, where the strategy has one.
+    pub gate: Option<Gate>,
+    /// Who may make admin calls.
+    pub admin: AdminPolicy,
+    /// What it may take and wait for.
+    pub limits: Limits,
+    /// Set once the server stops.
+    pub draining: AtomicBool,
+}
+
+impl<S> Site<S> {
+    /// Does the work of a request, but not longer than a request may take.
+    pub(crate) async fn bounded<T, E>(
+        &self,
+        work: impl Future<Output = Result<T, E>>,
+        late: StrategyError,
+    ) -> Result<T, StrategyError>
+    where
+        StrategyError: From<E>,
+    {
+        match tokio::time::timeout(self.limits.request_timeout, work).await {
+            Ok(result) => Ok(result?),
+            Err(_elapsed) => Err(late),
+        }
+    }
+}
+
+/// Binds an address and port, with room for a crowd that arrives in one moment. Needs a
+/// tokio runtime.
+///
+/// # Errors
+///
+/// Whatever the operating system says; `InvalidInput` for what is no address.
+pub fn bind(listen: &str) -> io::Result<TcpListener> {
+    let address = listen.to_socket_addrs()?.next().ok_or(ErrorKind::InvalidInput)?;
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)?.into_std()
+}
+
+/// Serves on a listener until `shutdown` completes, then drains.
+///
+/// # Errors
+///
+/// Whatever the listener reports.
+///
+/// # Cancel safety
+///
+/// A dropped future cuts the requests in flight short.
+pub async fn serve<S: InventoryStrategy>(
+    listener: TcpListener,
+    site: Site<S>,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let limits = site.limits;
+    let site = web::Data::new(site);
+    let app_site = site.clone();
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(app_site.clone())
+            .wrap(from_fn(with_request_id))
+            .wrap(TracingLogger::<RequestSpan>::new())
+            .configure(routes::<S>)
+    })
+    .workers(limits.workers)
+    .keep_alive(KEEP_ALIVE)
+    .client_request_timeout(limits.client_wait)
+    .client_disconnect_timeout(Duration::from_secs(1))
+    .shutdown_timeout(limits.drain_wait.as_secs())
+    .disable_signals()
+    .listen(listener)?
+    .run();
+
+    let handle = server.handle();
+    let running = tokio::spawn(server);
+    shutdown.await;
+    site.draining.store(true, Ordering::Relaxed);
+    tracing::info!("draining: no new connections, requests in flight are finished");
+    handle.stop(true).await;
+    running.await.unwrap_or(Ok(()))
+}
