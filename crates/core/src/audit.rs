@@ -188,9 +188,18 @@ mod tests {
     fn each_violation_outranks_oversell() {
         let oversold = counts(100, 101, 0);
         for broken in [
-            AuditCounts { duplicate_keys: 1, ..oversold.clone() },
-            AuditCounts { limit_overruns: 1, ..oversold.clone() },
-            AuditCounts { available_units: -1, ..oversold.clone() },
+            AuditCounts {
+                duplicate_keys: 1,
+                ..oversold.clone()
+            },
+            AuditCounts {
+                limit_overruns: 1,
+                ..oversold.clone()
+            },
+            AuditCounts {
+                available_units: -1,
+                ..oversold.clone()
+            },
         ] {
             assert_eq!(broken.judge(None).verdict, Verdict::Violated);
         }

@@ -176,7 +176,10 @@ mod tests {
         assert!(Sku::new("").is_err());
         assert!(Sku::new("x".repeat(64)).is_ok());
         assert!(Sku::new("x".repeat(65)).is_err());
-        assert!(Sku::new("a{b}").is_err(), "braces would split a Redis hash tag");
+        assert!(
+            Sku::new("a{b}").is_err(),
+            "braces would split a Redis hash tag"
+        );
         assert!(BuyerId::new("a b").is_err());
         assert!(IdempotencyKey::new("\"8e03978e\"").is_ok());
         assert!(IdempotencyKey::new("k".repeat(129)).is_err());

@@ -84,7 +84,10 @@ impl StockTerms {
                 "per_buyer_limit must be null or between 1 and {max}, got {limit}"
             )));
         }
-        Ok(Self { initial_units, per_buyer_limit })
+        Ok(Self {
+            initial_units,
+            per_buyer_limit,
+        })
     }
 
     /// Units on sale at the start.

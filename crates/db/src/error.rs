@@ -43,7 +43,10 @@ impl DbError {
     pub(crate) fn is_unique_violation(&self) -> bool {
         matches!(
             self,
-            Self::Query(QueryError::DatabaseError(DatabaseErrorKind::UniqueViolation, _))
+            Self::Query(QueryError::DatabaseError(
+                DatabaseErrorKind::UniqueViolation,
+                _
+            ))
         )
     }
 }
@@ -52,8 +55,9 @@ impl DbError {
 /// Every other query asks with `optional`.
 impl From<DbError> for StrategyError {
     fn from(error: DbError) -> Self {
-        const UNAVAILABLE: StrategyError =
-            StrategyError::Unavailable { store: Store::PostgreSql };
+        const UNAVAILABLE: StrategyError = StrategyError::Unavailable {
+            store: Store::PostgreSql,
+        };
         match error {
             DbError::Query(QueryError::NotFound) => Self::UnknownSku,
             DbError::KeyReused => Self::KeyReused,
@@ -73,7 +77,10 @@ impl From<DbError> for StrategyError {
 }
 
 fn postgresql_failed(error: DbError) -> StrategyError {
-    StrategyError::Store { store: Store::PostgreSql, source: Box::new(error) }
+    StrategyError::Store {
+        store: Store::PostgreSql,
+        source: Box::new(error),
+    }
 }
 
 // diesel keeps the message and drops the SQLSTATE. Where PostgreSQL speaks another
@@ -114,11 +121,16 @@ mod tests {
     fn a_stopping_server_is_unavailable_and_any_other_trouble_is_named() {
         assert!(matches!(
             from_postgresql("terminating connection due to administrator command"),
-            StrategyError::Unavailable { store: Store::PostgreSql }
+            StrategyError::Unavailable {
+                store: Store::PostgreSql
+            }
         ));
         assert!(matches!(
             from_postgresql("could not extend file: No space left on device"),
-            StrategyError::Store { store: Store::PostgreSql, .. }
+            StrategyError::Store {
+                store: Store::PostgreSql,
+                ..
+            }
         ));
     }
 

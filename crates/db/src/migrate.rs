@@ -30,9 +30,12 @@ const ADVISORY_LOCK: i64 = 0x66_6c_61_73_68;
 /// the session ends, so it needs no clean-up when this process dies.
 pub async fn migrate(url: &str) -> Result<(), DbError> {
     let mut conn = AsyncPgConnection::establish(url).await?;
-    conn.batch_execute(&format!("SELECT pg_advisory_lock({ADVISORY_LOCK})")).await?;
+    conn.batch_execute(&format!("SELECT pg_advisory_lock({ADVISORY_LOCK})"))
+        .await?;
 
     let mut harness = AsyncMigrationHarness::new(conn);
-    harness.run_pending_migrations(MIGRATIONS).map_err(DbError::Migration)?;
+    harness
+        .run_pending_migrations(MIGRATIONS)
+        .map_err(DbError::Migration)?;
     Ok(())
 }

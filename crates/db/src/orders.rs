@@ -11,8 +11,8 @@ use diesel_async::{
     AnsiTransactionManager, AsyncPgConnection, RunQueryDsl, TransactionManager,
 };
 use flash_core::{
-    BuyerId, InvalidInput, Order, OrderId, OrderStatus, Placement, PurchaseRequest, Sku,
-    Units,
+    BuyerId, InvalidInput, Order, OrderId, OrderStatus, Placement, PurchaseRequest,
+    Sku, Units,
 };
 use uuid::Uuid;
 
@@ -152,7 +152,9 @@ pub async fn exceeds_limit(
     request: &PurchaseRequest,
     per_buyer_limit: Option<i64>,
 ) -> Result<bool, DbError> {
-    let Some(limit) = per_buyer_limit else { return Ok(false) };
+    let Some(limit) = per_buyer_limit else {
+        return Ok(false);
+    };
     let owned_units = orders::table
         .filter(orders::sku.eq(request.sku.as_str()))
         .filter(orders::buyer_id.eq(request.buyer_id.as_str()))
@@ -225,7 +227,8 @@ pub async fn settle(
         }
         Err(error) => error,
     };
-    if let Err(rollback) = AnsiTransactionManager::rollback_transaction(&mut **conn).await
+    if let Err(rollback) =
+        AnsiTransactionManager::rollback_transaction(&mut **conn).await
     {
         // The pool closes a connection with an open transaction, and PostgreSQL then
         // rolls back. What stopped the purchase says more than what stopped the rest.
@@ -236,7 +239,10 @@ pub async fn settle(
         return Err(error);
     }
     match find_by_key(conn, request).await? {
-        Some(order) => Ok(Placement::Accepted { order, replayed: true }),
+        Some(order) => Ok(Placement::Accepted {
+            order,
+            replayed: true,
+        }),
         None => Err(error),
     }
 }

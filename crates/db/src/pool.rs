@@ -53,7 +53,8 @@ impl Pool {
     ///
     /// [`DbError::Url`] when the URL is not a PostgreSQL connection URL.
     pub fn new(url: &str, options: PoolOptions) -> Result<Self, DbError> {
-        url.parse::<tokio_postgres::Config>().map_err(DbError::Url)?;
+        url.parse::<tokio_postgres::Config>()
+            .map_err(DbError::Url)?;
 
         let mut config = ManagerConfig::default();
         // A closed socket is seen without asking; a test query would cost each buyer
@@ -83,7 +84,9 @@ impl Pool {
     ///
     /// A dropped future has no effect.
     pub async fn get(&self) -> Result<Connection, DbError> {
-        Ok(Connection { inner: self.inner.get().await? })
+        Ok(Connection {
+            inner: self.inner.get().await?,
+        })
     }
 
     /// Asks PostgreSQL for an answer.

@@ -116,7 +116,10 @@ pub async fn stock(conn: &mut AsyncPgConnection, sku: &Sku) -> Result<Stock, DbE
 ///
 /// Reads only.
 pub async fn list(conn: &mut AsyncPgConnection) -> Result<Vec<Sku>, DbError> {
-    let names =
-        skus::table.select(skus::sku).order(skus::sku).load::<String>(conn).await?;
+    let names = skus::table
+        .select(skus::sku)
+        .order(skus::sku)
+        .load::<String>(conn)
+        .await?;
     Ok(names.into_iter().map(Sku::new).collect::<Result<_, _>>()?)
 }

@@ -48,7 +48,10 @@ async fn purchase(
 
     // 2. Decide.
     if let Some(order) = orders::find_by_key(conn, request).await? {
-        return Ok(Placement::Accepted { order, replayed: true });
+        return Ok(Placement::Accepted {
+            order,
+            replayed: true,
+        });
     }
     if request.units.get() > available_units {
         return Ok(Placement::SoldOut);
@@ -65,5 +68,8 @@ async fn purchase(
 
     // 4. Record the order.
     let order = orders::insert(conn, request).await?;
-    Ok(Placement::Accepted { order, replayed: false })
+    Ok(Placement::Accepted {
+        order,
+        replayed: false,
+    })
 }

@@ -4,13 +4,13 @@
 //! by giving permits back.
 
 use deadpool_redis::redis::{Script, ScriptInvocation};
-use deadpool_redis::{
-    Connection, Manager, Pool, PoolError, Runtime, TimeoutType,
-};
+use deadpool_redis::{Connection, Manager, Pool, PoolError, Runtime, TimeoutType};
 use flash_core::{PurchaseRequest, Sku, Store, StrategyError};
 use tokio::sync::Mutex;
 
-use crate::gate::{REDIS_TIMEOUT, connection_config, gate_key, invalid_url, unavailable};
+use crate::gate::{
+    REDIS_TIMEOUT, connection_config, gate_key, invalid_url, unavailable,
+};
 use crate::vault::{GateState, Vault};
 
 /// How often to load a gate that is lost again and again before giving up.
@@ -44,7 +44,10 @@ pub(crate) struct Bouncer {
 }
 
 impl Bouncer {
-    pub(crate) fn new(redis_url: &str, pool_size: usize) -> Result<Self, StrategyError> {
+    pub(crate) fn new(
+        redis_url: &str,
+        pool_size: usize,
+    ) -> Result<Self, StrategyError> {
         let manager = Manager::new_with_config(redis_url, connection_config())
             .map_err(invalid_url)?;
         let pool = Pool::builder(manager)
@@ -82,9 +85,12 @@ impl Bouncer {
             if let Some(admission) = self.ask(request).await? {
                 return Ok(admission);
             }
-            self.fill(&request.sku, vault.gate_state(&request.sku).await?).await?;
+            self.fill(&request.sku, vault.gate_state(&request.sku).await?)
+                .await?;
         }
-        Err(StrategyError::Unavailable { store: Store::Redis })
+        Err(StrategyError::Unavailable {
+            store: Store::Redis,
+        })
     }
 
     /// Gives the permit of a request back, where there is one.
@@ -93,10 +99,15 @@ impl Bouncer {
     /// the gate is loaded again.
     pub(crate) async fn release(&self, request: &PurchaseRequest) {
         let mut release = keys_of(&self.release, &request.sku);
-        release.arg(request.buyer_id.as_str()).arg(key_token(request));
+        release
+            .arg(request.buyer_id.as_str())
+            .arg(key_token(request));
         let released = async {
             let mut conn = self.connection().await?;
-            release.invoke_async::<()>(&mut conn).await.map_err(unavailable)
+            release
+                .invoke_async::<()>(&mut conn)
+                .await
+                .map_err(unavailable)
         };
         if let Err(error) = released.await {
             tracing::warn!(sku = %request.sku, %error, "a permit was not given back");
@@ -114,8 +125,10 @@ impl Bouncer {
             .arg(request.buyer_id.as_str())
             .arg(key_token(request))
             .arg(request.units.get());
-        let answer =
-            admit.invoke_async::<String>(&mut conn).await.map_err(unavailable)?;
+        let answer = admit
+            .invoke_async::<String>(&mut conn)
+            .await
+            .map_err(unavailable)?;
         match answer.as_str() {
             "admitted" => Ok(Some(Admission::Admitted)),
             "known-key" => Ok(Some(Admission::KnownKey)),
@@ -137,12 +150,19 @@ impl Bouncer {
                     .arg(token(&order.buyer_id, &order.idempotency_key))
                     .arg(order.units);
             }
-            load.invoke_async::<()>(&mut conn).await.map_err(unavailable)?;
+            load.invoke_async::<()>(&mut conn)
+                .await
+                .map_err(unavailable)?;
         }
-        let limit = state.per_buyer_limit.map(|l| l.to_string()).unwrap_or_default();
+        let limit = state
+            .per_buyer_limit
+            .map(|l| l.to_string())
+            .unwrap_or_default();
         let mut load = keys_of(&self.load, sku);
         load.arg("open").arg(state.available_units).arg(limit);
-        load.invoke_async::<()>(&mut conn).await.map_err(unavailable)
+        load.invoke_async::<()>(&mut conn)
+            .await
+            .map_err(unavailable)
     }
 
     async fn connection(&self) -> Result<Connection, StrategyError> {

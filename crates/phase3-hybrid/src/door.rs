@@ -13,7 +13,9 @@ pub(crate) struct Door {
 
 impl Door {
     pub(crate) fn new(queue_max: usize) -> Self {
-        Self { places: Arc::new(Semaphore::new(queue_max)) }
+        Self {
+            places: Arc::new(Semaphore::new(queue_max)),
+        }
     }
 
     /// Does the work of a request in a task of its own.

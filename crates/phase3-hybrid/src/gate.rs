@@ -26,7 +26,9 @@ pub(crate) fn connection_config() -> AsyncConnectionConfig {
 /// nothing with it.
 pub(crate) fn unavailable(error: impl std::fmt::Display) -> StrategyError {
     tracing::debug!(%error, "Redis did not answer");
-    StrategyError::Unavailable { store: Store::Redis }
+    StrategyError::Unavailable {
+        store: Store::Redis,
+    }
 }
 
 /// Redis' side of the books, for `gate_drift_units`.
@@ -57,7 +59,10 @@ impl Gate {
     /// Reads only.
     pub async fn ping(&self) -> Result<(), StrategyError> {
         let mut conn = self.connect().await?;
-        redis::cmd("PING").exec_async(&mut conn).await.map_err(unavailable)
+        redis::cmd("PING")
+            .exec_async(&mut conn)
+            .await
+            .map_err(unavailable)
     }
 
     /// Units that Redis would still admit; none where it has not loaded the SKU.
@@ -88,5 +93,8 @@ impl Gate {
 }
 
 pub(crate) fn invalid_url(error: RedisError) -> StrategyError {
-    StrategyError::Store { store: Store::Redis, source: Box::new(error) }
+    StrategyError::Store {
+        store: Store::Redis,
+        source: Box::new(error),
+    }
 }

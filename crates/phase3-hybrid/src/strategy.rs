@@ -57,7 +57,9 @@ impl InventoryStrategy for Strategy {
         request: &PurchaseRequest,
     ) -> Result<Placement, StrategyError> {
         let (rooms, request) = (Arc::clone(&self.rooms), request.clone());
-        self.door.enter(async move { rooms.purchase(&request).await }).await
+        self.door
+            .enter(async move { rooms.purchase(&request).await })
+            .await
     }
 
     async fn stock(&self, sku: &Sku) -> Result<Stock, StrategyError> {

@@ -38,7 +38,10 @@ impl Vault {
         Ok(flash_db::skus::stock(&mut conn, sku).await?)
     }
 
-    pub(crate) async fn gate_state(&self, sku: &Sku) -> Result<GateState, StrategyError> {
+    pub(crate) async fn gate_state(
+        &self,
+        sku: &Sku,
+    ) -> Result<GateState, StrategyError> {
         let mut conn = self.pool.get().await?;
         Ok(read_gate_state(&mut conn, sku).await?)
     }
@@ -57,7 +60,11 @@ async fn read_gate_state(
         .first::<(i64, Option<i64>)>(conn)
         .await?;
     let orders = orders::of_sku(conn, sku).await?;
-    Ok(GateState { available_units, per_buyer_limit, orders })
+    Ok(GateState {
+        available_units,
+        per_buyer_limit,
+        orders,
+    })
 }
 
 async fn purchase(
@@ -74,7 +81,10 @@ async fn purchase(
 
     // 2. Decide.
     if let Some(order) = orders::find_by_key(conn, request).await? {
-        return Ok(Placement::Accepted { order, replayed: true });
+        return Ok(Placement::Accepted {
+            order,
+            replayed: true,
+        });
     }
     if request.units.get() > available_units {
         return Ok(Placement::SoldOut);
@@ -91,5 +101,8 @@ async fn purchase(
 
     // 4. Record the order.
     let order = orders::insert(conn, request).await?;
-    Ok(Placement::Accepted { order, replayed: false })
+    Ok(Placement::Accepted {
+        order,
+        replayed: false,
+    })
 }

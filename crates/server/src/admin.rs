@@ -31,11 +31,14 @@ impl AdminPolicy {
                     .headers()
                     .get(header::AUTHORIZATION)
                     .and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
-                let matches = sent.is_some_and(|sent| sent.ct_eq(token.as_bytes()).into());
+                let matches =
+                    sent.is_some_and(|sent| sent.ct_eq(token.as_bytes()).into());
                 if matches {
                     Ok(())
                 } else {
-                    Err(ApiError::unauthorized("send Authorization: Bearer ADMIN_TOKEN"))
+                    Err(ApiError::unauthorized(
+                        "send Authorization: Bearer ADMIN_TOKEN",
+                    ))
                 }
             }
         }

@@ -9,7 +9,7 @@ use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpResponse, ResponseError};
 use flash_core::{InvalidInput, Store, StrategyError};
-use serde_json::json;
+use serde::Serialize;
 
 use crate::telemetry;
 
@@ -29,7 +29,11 @@ pub(crate) struct ApiError {
 
 impl ApiError {
     fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into() }
+        Self {
+            status,
+            code,
+            detail: detail.into(),
+        }
     }
 
     pub(crate) fn sold_out() -> Self {
@@ -53,11 +57,19 @@ impl ApiError {
     }
 
     pub(crate) fn unknown_sku() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "unknown-sku", "no such SKU was created")
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "unknown-sku",
+            "no such SKU was created",
+        )
     }
 
     pub(crate) fn unknown_order() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "unknown-order", "there is no such order")
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "unknown-order",
+            "there is no such order",
+        )
     }
 
     pub(crate) fn no_route(path: &str) -> Self {
@@ -95,7 +107,11 @@ impl ApiError {
 
     pub(crate) fn not_json() -> Self {
         let detail = "send the header content-type: application/json";
-        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "invalid-request", detail)
+        Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "invalid-request",
+            detail,
+        )
     }
 
     pub(crate) fn unavailable(store: Store) -> Self {
@@ -118,18 +134,34 @@ impl ApiError {
         if self.status == StatusCode::REQUEST_TIMEOUT {
             response.force_close();
         }
-        response.content_type("application/problem+json").body(
-            json!({
-                "type": format!("urn:flash-sale:{}", self.code),
-                "title": self.status.canonical_reason(),
-                "status": self.status.as_u16(),
-                "code": self.code,
-                "detail": self.detail,
-                "request_id": request_id,
-            })
-            .to_string(),
-        )
+        let problem = Problem {
+            kind: format!("urn:flash-sale:{}", self.code),
+            title: self.status.canonical_reason(),
+            status: self.status.as_u16(),
+            code: self.code,
+            detail: &self.detail,
+            request_id,
+        };
+        response
+            .insert_header(("content-type", "application/problem+json"))
+            .json(problem)
     }
+}
+
+/// A problem document.
+///
+/// # Source
+///
+/// RFC 9457, section 3; `code` and `request_id` are extension members.
+#[derive(Serialize)]
+struct Problem<'a> {
+    #[serde(rename = "type")]
+    kind: String,
+    title: Option<&'static str>,
+    status: u16,
+    code: &'static str,
+    detail: &'a str,
+    request_id: Option<&'a str>,
 }
 
 impl fmt::Display for ApiError {
@@ -191,7 +223,9 @@ pub(crate) async fn with_request_id(
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let id = telemetry::request_id(&request).map(|id| id.to_string());
     let mut response = next.call(request).await?;
-    let Some(id) = id else { return Ok(response.map_into_boxed_body()) };
+    let Some(id) = id else {
+        return Ok(response.map_into_boxed_body());
+    };
     let problem = response
         .response()
         .error()

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use actix_web::HttpRequest;
 use actix_web::http::header;
 use actix_web::web::{BytesMut, Payload};
-use actix_web::HttpRequest;
 use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
 
@@ -25,8 +25,9 @@ pub(crate) async fn read_json<T: DeserializeOwned>(
     let Ok(bytes) = tokio::time::timeout(wait, read_bytes(payload)).await else {
         return Err(ApiError::body_too_slow());
     };
-    serde_json::from_slice(&bytes?)
-        .map_err(|error| ApiError::invalid_body(format!("the body is not valid: {error}")))
+    serde_json::from_slice(&bytes?).map_err(|error| {
+        ApiError::invalid_body(format!("the body is not valid: {error}"))
+    })
 }
 
 fn has_json_type(request: &HttpRequest) -> bool {

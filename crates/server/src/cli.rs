@@ -53,7 +53,12 @@ pub struct Args {
 
     /// Token for admin calls (Authorization: Bearer …); without it they work only while
     /// listening on loopback
-    #[arg(long, env = "ADMIN_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    #[arg(
+        long,
+        env = "ADMIN_TOKEN",
+        hide_env_values = true,
+        value_name = "TOKEN"
+    )]
     pub admin_token: Option<String>,
 
     /// Connections to PostgreSQL that serve buyers; four more serve admin calls

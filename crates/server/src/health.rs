@@ -17,7 +17,9 @@ pub(crate) async fn live() -> HttpResponse {
     HttpResponse::Ok().json(json!({ "status": "live" }))
 }
 
-pub(crate) async fn ready<S: InventoryStrategy>(site: web::Data<Site<S>>) -> HttpResponse {
+pub(crate) async fn ready<S: InventoryStrategy>(
+    site: web::Data<Site<S>>,
+) -> HttpResponse {
     let draining = site.draining.load(Ordering::Relaxed);
     let postgresql = tokio::time::timeout(PROBE_TIMEOUT, site.pool.ping()).await;
     let redis = match &site.gate {

@@ -58,14 +58,21 @@ async fn run(args: Args) -> anyhow::Result<()> {
             sell(phase1_naive::Strategy::new(pool), listener, &stores, &args).await
         }
         StrategyName::Pessimistic => {
-            sell(phase2_pessimistic::Strategy::new(pool), listener, &stores, &args).await
+            sell(
+                phase2_pessimistic::Strategy::new(pool),
+                listener,
+                &stores,
+                &args,
+            )
+            .await
         }
         StrategyName::Hybrid => {
             let options = phase3_hybrid::Options {
                 queue_max: args.queue_max.try_into()?,
                 redis_pool_size: args.redis_pool_size.into(),
             };
-            let redis_url = stores.redis_url.as_deref().context("hybrid needs Redis")?;
+            let redis_url =
+                stores.redis_url.as_deref().context("hybrid needs Redis")?;
             let strategy = phase3_hybrid::Strategy::new(pool, redis_url, options)?;
             sell(strategy, listener, &stores, &args).await
         }
@@ -85,7 +92,10 @@ async fn sell<S: InventoryStrategy>(
         strategy,
         pool: Pool::new(
             &stores.database_url,
-            PoolOptions { size: ADMIN_POOL_SIZE, ..PoolOptions::default() },
+            PoolOptions {
+                size: ADMIN_POOL_SIZE,
+                ..PoolOptions::default()
+            },
         )?,
         gate: stores.gate.clone(),
         admin: admin_policy(args.admin_token.clone(), address),
@@ -99,7 +109,9 @@ async fn sell<S: InventoryStrategy>(
     };
     let shutdown = stop_signal()?;
     announce(S::NAME, address);
-    serve(listener, site, shutdown).await.context("the server stopped")
+    serve(listener, site, shutdown)
+        .await
+        .context("the server stopped")
 }
 
 /// The stores that were given, or private ones that end with this value.
@@ -148,7 +160,12 @@ impl Stores {
             Some(url) => Some(wait_for_redis(url, deadline).await?),
             None => None,
         };
-        Ok(Self { database_url, redis_url, gate, _sandbox: sandbox })
+        Ok(Self {
+            database_url,
+            redis_url,
+            gate,
+            _sandbox: sandbox,
+        })
     }
 }
 
@@ -183,7 +200,9 @@ async fn wait_for_redis(url: &str, deadline: Instant) -> anyhow::Result<Gate> {
 fn bind(listen: &str) -> anyhow::Result<TcpListener> {
     flash_server::bind(listen).map_err(|error| {
         let hint = match error.kind() {
-            ErrorKind::AddrInUse => "; stop what listens there or choose another --listen",
+            ErrorKind::AddrInUse => {
+                "; stop what listens there or choose another --listen"
+            }
             ErrorKind::InvalidInput => "; give an address and a port, 127.0.0.1:8080",
             _ => "",
         };

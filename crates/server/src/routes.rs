@@ -3,8 +3,8 @@
 use actix_web::http::header::{self, HeaderName};
 use actix_web::{HttpRequest, HttpResponse, web};
 use flash_core::{
-    BuyerId, IdempotencyKey, InventoryStrategy, OrderId, Placement, PurchaseRequest, Sku,
-    StockTerms, StrategyError, Units,
+    BuyerId, IdempotencyKey, InventoryStrategy, OrderId, Placement, PurchaseRequest,
+    Sku, StockTerms, StrategyError, Units,
 };
 use flash_db::skus::{self, Creation};
 use flash_db::{DbError, orders};
@@ -16,7 +16,8 @@ use crate::health;
 use crate::serve::Site;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+const IDEMPOTENCY_REPLAYED: HeaderName =
+    HeaderName::from_static("idempotency-replayed");
 
 pub(crate) fn routes<S: InventoryStrategy>(config: &mut web::ServiceConfig) {
     config
@@ -83,8 +84,7 @@ async fn create_sku<S: InventoryStrategy>(
         let creation = skus::create(&mut conn, &sku, terms).await?;
         Ok::<_, DbError>((creation, skus::stock(&mut conn, &sku).await?))
     };
-    let (creation, stock) =
-        site.bounded(create, StrategyError::OutcomeUnknown).await?;
+    let (creation, stock) = site.bounded(create, StrategyError::OutcomeUnknown).await?;
     match creation {
         Creation::Created => Ok(HttpResponse::Created().json(stock)),
         Creation::SameAgain => Ok(HttpResponse::Ok().json(stock)),
@@ -97,7 +97,9 @@ async fn read_sku<S: InventoryStrategy>(
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     let sku = existing_sku(&request)?;
-    let stock = site.bounded(site.strategy.stock(&sku), StrategyError::Busy).await?;
+    let stock = site
+        .bounded(site.strategy.stock(&sku), StrategyError::Busy)
+        .await?;
     Ok(HttpResponse::Ok().json(stock))
 }
 
@@ -117,13 +119,22 @@ async fn place_order<S: InventoryStrategy>(
     };
 
     let placement = site
-        .bounded(site.strategy.place_order(&purchase), StrategyError::OutcomeUnknown)
+        .bounded(
+            site.strategy.place_order(&purchase),
+            StrategyError::OutcomeUnknown,
+        )
         .await?;
     match placement {
-        Placement::Accepted { order, replayed: false } => Ok(HttpResponse::Created()
+        Placement::Accepted {
+            order,
+            replayed: false,
+        } => Ok(HttpResponse::Created()
             .insert_header((header::LOCATION, format!("/v1/orders/{}", order.order_id)))
             .json(order)),
-        Placement::Accepted { order, replayed: true } => Ok(HttpResponse::Ok()
+        Placement::Accepted {
+            order,
+            replayed: true,
+        } => Ok(HttpResponse::Ok()
             .insert_header((IDEMPOTENCY_REPLAYED, "true"))
             .json(order)),
         Placement::SoldOut => Err(ApiError::sold_out()),
@@ -155,7 +166,10 @@ async fn audit_sku<S: InventoryStrategy>(
     site.admin.check(&request)?;
     let sku = existing_sku(&request)?;
     let gate_free_units = match &site.gate {
-        Some(gate) => site.bounded(gate.free_units(&sku), StrategyError::Busy).await?,
+        Some(gate) => {
+            site.bounded(gate.free_units(&sku), StrategyError::Busy)
+                .await?
+        }
         None => None,
     };
     let count = async {

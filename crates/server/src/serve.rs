@@ -79,8 +79,15 @@ impl<S> Site<S> {
 ///
 /// Whatever the operating system says; `InvalidInput` for what is no address.
 pub fn bind(listen: &str) -> io::Result<TcpListener> {
-    let address = listen.to_socket_addrs()?.next().ok_or(ErrorKind::InvalidInput)?;
-    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    let address = listen
+        .to_socket_addrs()?
+        .next()
+        .ok_or(ErrorKind::InvalidInput)?;
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()
+    } else {
+        TcpSocket::new_v6()
+    }?;
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)?.into_std()

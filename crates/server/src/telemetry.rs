@@ -1,5 +1,7 @@
 //! Logging: what a line looks like and what a request leaves in it.
 
+use std::io::IsTerminal;
+
 use actix_web::Error;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -21,9 +23,10 @@ pub enum LogFormat {
 /// without it warnings of all and notices of the server.
 pub fn start_logging(format: LogFormat) {
     let filter = EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| EnvFilter::new("warn,flash_server=info,flash_db=info,server=info"));
+        .unwrap_or_else(|_| EnvFilter::new("warn,flash_server=info,server=info"));
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     match format {
         LogFormat::Pretty => lines.with_target(false).init(),

@@ -1,0 +1,11 @@
+//! The suites of the testkit, for this phase.
+
+use flash_testkit::{Promise, Stores};
+use phase1_naive::Strategy;
+
+fn start(stores: &Stores) -> anyhow::Result<Strategy> {
+    Ok(Strategy::new(stores.pool()?))
+}
+
+flash_testkit::contract_suite!(start);
+flash_testkit::guarantee_suite!(start, Promise::MayOversell);

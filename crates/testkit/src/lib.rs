@@ -1,0 +1,14 @@
+#![doc = include_str!("../README.md")]
+
+mod cable;
+mod conductor;
+pub mod contract;
+pub mod guarantee;
+mod sale;
+mod stores;
+
+pub use cable::Cable;
+pub use conductor::{Conductor, WAIT};
+pub use guarantee::Promise;
+pub use sale::{Sale, order_of, purchase, sku};
+pub use stores::Stores;

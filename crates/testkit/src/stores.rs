@@ -1,0 +1,117 @@
+//! Stores of one's own for each test, in one sandbox for each test process.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use anyhow::Context;
+use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
+use flash_db::{Pool, PoolOptions};
+use flash_sandbox::{Options, Sandbox};
+use tokio::sync::OnceCell;
+use uuid::Uuid;
+
+/// The database with the schema that each test's database is a copy of.
+const TEMPLATE: &str = "flash_template";
+
+/// Connections of one test's strategy: enough for every race that a test forces.
+const POOL_SIZE: usize = 8;
+
+/// Lives as long as the process: the sandbox is gone when the process is.
+static SANDBOX: OnceCell<Sandbox> = OnceCell::const_new();
+
+/// Redis has 1024 databases in the sandbox; a process has fewer tests.
+static NEXT_REDIS_DATABASE: AtomicU32 = AtomicU32::new(1);
+
+/// A database with the schema in it, and an empty Redis database.
+pub struct Stores {
+    database_url: String,
+    redis_url: String,
+}
+
+impl Stores {
+    /// Makes new stores that no other test can see.
+    ///
+    /// # Errors
+    ///
+    /// Says which program is missing or what the stores said.
+    pub async fn new() -> anyhow::Result<Self> {
+        let sandbox = SANDBOX.get_or_try_init(start).await?;
+        let server_url = sandbox.database_url().context("no PostgreSQL")?;
+        let name = format!("test_{}", Uuid::now_v7().simple());
+        let mut conn = AsyncPgConnection::establish(server_url).await?;
+        conn.batch_execute(&format!("CREATE DATABASE {name} TEMPLATE {TEMPLATE}"))
+            .await?;
+        let redis_database = NEXT_REDIS_DATABASE.fetch_add(1, Ordering::Relaxed);
+        let redis_url = sandbox.redis_url().context("no Redis")?;
+        Ok(Self {
+            database_url: url_of(server_url, &name)?,
+            redis_url: format!("{redis_url}?db={redis_database}"),
+        })
+    }
+
+    /// The connection URL of the database.
+    #[must_use]
+    pub fn database_url(&self) -> &str {
+        &self.database_url
+    }
+
+    /// The connection URL of the Redis database.
+    #[must_use]
+    pub fn redis_url(&self) -> &str {
+        &self.redis_url
+    }
+
+    /// A pool for a strategy.
+    ///
+    /// # Errors
+    ///
+    /// None with these stores.
+    pub fn pool(&self) -> anyhow::Result<Pool> {
+        self.pool_with(PoolOptions {
+            size: POOL_SIZE,
+            ..PoolOptions::default()
+        })
+    }
+
+    /// A pool with other limits.
+    ///
+    /// # Errors
+    ///
+    /// None with these stores.
+    pub fn pool_with(&self, options: PoolOptions) -> anyhow::Result<Pool> {
+        Ok(Pool::new(&self.database_url, options)?)
+    }
+
+    /// A connection outside of any pool.
+    ///
+    /// # Errors
+    ///
+    /// What PostgreSQL says.
+    pub async fn connect(&self) -> anyhow::Result<AsyncPgConnection> {
+        Ok(AsyncPgConnection::establish(&self.database_url).await?)
+    }
+}
+
+async fn start() -> anyhow::Result<Sandbox> {
+    // Nobody measures here, and no test outlives its process: no disk flushes.
+    let options = Options {
+        fsync: false,
+        max_connections: 500,
+        ..Options::default()
+    };
+    let sandbox =
+        tokio::task::spawn_blocking(move || Sandbox::start(&options)).await??;
+
+    let server_url = sandbox.database_url().context("no PostgreSQL")?;
+    let mut conn = AsyncPgConnection::establish(server_url).await?;
+    conn.batch_execute(&format!("CREATE DATABASE {TEMPLATE}"))
+        .await?;
+    flash_db::migrate(&url_of(server_url, TEMPLATE)?).await?;
+    Ok(sandbox)
+}
+
+/// The URL of another database of the same server.
+fn url_of(server_url: &str, database: &str) -> anyhow::Result<String> {
+    let (head, parameters) = server_url.split_once('?').context("no parameters")?;
+    let (server, _) = head.rsplit_once('/').context("no database")?;
+    Ok(format!("{server}/{database}?{parameters}"))
+}
