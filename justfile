@@ -35,8 +35,8 @@ build *args:
 test *args:
     cargo test --workspace --locked "$@"
 
-# Run every check that has to pass before a commit: a small demo, and the tests last
-ci: format-check clippy docs (demo-oversell "--units" "20" "--buyers" "200") test
+# Run every check that has to pass before a commit: the demo too, and the tests last
+ci: format-check clippy docs demo-oversell test
 
 # Format the code
 fmt *args:

@@ -10,31 +10,37 @@ use flash_core::{InvalidInput, Store, StrategyError};
 #[non_exhaustive]
 pub enum DbError {
     /// A statement failed; the transaction around it is rolled back.
-    #[error("the statement failed: {0}")]
+    #[error("the statement failed")]
     Query(#[from] QueryError),
     /// No connection could be had.
-    #[error("no connection to PostgreSQL: {0}")]
+    #[error("no connection to PostgreSQL")]
     Pool(#[from] PoolError),
     /// The pool could not be made.
-    #[error("the pool could not be made: {0}")]
+    #[error("the pool could not be made")]
     Build(#[from] BuildError),
     /// COMMIT failed, so that the transaction is there or it is not.
-    #[error("the outcome of COMMIT is unknown: {0}")]
+    #[error("the outcome of COMMIT is unknown")]
     Commit(#[source] QueryError),
     /// The buyer used this key for a request with other contents.
     #[error("the idempotency key was used for another request")]
     KeyReused,
     /// A row holds what this version does not allow.
-    #[error("a row is not valid: {0}")]
+    #[error("a row is not valid")]
     InvalidRow(#[from] InvalidInput),
     /// The connection URL is not one.
-    #[error("the database URL is not valid: {0}")]
+    #[error("the database URL is not valid")]
     Url(#[source] tokio_postgres::Error),
     /// A connection outside of a pool could not be opened.
-    #[error("cannot connect to PostgreSQL: {0}")]
-    Connect(#[from] diesel::ConnectionError),
+    #[error("cannot connect to PostgreSQL")]
+    Connect(#[source] tokio_postgres::Error),
+    /// PostgreSQL accepted a connection and then said nothing.
+    #[error("PostgreSQL does not answer")]
+    Silent,
+    /// A new connection could not be prepared for use.
+    #[error("cannot prepare a connection to PostgreSQL")]
+    Prepare(#[from] diesel::ConnectionError),
     /// The schema could not be brought up to date.
-    #[error("the migration failed: {0}")]
+    #[error("the migration failed")]
     Migration(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
@@ -63,7 +69,10 @@ impl From<DbError> for StrategyError {
             DbError::KeyReused => Self::KeyReused,
             DbError::Commit(_) => Self::OutcomeUnknown,
             DbError::Pool(PoolError::Timeout(TimeoutType::Wait)) => Self::Busy,
-            DbError::Pool(_) | DbError::Connect(_) => UNAVAILABLE,
+            DbError::Pool(_)
+            | DbError::Connect(_)
+            | DbError::Silent
+            | DbError::Prepare(_) => UNAVAILABLE,
             DbError::Query(QueryError::DatabaseError(kind, ref info)) => match kind {
                 DatabaseErrorKind::UnableToSendCommand
                 | DatabaseErrorKind::ClosedConnection => UNAVAILABLE,

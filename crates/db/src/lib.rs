@@ -10,4 +10,4 @@ pub mod skus;
 
 pub use error::DbError;
 pub use migrate::migrate;
-pub use pool::{Connection, Pool, PoolOptions};
+pub use pool::{Connection, Pool, PoolOptions, connect};

@@ -1,11 +1,9 @@
 //! Brings the schema up to date.
 
-use diesel_async::{
-    AsyncConnection, AsyncMigrationHarness, AsyncPgConnection, SimpleAsyncConnection,
-};
+use diesel_async::{AsyncMigrationHarness, SimpleAsyncConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
-use crate::DbError;
+use crate::{DbError, connect};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations");
 
@@ -29,7 +27,7 @@ const ADVISORY_LOCK: i64 = 0x66_6c_61_73_68;
 /// PostgreSQL 16, section 13.3.5 "Advisory Locks": a session-level lock is released when
 /// the session ends, so it needs no clean-up when this process dies.
 pub async fn migrate(url: &str) -> Result<(), DbError> {
-    let mut conn = AsyncPgConnection::establish(url).await?;
+    let mut conn = connect(url).await?;
     conn.batch_execute(&format!("SELECT pg_advisory_lock({ADVISORY_LOCK})"))
         .await?;
 

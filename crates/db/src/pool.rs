@@ -9,9 +9,11 @@ use diesel_async::pooled_connection::{
     AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod,
 };
 use diesel_async::{
-    AnsiTransactionManager, AsyncConnection, AsyncPgConnection, SimpleAsyncConnection,
+    AnsiTransactionManager, AsyncPgConnection, SimpleAsyncConnection,
     TransactionManager,
 };
+
+use tokio_postgres::NoTls;
 
 use crate::DbError;
 
@@ -138,12 +140,32 @@ impl DerefMut for Connection {
     }
 }
 
-/// Opens a connection and bounds what it may wait for.
+/// Opens a connection outside of any pool.
+///
+/// # Errors
+///
+/// [`DbError::Connect`] or [`DbError::Silent`] says why there is none.
+///
+/// # Cancel safety
+///
+/// A dropped future leaves no connection open.
+pub async fn connect(url: &str) -> Result<AsyncPgConnection, DbError> {
+    let connecting = tokio_postgres::connect(url, NoTls);
+    let (client, connection) = tokio::time::timeout(CONNECT_TIMEOUT, connecting)
+        .await
+        .or(Err(DbError::Silent))?
+        .map_err(DbError::Connect)?;
+    Ok(AsyncPgConnection::try_from_client_and_connection(client, connection).await?)
+}
+
+/// Opens a connection for the pool and bounds what it may wait for.
 ///
 /// An owner that stops in the middle of a transaction must not keep a row locked for
 /// ever: `idle_in_transaction_session_timeout` ends such a connection.
 async fn open(url: String, lock_wait: Duration) -> ConnectionResult<AsyncPgConnection> {
-    let mut conn = AsyncPgConnection::establish(&url).await?;
+    let mut conn = connect(&url)
+        .await
+        .map_err(|error| ConnectionError::BadConnection(error.to_string()))?;
     conn.batch_execute(&format!(
         "SET lock_timeout = {}; SET idle_in_transaction_session_timeout = '10s'",
         lock_wait.as_millis()

@@ -205,7 +205,8 @@ impl From<StrategyError> for ApiError {
                 "the order may or may not exist; ask again with the same Idempotency-Key",
             ),
             StrategyError::Store { store, source } => {
-                tracing::error!(%store, error = %source, "a store failed");
+                let error: &dyn std::error::Error = &*source;
+                tracing::error!(%store, error, "a store failed");
                 Self::unavailable(store)
             }
             other => {

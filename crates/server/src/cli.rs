@@ -1,4 +1,5 @@
 //! The command line.
+#![expect(clippy::doc_markdown, reason = "these comments are the text of --help")]
 
 use std::time::Duration;
 

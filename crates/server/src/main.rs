@@ -1,5 +1,6 @@
 //! Starts the server; see `server --help`.
 
+use std::fmt::{self, Display, Formatter};
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
@@ -17,6 +18,9 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use phase3_hybrid::Gate;
 use tokio::signal::unix::{SignalKind, signal};
 
+/// The exit code for arguments that make no sense; clap uses the same.
+const USAGE: u8 = 2;
+
 /// Connections to PostgreSQL for admin calls and probes.
 const ADMIN_POOL_SIZE: usize = 4;
 
@@ -31,15 +35,55 @@ async fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
-            match error.downcast_ref::<SandboxError>() {
-                Some(error) => ExitCode::from(error.exit_code()),
-                None => ExitCode::FAILURE,
+            if error.is::<InvalidUrl>() {
+                ExitCode::from(USAGE)
+            } else if let Some(error) = error.downcast_ref::<SandboxError>() {
+                ExitCode::from(error.exit_code())
+            } else {
+                ExitCode::FAILURE
             }
         }
     }
 }
 
+/// A URL that clap took for one.
+#[derive(Debug)]
+struct InvalidUrl(String);
+
+impl std::error::Error for InvalidUrl {}
+
+impl Display for InvalidUrl {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The innermost error: what exactly is wrong.
+fn reason(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(source) => reason(source),
+        None => error.to_string(),
+    }
+}
+
+/// Says which URL is wrong before anything is started. The URL itself may hold a password
+/// and is not shown.
+fn check_urls(args: &Args) -> Result<(), InvalidUrl> {
+    if let Some(url) = &args.database_url {
+        Pool::new(url, PoolOptions::default()).map_err(|error| {
+            InvalidUrl(format!("--database-url (DATABASE_URL): {}", reason(&error)))
+        })?;
+    }
+    if let Some(url) = &args.redis_url {
+        Gate::new(url).map_err(|error| {
+            InvalidUrl(format!("--redis-url (REDIS_URL): {}", reason(&error)))
+        })?;
+    }
+    Ok(())
+}
+
 async fn run(args: Args) -> anyhow::Result<()> {
+    check_urls(&args)?;
     raise_open_files_limit();
     // Before anything is started: an occupied port should cost no waiting.
     let listener = bind(&args.listen)?;
@@ -174,8 +218,13 @@ async fn wait_for_postgresql(url: &str, deadline: Instant) -> anyhow::Result<()>
     loop {
         match flash_db::migrate(url).await {
             Ok(()) => return Ok(()),
-            Err(DbError::Connect(error)) if Instant::now() < deadline => {
-                tracing::warn!(%error, "PostgreSQL does not answer yet");
+            Err(error @ (DbError::Connect(_) | DbError::Silent))
+                if Instant::now() < deadline =>
+            {
+                tracing::warn!(
+                    reason = reason(&error),
+                    "PostgreSQL does not answer yet"
+                );
                 tokio::time::sleep(START_RETRY).await;
             }
             Err(error) => return Err(error).context("PostgreSQL is not usable"),

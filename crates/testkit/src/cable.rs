@@ -16,10 +16,6 @@ pub struct Cable {
 
 impl Cable {
     /// Plugs in, at a free port.
-    ///
-    /// # Errors
-    ///
-    /// What the operating system says.
     pub async fn plug_in(target: impl Into<PathBuf>) -> anyhow::Result<Self> {
         let mut cable = Self {
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
@@ -42,10 +38,6 @@ impl Cable {
     }
 
     /// Accepts connections again, at the same address.
-    ///
-    /// # Errors
-    ///
-    /// What the operating system says.
     pub async fn put_back(&mut self) -> anyhow::Result<()> {
         let socket = TcpSocket::new_v4()?;
         socket.set_reuseaddr(true)?;

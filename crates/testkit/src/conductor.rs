@@ -27,10 +27,6 @@ struct Waiting {
 
 impl Conductor {
     /// Locks all stock rows of these stores against writers. Plain reads pass.
-    ///
-    /// # Errors
-    ///
-    /// What PostgreSQL says.
     pub async fn hold_stock_rows(stores: &Stores) -> anyhow::Result<Self> {
         let mut row_holder = stores.connect().await?;
         row_holder
@@ -43,10 +39,6 @@ impl Conductor {
     }
 
     /// Waits until exactly this many connections wait for a lock.
-    ///
-    /// # Errors
-    ///
-    /// Says how many there were when the time was up.
     pub async fn wait_for_waiting(&mut self, expected: i64) -> anyhow::Result<()> {
         let deadline = Instant::now() + WAIT;
         loop {
@@ -67,10 +59,6 @@ impl Conductor {
     }
 
     /// Lets all go on.
-    ///
-    /// # Errors
-    ///
-    /// What PostgreSQL says.
     pub async fn release(mut self) -> anyhow::Result<()> {
         Ok(self.row_holder.batch_execute("COMMIT").await?)
     }

@@ -21,19 +21,11 @@ pub struct Sale<S> {
 }
 
 /// The SKU that tests sell.
-///
-/// # Errors
-///
-/// None; it spares the tests an `expect`.
 pub fn sku() -> anyhow::Result<Sku> {
     Ok(Sku::new("tee")?)
 }
 
 /// A request for `units` of [`sku`].
-///
-/// # Errors
-///
-/// Where a test's text is not a valid name.
 pub fn purchase(buyer: &str, key: &str, units: i64) -> anyhow::Result<PurchaseRequest> {
     Ok(PurchaseRequest {
         sku: sku()?,
@@ -44,10 +36,6 @@ pub fn purchase(buyer: &str, key: &str, units: i64) -> anyhow::Result<PurchaseRe
 }
 
 /// The order of an accepted placement, and whether it was replayed.
-///
-/// # Errors
-///
-/// Says what came instead.
 pub fn order_of(
     placement: Result<Placement, StrategyError>,
 ) -> anyhow::Result<(Order, bool)> {
@@ -59,10 +47,6 @@ pub fn order_of(
 
 impl<S: InventoryStrategy> Sale<S> {
     /// Opens a sale with new stores and the strategy that `start` makes for them.
-    ///
-    /// # Errors
-    ///
-    /// What the stores or the strategy say.
     pub async fn open(
         start: impl FnOnce(&Stores) -> anyhow::Result<S>,
     ) -> anyhow::Result<Self> {
@@ -72,10 +56,6 @@ impl<S: InventoryStrategy> Sale<S> {
     }
 
     /// Puts [`sku`] on sale.
-    ///
-    /// # Errors
-    ///
-    /// What PostgreSQL says.
     pub async fn stock_up(
         &self,
         initial_units: i64,
@@ -87,10 +67,6 @@ impl<S: InventoryStrategy> Sale<S> {
     }
 
     /// Buys and waits for the answer.
-    ///
-    /// # Errors
-    ///
-    /// Those of the strategy, inside; those of the test, outside.
     pub async fn buy(
         &self,
         buyer: &str,
@@ -113,10 +89,6 @@ impl<S: InventoryStrategy> Sale<S> {
     }
 
     /// Audits [`sku`] from PostgreSQL.
-    ///
-    /// # Errors
-    ///
-    /// What PostgreSQL says.
     pub async fn audit(&self) -> anyhow::Result<Audit> {
         let mut conn = self.stores.connect().await?;
         let counts = flash_db::audit::count(&mut conn, &sku()?, None).await?;

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::Context;
-use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
+use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use flash_db::{Pool, PoolOptions};
 use flash_sandbox::{Options, Sandbox};
 use tokio::sync::OnceCell;
@@ -29,16 +29,21 @@ pub struct Stores {
 
 impl Stores {
     /// Makes new stores that no other test can see.
-    ///
-    /// # Errors
-    ///
-    /// Says which program is missing or what the stores said.
     pub async fn new() -> anyhow::Result<Self> {
+        Self::copy_of(TEMPLATE).await
+    }
+
+    /// The same without the schema.
+    pub async fn empty() -> anyhow::Result<Self> {
+        Self::copy_of("template0").await
+    }
+
+    async fn copy_of(template: &str) -> anyhow::Result<Self> {
         let sandbox = SANDBOX.get_or_try_init(start).await?;
         let server_url = sandbox.database_url().context("no PostgreSQL")?;
         let name = format!("test_{}", Uuid::now_v7().simple());
-        let mut conn = AsyncPgConnection::establish(server_url).await?;
-        conn.batch_execute(&format!("CREATE DATABASE {name} TEMPLATE {TEMPLATE}"))
+        let mut conn = flash_db::connect(server_url).await?;
+        conn.batch_execute(&format!("CREATE DATABASE {name} TEMPLATE {template}"))
             .await?;
         let redis_database = NEXT_REDIS_DATABASE.fetch_add(1, Ordering::Relaxed);
         let redis_url = sandbox.redis_url().context("no Redis")?;
@@ -61,10 +66,6 @@ impl Stores {
     }
 
     /// A pool for a strategy.
-    ///
-    /// # Errors
-    ///
-    /// None with these stores.
     pub fn pool(&self) -> anyhow::Result<Pool> {
         self.pool_with(PoolOptions {
             size: POOL_SIZE,
@@ -73,21 +74,13 @@ impl Stores {
     }
 
     /// A pool with other limits.
-    ///
-    /// # Errors
-    ///
-    /// None with these stores.
     pub fn pool_with(&self, options: PoolOptions) -> anyhow::Result<Pool> {
         Ok(Pool::new(&self.database_url, options)?)
     }
 
     /// A connection outside of any pool.
-    ///
-    /// # Errors
-    ///
-    /// What PostgreSQL says.
     pub async fn connect(&self) -> anyhow::Result<AsyncPgConnection> {
-        Ok(AsyncPgConnection::establish(&self.database_url).await?)
+        Ok(flash_db::connect(&self.database_url).await?)
     }
 }
 
@@ -102,7 +95,7 @@ async fn start() -> anyhow::Result<Sandbox> {
         tokio::task::spawn_blocking(move || Sandbox::start(&options)).await??;
 
     let server_url = sandbox.database_url().context("no PostgreSQL")?;
-    let mut conn = AsyncPgConnection::establish(server_url).await?;
+    let mut conn = flash_db::connect(server_url).await?;
     conn.batch_execute(&format!("CREATE DATABASE {TEMPLATE}"))
         .await?;
     flash_db::migrate(&url_of(server_url, TEMPLATE)?).await?;

@@ -1,0 +1,112 @@
+//! Stores that go away, buyers that are slow, servers that stop.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::shop::{CLIENT_WAIT, Setup, Shop, problem};
+use anyhow::{Context, Result};
+use flash_testkit::{Cable, Conductor, Stores};
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// Only bounds how long a broken test takes.
+const WAIT: Duration = Duration::from_secs(20);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgresql_away_is_503_and_comes_back_by_itself() -> Result<()> {
+    for strategy in ["naive", "pessimistic", "hybrid"] {
+        let stores = Stores::new().await?;
+        let (head, directory) = stores
+            .database_url()
+            .split_once("?host=")
+            .context("a host")?;
+        let directory = directory.split('&').next().context("a directory")?;
+        let database = head.rsplit('/').next().context("a database")?;
+        let socket = PathBuf::from(directory).join(".s.PGSQL.5432");
+        let mut cable = Cable::plug_in(socket).await?;
+        let setup = Setup {
+            database_url: Some(format!(
+                "postgres://flash@{}/{database}",
+                cable.address()
+            )),
+            ..Setup::default()
+        };
+        let shop = Shop::open_with(strategy, stores, setup).await?;
+        shop.put_sku("tee", json!({ "initial_units": 2 })).await?;
+        assert_eq!(shop.buy("ann", "k1").await?.status(), StatusCode::CREATED);
+        assert_eq!(shop.get("/readyz").await?.status(), StatusCode::OK);
+
+        cable.pull_out().await;
+        problem(shop.buy("bob", "k1").await?, 503, "unavailable").await?;
+        problem(shop.get("/v1/skus/tee").await?, 503, "unavailable").await?;
+        let ready = shop.get("/readyz").await?;
+        assert_eq!(ready.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(ready.json::<Value>().await?["postgresql"], false);
+        assert_eq!(shop.get("/livez").await?.status(), StatusCode::OK);
+
+        cable.put_back().await?;
+        assert_eq!(shop.get("/readyz").await?.status(), StatusCode::OK);
+        assert_eq!(shop.buy("bob", "k1").await?.status(), StatusCode::CREATED);
+        problem(shop.buy("cid", "k1").await?, 409, "sold-out").await?;
+        assert_eq!(shop.audit().await?["verdict"], "exact", "{strategy}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_does_not_arrive_is_given_up() -> Result<()> {
+    let shop = Shop::open("naive").await?;
+    let head = "POST /v1/skus/tee/orders HTTP/1.1\r\nhost: x\r\nidempotency-key: k\r\n\
+                content-type: application/json\r\ncontent-length: 30\r\n\r\n{";
+    let answer = send_and_wait(&shop, head).await?;
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    assert!(answer.contains("\"code\":\"invalid-request\""), "{answer}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_head_that_does_not_arrive_is_given_up() -> Result<()> {
+    let shop = Shop::open("naive").await?;
+    let answer = send_and_wait(&shop, "POST /v1/skus/tee/orders HTTP/1.1\r\n").await?;
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    Ok(())
+}
+
+/// Sends half a request and reads until the server hangs up.
+async fn send_and_wait(shop: &Shop, half: &str) -> Result<String> {
+    let mut connection = TcpStream::connect(&shop.address).await?;
+    connection.write_all(half.as_bytes()).await?;
+    let mut answer = String::new();
+    tokio::time::timeout(CLIENT_WAIT + WAIT, connection.read_to_string(&mut answer))
+        .await??;
+    Ok(answer)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_in_flight_is_finished_before_the_server_ends() -> Result<()> {
+    let mut shop = Shop::open("pessimistic").await?;
+    shop.put_sku("tee", json!({ "initial_units": 1 })).await?;
+    let mut conductor = Conductor::hold_stock_rows(&shop.stores).await?;
+
+    let url = format!("http://{}/v1/skus/tee/orders", shop.address);
+    let buying = tokio::spawn(async move {
+        reqwest::Client::new()
+            .post(url)
+            .header("idempotency-key", "k1")
+            .json(&json!({ "buyer_id": "ann", "units": 1 }))
+            .send()
+            .await
+    });
+    conductor.wait_for_waiting(1).await?;
+    shop.begin_stop()?;
+    // New connections are refused from here on.
+    while TcpStream::connect(&shop.address).await.is_ok() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    conductor.release().await?;
+    assert_eq!(buying.await??.status(), StatusCode::CREATED);
+    tokio::time::timeout(WAIT, shop.stopped()).await??;
+    Ok(())
+}

@@ -1,0 +1,279 @@
+//! The `server` program: what it says and how it ends.
+
+use std::path::Path;
+use std::process::{Output, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use flash_testkit::Stores;
+use serde_json::json;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
+use tokio::net::TcpListener;
+use tokio::process::{Child, ChildStderr, ChildStdout, Command};
+
+/// Only bounds how long a broken test takes.
+const WAIT: Duration = Duration::from_secs(60);
+
+/// How soon after the end of a server its private stores must be gone.
+const GONE_WITHIN: Duration = Duration::from_secs(3);
+
+/// A `server` command without any of our settings in its environment.
+fn server(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_server"));
+    command.args(arguments).kill_on_drop(true);
+    for name in [
+        "STRATEGY",
+        "LISTEN",
+        "DATABASE_URL",
+        "REDIS_URL",
+        "ADMIN_TOKEN",
+    ] {
+        command.env_remove(name);
+    }
+    command
+}
+
+async fn run_to_end(command: &mut Command) -> Result<Output> {
+    Ok(tokio::time::timeout(WAIT, command.output()).await??)
+}
+
+/// Checks that a program ended with this code and one plain sentence.
+fn ended_with(output: &Output, code: i32, says: &[&str]) {
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{text}");
+    let errors: Vec<_> = text.lines().filter(|l| l.starts_with("error: ")).collect();
+    assert_eq!(errors.len(), 1, "{text}");
+    for word in says {
+        assert!(text.contains(word), "{word:?} is missing in {text}");
+    }
+    assert!(
+        !text.contains("panicked") && !text.contains("backtrace"),
+        "{text}"
+    );
+}
+
+/// A running server.
+struct Running {
+    child: Child,
+    url: String,
+    _stdout: Lines<BufReader<ChildStdout>>,
+    stderr: ChildStderr,
+}
+
+impl Running {
+    async fn start(command: &mut Command) -> Result<Self> {
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let stdout = child.stdout.take().context("no stdout")?;
+        let stderr = child.stderr.take().context("no stderr")?;
+        let mut stdout = BufReader::new(stdout).lines();
+        let line = tokio::time::timeout(WAIT, stdout.next_line()).await??;
+        let line = line.context("the server ended before it was ready")?;
+        let url = line
+            .strip_prefix("listening on ")
+            .context(line.clone())?
+            .to_owned();
+        Ok(Self {
+            child,
+            url,
+            _stdout: stdout,
+            stderr,
+        })
+    }
+
+    fn signal(&self, signal: nix::sys::signal::Signal) -> Result<()> {
+        let pid = self.child.id().context("it has ended")?;
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid.try_into()?), signal)?;
+        Ok(())
+    }
+
+    /// Waits for the end, and returns the code and what it said.
+    async fn end(mut self) -> Result<(Option<i32>, String)> {
+        let status = tokio::time::timeout(WAIT, self.child.wait()).await??;
+        let mut text = String::new();
+        self.stderr.read_to_string(&mut text).await?;
+        Ok((status.code(), text))
+    }
+}
+
+/// The directory that a server's private stores live in, from what it said at start.
+fn sandbox_directory(stderr: &str) -> Result<&Path> {
+    let start = stderr.find("host=").context("no psql line")? + "host=".len();
+    let rest = &stderr[start..];
+    let end = rest.find(['&', '\'']).context("no end of the directory")?;
+    Ok(Path::new(&rest[..end]))
+}
+
+/// Waits until a sandbox directory and the processes in it are gone.
+async fn wait_until_gone(directory: &Path) -> Result<()> {
+    let deadline = Instant::now() + GONE_WITHIN;
+    while directory.exists() || processes_below(directory)? > 0 {
+        ensure!(
+            Instant::now() < deadline,
+            "{} is still there",
+            directory.display()
+        );
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    Ok(())
+}
+
+/// Counts the processes whose command line names a directory.
+fn processes_below(directory: &Path) -> Result<usize> {
+    let listing = std::process::Command::new("ps")
+        .args(["-eo", "args"])
+        .output();
+    let Ok(listing) = listing else {
+        return count_in_proc(directory);
+    };
+    let text = String::from_utf8_lossy(&listing.stdout).into_owned();
+    let name = directory.to_string_lossy().into_owned();
+    Ok(text.lines().filter(|line| line.contains(&name)).count())
+}
+
+fn count_in_proc(directory: &Path) -> Result<usize> {
+    let name = directory.to_string_lossy().into_owned();
+    let mut count = 0;
+    for entry in std::fs::read_dir("/proc")? {
+        // A process may end while we look.
+        if let Ok(line) = std::fs::read(entry?.path().join("cmdline")) {
+            count += usize::from(String::from_utf8_lossy(&line).contains(&name));
+        }
+    }
+    Ok(count)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_strategy_must_be_named() -> Result<()> {
+    let output = run_to_end(&mut server(&[])).await?;
+    ended_with(&output, 2, &["--strategy"]);
+    let output = run_to_end(&mut server(&["--strategy", "optimistic"])).await?;
+    ended_with(&output, 2, &["naive", "pessimistic", "hybrid"]);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_occupied_port_is_one_sentence() -> Result<()> {
+    let occupied = TcpListener::bind("127.0.0.1:0").await?;
+    let address = occupied.local_addr()?.to_string();
+    let arguments = ["--strategy", "naive", "--listen", &address];
+    let output = run_to_end(&mut server(&arguments)).await?;
+    ended_with(&output, 1, &[&address, "in use", "--listen"]);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unreachable_postgresql_is_one_sentence_after_a_bounded_wait() -> Result<()>
+{
+    let url = "postgres://shop:s3cret@127.0.0.1:1/shop";
+    let arguments = [
+        "--strategy",
+        "naive",
+        "--listen",
+        "127.0.0.1:0",
+        "--database-url",
+        url,
+    ];
+    let output = run_to_end(server(&arguments).env("START_WAIT_MS", "300")).await?;
+    ended_with(&output, 1, &["PostgreSQL", "refused"]);
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("s3cret"));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unreachable_redis_is_one_sentence_after_a_bounded_wait() -> Result<()> {
+    let stores = Stores::new().await?;
+    let mut command = server(&["--strategy", "hybrid", "--listen", "127.0.0.1:0"]);
+    command
+        .env("DATABASE_URL", stores.database_url())
+        .env("REDIS_URL", "redis://127.0.0.1:1")
+        .env("START_WAIT_MS", "300");
+    ended_with(&run_to_end(&mut command).await?, 1, &["Redis"]);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_url_that_is_none_is_one_sentence() -> Result<()> {
+    let arguments = ["--strategy", "naive", "--listen", "127.0.0.1:0"];
+    let output =
+        run_to_end(server(&arguments).env("DATABASE_URL", "mysql://shop")).await?;
+    ended_with(&output, 2, &["DATABASE_URL"]);
+    let arguments = ["--strategy", "hybrid", "--listen", "127.0.0.1:0"];
+    let output = run_to_end(server(&arguments).env("REDIS_URL", "cache:6379")).await?;
+    ended_with(&output, 2, &["REDIS_URL"]);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_servers_can_start_at_once_on_an_empty_database() -> Result<()> {
+    let stores = Stores::empty().await?;
+    let mut starting = Vec::new();
+    for _ in 0..4 {
+        let mut command = server(&["--strategy", "naive", "--listen", "127.0.0.1:0"]);
+        command.env("DATABASE_URL", stores.database_url());
+        starting.push(tokio::spawn(
+            async move { Running::start(&mut command).await },
+        ));
+    }
+    for server in starting {
+        let server = server.await??;
+        let sku = reqwest::Client::new()
+            .put(format!("{}/v1/skus/tee", server.url))
+            .json(&json!({ "initial_units": 1 }))
+            .send()
+            .await?;
+        assert!(sku.status().is_success(), "{}", sku.status());
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sigterm_ends_a_server_and_its_private_stores() -> Result<()> {
+    let mut command = server(&["--strategy", "hybrid", "--listen", "127.0.0.1:0"]);
+    let server = Running::start(&mut command).await?;
+    let ready = reqwest::get(format!("{}/readyz", server.url)).await?;
+    assert!(ready.status().is_success());
+    server.signal(nix::sys::signal::Signal::SIGTERM)?;
+    let (code, stderr) = server.end().await?;
+    assert_eq!(code, Some(0), "{stderr}");
+    let directory = sandbox_directory(&stderr)?;
+    assert!(
+        stderr.contains("psql") && stderr.contains("redis-cli"),
+        "{stderr}"
+    );
+    wait_until_gone(directory).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn naive_and_pessimistic_start_no_redis() -> Result<()> {
+    for strategy in ["naive", "pessimistic"] {
+        let mut command = server(&["--strategy", strategy, "--listen", "127.0.0.1:0"]);
+        let server = Running::start(&mut command).await?;
+        server.signal(nix::sys::signal::Signal::SIGINT)?;
+        let (code, stderr) = server.end().await?;
+        assert_eq!(code, Some(0), "{stderr}");
+        assert!(!stderr.contains("redis"), "{stderr}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_left_of_a_server_that_was_killed() -> Result<()> {
+    let mut command = server(&["--strategy", "hybrid", "--listen", "127.0.0.1:0"]);
+    let server = Running::start(&mut command).await?;
+    server.signal(nix::sys::signal::Signal::SIGKILL)?;
+    let (code, stderr) = server.end().await?;
+    assert_eq!(code, None);
+    wait_until_gone(sandbox_directory(&stderr)?).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_program_is_named_with_the_command_that_installs_it() -> Result<()> {
+    let mut command = server(&["--strategy", "naive", "--listen", "127.0.0.1:0"]);
+    command.env("FLASHSALE_PG_BIN", "/nowhere");
+    let output = run_to_end(&mut command).await?;
+    ended_with(&output, 69, &["postgres", "install"]);
+    Ok(())
+}

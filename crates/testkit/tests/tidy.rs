@@ -1,0 +1,346 @@
+//! How the workspace reads, checked. Each rule stands in CONTRIBUTING.md or in
+//! docs/ARCHITECTURE.md with its reason.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+
+const PHASES: [&str; 3] = ["phase1-naive", "phase2-pessimistic", "phase3-hybrid"];
+
+const STEPS: [&str; 4] = [
+    "// 1. Read what is available.",
+    "// 2. Decide.",
+    "// 3. Write what remains.",
+    "// 4. Record the order.",
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn read(path: &str) -> Result<String> {
+    fs::read_to_string(root().join(path)).with_context(|| path.to_owned())
+}
+
+/// All Rust files below a directory, by their path from the root, with their text.
+fn rust_files(below: &str) -> Result<BTreeMap<String, String>> {
+    let mut files = BTreeMap::new();
+    let mut directories = vec![below.to_owned()];
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(root().join(&directory)).context(directory.clone())? {
+            let entry = entry?;
+            let path = format!("{directory}/{}", entry.file_name().to_string_lossy());
+            if entry.file_type()?.is_dir() {
+                directories.push(path);
+            } else if path.ends_with(".rs") {
+                files.insert(path.clone(), read(&path)?);
+            }
+        }
+    }
+    ensure!(!files.is_empty(), "no Rust files below {below}");
+    Ok(files)
+}
+
+/// The names under `[dependencies]` of a crate.
+fn dependencies(folder: &str) -> Result<Vec<String>> {
+    let manifest = read(&format!("crates/{folder}/Cargo.toml"))?;
+    let section = manifest
+        .split("\n[dependencies]\n")
+        .nth(1)
+        .context("no dependencies")?;
+    Ok(section
+        .split("\n[")
+        .next()
+        .unwrap_or_default()
+        .lines()
+        .filter_map(|line| line.split_once(" = ").map(|(name, _)| name.to_owned()))
+        .collect())
+}
+
+fn assert_none(found: Vec<String>, rule: &str) {
+    assert!(found.is_empty(), "{rule}:\n  {}", found.join("\n  "));
+}
+
+#[test]
+fn a_reader_can_hold_each_file_in_the_head() -> Result<()> {
+    let mut found = Vec::new();
+    for (path, text) in rust_files("crates")? {
+        let limit = if path.ends_with("src/strategy.rs") && path.contains("/phase") {
+            150
+        } else {
+            300
+        };
+        let lines = text.lines().count();
+        if lines > limit && !path.contains("/tests/") {
+            found.push(format!("{path}: {lines} lines"));
+        }
+    }
+    assert_none(
+        found,
+        "a strategy has at most 150 lines, any other file 300",
+    );
+    Ok(())
+}
+
+#[test]
+fn the_phases_have_the_same_files_and_the_same_type() -> Result<()> {
+    for phase in PHASES {
+        let library = read(&format!("crates/{phase}/src/lib.rs"))?;
+        ensure!(library.contains("mod strategy;"), "{phase}: {library}");
+        let strategy = read(&format!("crates/{phase}/src/strategy.rs"))?;
+        ensure!(strategy.contains("pub struct Strategy {"), "{phase}");
+        ensure!(
+            strategy.contains("impl InventoryStrategy for Strategy {"),
+            "{phase}"
+        );
+    }
+    let (first, second) = (dependencies(PHASES[0])?, dependencies(PHASES[1])?);
+    ensure!(
+        first == second,
+        "phase 1 needs {first:?}, phase 2 {second:?}"
+    );
+    Ok(())
+}
+
+#[test]
+fn every_phase_takes_the_same_four_steps_in_order() -> Result<()> {
+    for phase in PHASES {
+        let files = rust_files(&format!("crates/{phase}/src"))?;
+        let steps: Vec<_> = files
+            .values()
+            .flat_map(|text| text.lines())
+            .map(str::trim)
+            .filter(|line| STEPS.contains(line))
+            .collect();
+        ensure!(steps == STEPS, "{phase} takes these steps: {steps:#?}");
+    }
+    Ok(())
+}
+
+/// How many lines a diff would take away and add.
+fn changed_lines(old: &str, new: &str) -> usize {
+    let (old, new): (Vec<_>, Vec<_>) = (old.lines().collect(), new.lines().collect());
+    // The length of the longest common subsequence, row by row.
+    let mut row = vec![0; new.len() + 1];
+    for old_line in &old {
+        let mut diagonal = 0;
+        for (column, new_line) in new.iter().enumerate() {
+            let above = row[column + 1];
+            row[column + 1] = if old_line == new_line {
+                diagonal + 1
+            } else {
+                above.max(row[column])
+            };
+            diagonal = above;
+        }
+    }
+    old.len() + new.len() - 2 * row[new.len()]
+}
+
+#[test]
+fn phase_2_is_one_idea_away_from_phase_1() -> Result<()> {
+    let naive = read("crates/phase1-naive/src/strategy.rs")?;
+    let pessimistic = read("crates/phase2-pessimistic/src/strategy.rs")?;
+    let changed = changed_lines(&naive, &pessimistic);
+    ensure!(changed <= 5, "{changed} lines are taken away or added");
+    ensure!(pessimistic.contains(".for_update()") && !naive.contains(".for_update()"));
+    Ok(())
+}
+
+#[test]
+fn a_diff_counts_what_is_taken_away_and_what_is_added() {
+    assert_eq!(changed_lines("a\nb\nc", "a\nb\nc"), 0);
+    assert_eq!(changed_lines("a\nb\nc", "a\nx\nc"), 2);
+    assert_eq!(changed_lines("a\nc", "a\nb\nc"), 1);
+    assert_eq!(changed_lines("", "a\nb"), 2);
+}
+
+#[test]
+fn crates_depend_in_one_direction_only() -> Result<()> {
+    let phases = ["flash-core", "flash-db"];
+    let allowed: [(&str, &[&str]); 9] = [
+        ("core", &[]),
+        ("db", &["flash-core"]),
+        ("phase1-naive", &phases),
+        ("phase2-pessimistic", &phases),
+        ("phase3-hybrid", &phases),
+        ("sandbox", &[]),
+        ("testkit", &["flash-core", "flash-db", "flash-sandbox"]),
+        (
+            "server",
+            &[
+                "flash-core",
+                "flash-db",
+                "flash-sandbox",
+                PHASES[0],
+                PHASES[1],
+                PHASES[2],
+            ],
+        ),
+        (
+            "lab",
+            &[
+                "flash-core",
+                "flash-db",
+                "flash-sandbox",
+                "flash-server",
+                PHASES[2],
+            ],
+        ),
+    ];
+    let mut found = Vec::new();
+    for (folder, may_need) in allowed {
+        for name in dependencies(folder)? {
+            let ours = name.starts_with("flash-") || name.starts_with("phase");
+            if ours && !may_need.contains(&name.as_str()) {
+                found.push(format!("crates/{folder} needs {name}"));
+            }
+        }
+    }
+    assert_none(
+        found,
+        "core <- db <- phases <- server <- lab; sandbox, testkit beside",
+    );
+    Ok(())
+}
+
+#[test]
+fn core_does_no_io() -> Result<()> {
+    let allowed = ["chrono", "serde", "thiserror", "uuid"];
+    let found: Vec<_> = dependencies("core")?
+        .into_iter()
+        .filter(|name| !allowed.contains(&name.as_str()))
+        .collect();
+    assert_none(found, "core knows no database, Redis or HTTP type");
+    let mut found = Vec::new();
+    for (path, text) in rust_files("crates/core/src")? {
+        for module in ["std::fs", "std::net", "std::io", "std::process", "std::env"] {
+            if text.contains(module) {
+                found.push(format!("{path}: {module}"));
+            }
+        }
+    }
+    assert_none(found, "core does no I/O");
+    Ok(())
+}
+
+#[test]
+fn only_phase_3_knows_redis() -> Result<()> {
+    for folder in ["core", "db", PHASES[0], PHASES[1], "server", "lab"] {
+        let needed = dependencies(folder)?;
+        ensure!(
+            !needed.iter().any(|name| name.contains("redis")),
+            "{folder}: {needed:?}"
+        );
+    }
+    ensure!(dependencies(PHASES[2])?.contains(&"deadpool-redis".to_owned()));
+    Ok(())
+}
+
+#[test]
+fn db_never_updates_stock() -> Result<()> {
+    let mut found = Vec::new();
+    for (path, text) in rust_files("crates/db/src")? {
+        let text = text.to_lowercase();
+        for write in [
+            "diesel::update",
+            "update skus",
+            "available_units.eq(available",
+        ] {
+            if text.contains(write) {
+                found.push(format!("{path}: {write}"));
+            }
+        }
+    }
+    assert_none(
+        found,
+        "each phase's writes to the stock row stand in its own file",
+    );
+    Ok(())
+}
+
+#[test]
+fn no_strategy_calls_the_judge() -> Result<()> {
+    let mut found = Vec::new();
+    for phase in PHASES {
+        for (path, text) in rust_files(&format!("crates/{phase}/src"))? {
+            if text.contains("audit::") || text.contains("AuditCounts") {
+                found.push(path);
+            }
+        }
+    }
+    assert_none(found, "the audit shares no code with a strategy");
+    Ok(())
+}
+
+#[test]
+fn only_the_server_knows_status_codes() -> Result<()> {
+    let mut found = Vec::new();
+    for folder in [
+        "core", "db", PHASES[0], PHASES[1], PHASES[2], "sandbox", "testkit",
+    ] {
+        for name in dependencies(folder)? {
+            if ["actix-web", "hyper", "reqwest", "http"].contains(&name.as_str()) {
+                found.push(format!("crates/{folder} needs {name}"));
+            }
+        }
+    }
+    assert_none(found, "HTTP ends at the server");
+    Ok(())
+}
+
+#[test]
+fn nothing_is_skipped_and_nothing_is_left_for_later() -> Result<()> {
+    // Written in two halves, or this file would find itself.
+    let refused = [
+        concat!("#[", "ignore"),
+        concat!("#[", "should_panic"),
+        concat!("TO", "DO"),
+        concat!("FIX", "ME"),
+        concat!("dbg", "!("),
+        concat!("#[", "allow("),
+    ];
+    let mut found = Vec::new();
+    for (path, text) in rust_files("crates")? {
+        for word in refused {
+            if text.contains(word) {
+                found.push(format!("{path}: {word}"));
+            }
+        }
+    }
+    assert_none(found, "finish it, or write an issue");
+    Ok(())
+}
+
+#[test]
+fn the_phases_explain_themselves_under_the_same_headings() -> Result<()> {
+    for phase in PHASES {
+        let readme = read(&format!("crates/{phase}/README.md"))?;
+        ensure!(
+            readme.lines().count() <= 40,
+            "{phase}/README.md is too long"
+        );
+        let mut rest = readme.as_str();
+        for heading in [
+            "**Claim.**",
+            "**Mechanism.**",
+            "**What still goes wrong.**",
+            "**Diff from the previous phase.**",
+            "**Chapter.**",
+        ] {
+            let position = rest.find(heading);
+            let position = position.with_context(|| format!("{phase}: {heading}"))?;
+            rest = &rest[position..];
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn the_readme_is_short() -> Result<()> {
+    let lines = read("README.md")?.lines().count();
+    ensure!(lines < 150, "README.md has {lines} lines");
+    Ok(())
+}
