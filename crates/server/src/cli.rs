@@ -78,35 +78,35 @@ pub struct Args {
     pub queue_max: u32,
 
     /// Wait for a free connection in milliseconds; after it a buyer is told "busy"
-    #[arg(long, env = "POOL_WAIT_MS", default_value_t = 10_000, value_name = "MS",
-          value_parser = clap::value_parser!(u64).range(1..=600_000))]
-    pub pool_wait_ms: u64,
+    #[arg(long = "pool-wait-ms", env = "POOL_WAIT_MS", default_value = "10000",
+          value_name = "MS", value_parser = millis)]
+    pub pool_wait: Duration,
 
     /// Wait for a row lock in milliseconds; after it a buyer is told "busy"
-    #[arg(long, env = "LOCK_WAIT_MS", default_value_t = 5_000, value_name = "MS",
-          value_parser = clap::value_parser!(u64).range(1..=600_000))]
-    pub lock_wait_ms: u64,
+    #[arg(long = "lock-wait-ms", env = "LOCK_WAIT_MS", default_value = "5000",
+          value_name = "MS", value_parser = millis)]
+    pub lock_wait: Duration,
 
     /// Whole time of a request in milliseconds; after it the outcome is unknown and the
     /// buyer is told to retry with the same key
-    #[arg(long, env = "REQUEST_TIMEOUT_MS", default_value_t = 30_000, value_name = "MS",
-          value_parser = clap::value_parser!(u64).range(1..=600_000))]
-    pub request_timeout_ms: u64,
+    #[arg(long = "request-timeout-ms", env = "REQUEST_TIMEOUT_MS", default_value = "30000",
+          value_name = "MS", value_parser = millis)]
+    pub request_timeout: Duration,
 
     /// Wait for the head of a request in milliseconds, and again for its body
-    #[arg(long, env = "CLIENT_WAIT_MS", default_value_t = 5_000, value_name = "MS",
-          value_parser = clap::value_parser!(u64).range(1..=600_000))]
-    pub client_wait_ms: u64,
+    #[arg(long = "client-wait-ms", env = "CLIENT_WAIT_MS", default_value = "5000",
+          value_name = "MS", value_parser = millis)]
+    pub client_wait: Duration,
 
     /// Wait for the stores at start in milliseconds
-    #[arg(long, env = "START_WAIT_MS", default_value_t = 10_000, value_name = "MS",
-          value_parser = clap::value_parser!(u64).range(0..=600_000))]
-    pub start_wait_ms: u64,
+    #[arg(long = "start-wait-ms", env = "START_WAIT_MS", default_value = "10000",
+          value_name = "MS", value_parser = millis)]
+    pub start_wait: Duration,
 
     /// Wait for requests in flight at the end in milliseconds
-    #[arg(long, env = "DRAIN_WAIT_MS", default_value_t = 30_000, value_name = "MS",
-          value_parser = clap::value_parser!(u64).range(0..=600_000))]
-    pub drain_wait_ms: u64,
+    #[arg(long = "drain-wait-ms", env = "DRAIN_WAIT_MS", default_value = "30000",
+          value_name = "MS", value_parser = millis)]
+    pub drain_wait: Duration,
 
     /// Threads that serve connections [default: one per core]
     #[arg(long, env = "WORKERS", value_name = "N",
@@ -122,10 +122,15 @@ pub struct Args {
     pub log_format: LogFormat,
 }
 
-/// Turns a number of milliseconds of the command line into a duration.
-#[must_use]
-pub fn millis(ms: u64) -> Duration {
-    Duration::from_millis(ms)
+/// The longest wait that can be asked for: ten minutes.
+const MAX_WAIT_MS: u64 = 600_000;
+
+/// Parses a wait of the command line.
+fn millis(text: &str) -> Result<Duration, String> {
+    match text.parse() {
+        Ok(ms) if (1..=MAX_WAIT_MS).contains(&ms) => Ok(Duration::from_millis(ms)),
+        _ => Err(format!("give 1 to {MAX_WAIT_MS} milliseconds")),
+    }
 }
 
 const EXAMPLES: &str = "\

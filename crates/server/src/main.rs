@@ -12,7 +12,7 @@ use clap::Parser;
 use flash_core::InventoryStrategy;
 use flash_db::{DbError, Pool, PoolOptions};
 use flash_sandbox::{Sandbox, SandboxError};
-use flash_server::cli::{Args, StrategyName, millis};
+use flash_server::cli::{Args, StrategyName};
 use flash_server::{AdminPolicy, Limits, Site, serve, start_logging};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use phase3_hybrid::Gate;
@@ -93,8 +93,8 @@ async fn run(args: Args) -> anyhow::Result<()> {
         &stores.database_url,
         PoolOptions {
             size: args.pool_size.into(),
-            wait: millis(args.pool_wait_ms),
-            lock_wait: millis(args.lock_wait_ms),
+            wait: args.pool_wait,
+            lock_wait: args.lock_wait,
         },
     )?;
     match args.strategy {
@@ -145,9 +145,9 @@ async fn sell<S: InventoryStrategy>(
         admin: admin_policy(args.admin_token.clone(), address),
         limits: Limits {
             workers: args.workers.map_or(cores, usize::from),
-            client_wait: millis(args.client_wait_ms),
-            request_timeout: millis(args.request_timeout_ms),
-            drain_wait: millis(args.drain_wait_ms),
+            client_wait: args.client_wait,
+            request_timeout: args.request_timeout,
+            drain_wait: args.drain_wait,
         },
         draining: AtomicBool::new(false),
     };
@@ -198,7 +198,7 @@ impl Stores {
             .or_else(|| private?.redis_url().map(str::to_owned))
             .filter(|_| hybrid);
 
-        let deadline = Instant::now() + millis(args.start_wait_ms);
+        let deadline = Instant::now() + args.start_wait;
         wait_for_postgresql(&database_url, deadline).await?;
         let gate = match &redis_url {
             Some(url) => Some(wait_for_redis(url, deadline).await?),
