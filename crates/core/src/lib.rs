@@ -8,4 +8,4 @@ mod strategy;
 pub use audit::{Audit, AuditCounts, Verdict};
 pub use ids::{BuyerId, IdempotencyKey, InvalidInput, OrderId, Sku, Units};
 pub use order::{Order, OrderStatus, PurchaseRequest, Stock, StockTerms};
-pub use strategy::{InventoryStrategy, Placement, Store, StrategyError};
+pub use strategy::{InventoryStrategy, Placement, Store, StrategyError, reason};

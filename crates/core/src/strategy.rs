@@ -112,3 +112,12 @@ pub enum StrategyError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 }
+
+/// Says the innermost cause of an error: what exactly went wrong, without the way to it.
+#[must_use]
+pub fn reason(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(source) => reason(source),
+        None => error.to_string(),
+    }
+}

@@ -13,6 +13,8 @@ use diesel_async::{
     TransactionManager,
 };
 
+use flash_core::reason;
+use futures_util::future::try_join_all;
 use tokio_postgres::NoTls;
 
 use crate::DbError;
@@ -74,6 +76,22 @@ impl Pool {
             .runtime(deadpool::Runtime::Tokio1)
             .build()?;
         Ok(Self { inner })
+    }
+
+    /// Opens all connections now, so that the first buyers do not wait for them, and a
+    /// pool that is larger than PostgreSQL allows is found at start.
+    ///
+    /// # Errors
+    ///
+    /// [`DbError::Pool`].
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future leaves some of them open.
+    pub async fn warm_up(&self) -> Result<(), DbError> {
+        let size = self.inner.status().max_size;
+        try_join_all((0..size).map(|_| self.get())).await?;
+        Ok(())
     }
 
     /// Waits for a free connection.
@@ -165,7 +183,7 @@ pub async fn connect(url: &str) -> Result<AsyncPgConnection, DbError> {
 async fn open(url: String, lock_wait: Duration) -> ConnectionResult<AsyncPgConnection> {
     let mut conn = connect(&url)
         .await
-        .map_err(|error| ConnectionError::BadConnection(error.to_string()))?;
+        .map_err(|error| ConnectionError::BadConnection(reason(&error)))?;
     conn.batch_execute(&format!(
         "SET lock_timeout = {}; SET idle_in_transaction_session_timeout = '10s'",
         lock_wait.as_millis()

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
 use clap::Parser;
-use flash_core::InventoryStrategy;
+use flash_core::{InventoryStrategy, reason};
 use flash_db::{DbError, Pool, PoolOptions};
 use flash_sandbox::{Sandbox, SandboxError};
 use flash_server::cli::{Args, StrategyName};
@@ -58,14 +58,6 @@ impl Display for InvalidUrl {
     }
 }
 
-/// The innermost error: what exactly is wrong.
-fn reason(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        Some(source) => reason(source),
-        None => error.to_string(),
-    }
-}
-
 /// Says which URL is wrong before anything is started. The URL itself may hold a password
 /// and is not shown.
 fn check_urls(args: &Args) -> Result<(), InvalidUrl> {
@@ -97,6 +89,9 @@ async fn run(args: Args) -> anyhow::Result<()> {
             lock_wait: args.lock_wait,
         },
     )?;
+    pool.warm_up().await.with_context(|| {
+        format!("cannot open {} connections (--pool-size)", args.pool_size)
+    })?;
     match args.strategy {
         StrategyName::Naive => {
             sell(phase1_naive::Strategy::new(pool), listener, &stores, &args).await

@@ -5,6 +5,7 @@ use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use flash_sandbox::{Options, Sandbox};
 use flash_testkit::Stores;
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
@@ -203,6 +204,27 @@ async fn a_url_that_is_none_is_one_sentence() -> Result<()> {
     let arguments = ["--strategy", "hybrid", "--listen", "127.0.0.1:0"];
     let output = run_to_end(server(&arguments).env("REDIS_URL", "cache:6379")).await?;
     ended_with(&output, 2, &["REDIS_URL"]);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pool_larger_than_postgresql_allows_is_one_sentence() -> Result<()> {
+    let options = Options {
+        redis: false,
+        max_connections: 10,
+        ..Options::default()
+    };
+    let sandbox =
+        tokio::task::spawn_blocking(move || Sandbox::start(&options)).await??;
+    let mut command = server(&["--strategy", "naive", "--listen", "127.0.0.1:0"]);
+    command
+        .env(
+            "DATABASE_URL",
+            sandbox.database_url().context("no PostgreSQL")?,
+        )
+        .env("POOL_SIZE", "20");
+    let output = run_to_end(&mut command).await?;
+    ended_with(&output, 1, &["20 connections", "--pool-size"]);
     Ok(())
 }
 
