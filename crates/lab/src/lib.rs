@@ -1,1 +1,18 @@
-//! Stub.
+#![doc = include_str!("../README.md")]
+
+pub mod audit;
+pub mod cli;
+mod client;
+mod crowd;
+pub mod demo;
+pub mod doctor;
+pub mod error;
+mod json_file;
+mod open_files;
+mod outcome;
+mod progress;
+mod promise;
+mod report;
+mod run;
+mod server_process;
+mod stores;

@@ -1,0 +1,204 @@
+//! The command line.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, value_parser};
+use flash_core::Sku;
+
+/// Shows what flash-sale strategies promise, and counts whether they keep it.
+#[derive(Debug, Parser)]
+#[command(name = "lab", version, after_help = EXIT_CODES)]
+pub struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What the lab can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Sell the same units once per strategy and count who oversells
+    #[command(after_help = DEMO_EXAMPLES)]
+    DemoOversell(DemoArgs),
+    /// Count oversells, undersells and lost updates of a database; never writes
+    #[command(after_help = AUDIT_EXAMPLES)]
+    Audit(AuditArgs),
+    /// List what this machine has, what it lacks, and how to get it
+    Doctor,
+}
+
+/// Where the stores are; a command says what it does without.
+#[derive(Debug, Clone, Default, ClapArgs)]
+pub struct StoreArgs {
+    /// PostgreSQL
+    #[arg(
+        long,
+        env = "DATABASE_URL",
+        hide_env_values = true,
+        value_name = "postgres://USER:PASSWORD@HOST/DATABASE"
+    )]
+    pub database_url: Option<String>,
+
+    /// Redis, or Valkey
+    #[arg(
+        long,
+        env = "REDIS_URL",
+        hide_env_values = true,
+        value_name = "redis://HOST:PORT"
+    )]
+    pub redis_url: Option<String>,
+}
+
+impl StoreArgs {
+    /// A variable that is set to nothing gives no store.
+    #[must_use]
+    pub fn without_empty(self) -> Self {
+        let given = |url: Option<String>| url.filter(|url| !url.trim().is_empty());
+        Self {
+            database_url: given(self.database_url),
+            redis_url: given(self.redis_url),
+        }
+    }
+}
+
+/// What `demo-oversell` is asked for.
+#[derive(Debug, ClapArgs)]
+pub struct DemoArgs {
+    /// Units for sale, 1 to 1000000; each buyer wants one
+    #[arg(long, default_value_t = DEFAULT_UNITS, value_name = "N",
+          value_parser = value_parser!(u32).range(1..=1_000_000))]
+    pub units: u32,
+
+    /// Buyers, 1 to 10000; each is one TCP connection
+    #[arg(long, default_value_t = DEFAULT_BUYERS, value_name = "N",
+          value_parser = value_parser!(u32).range(1..=10_000))]
+    pub buyers: u32,
+
+    /// Who sells; can be given several times
+    #[arg(long = "strategy", value_enum, value_name = "STRATEGY",
+          default_values_t = Strategy::value_variants().to_vec())]
+    pub strategies: Vec<Strategy>,
+
+    /// Connections of the server to PostgreSQL, 1 to 1000
+    #[arg(long, default_value_t = DEFAULT_POOL_SIZE, value_name = "N",
+          value_parser = value_parser!(u16).range(1..=1000))]
+    pub pool_size: u16,
+
+    /// File for the result as JSON, - for standard output (tables then go to stderr)
+    #[arg(long, value_name = "PATH")]
+    pub json: Option<PathBuf>,
+
+    /// The stores; those that are not given are started and removed at the end.
+    #[command(flatten)]
+    pub stores: StoreArgs,
+}
+
+/// What `audit` is asked for.
+#[derive(Debug, ClapArgs)]
+pub struct AuditArgs {
+    /// Audit this SKU only [default: all]
+    #[arg(long)]
+    pub sku: Option<Sku>,
+
+    /// File for the result as JSON, - for standard output (tables then go to stderr)
+    #[arg(long, value_name = "PATH")]
+    pub json: Option<PathBuf>,
+
+    /// The stores of the sale; Redis only for the drift of the gate.
+    #[command(flatten)]
+    pub stores: StoreArgs,
+}
+
+/// A strategy of the server, by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Strategy {
+    /// Read, decide, write: oversells
+    Naive,
+    /// SELECT … FOR UPDATE: exact, one buyer at a time
+    Pessimistic,
+    /// Redis turns the crowd away, PostgreSQL decides: exact and fast
+    Hybrid,
+}
+
+impl Strategy {
+    /// The name as it stands on the command line of the server.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Naive => "naive",
+            Self::Pessimistic => "pessimistic",
+            Self::Hybrid => "hybrid",
+        }
+    }
+}
+
+impl fmt::Display for Strategy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A hundred units: more than one page of winners, few enough to picture.
+pub const DEFAULT_UNITS: u32 = 100;
+
+/// Ten for each unit.
+pub const DEFAULT_BUYERS: u32 = 1000;
+
+/// As many buyers as can be inside a transaction at once: what makes the race.
+pub const DEFAULT_POOL_SIZE: u16 = 32;
+
+const DEMO_EXAMPLES: &str = "\
+Examples:
+  lab demo-oversell                                 100 units, 1000 buyers, all three
+  lab demo-oversell --strategy naive --units 1      one unit is enough
+  lab demo-oversell --buyers 5000 --json out.json
+  lab demo-oversell --json - | jq '.runs[].audit.verdict'
+
+Without --database-url (or --redis-url) a private PostgreSQL (or Redis) is started and
+removed at the end. A database that is given keeps one SKU demo-… and its orders per run.
+
+Times are in milliseconds, counted from the moment that releases all buyers at once.
+Exit codes: 0 each strategy did as promised, 1 error, 2 usage, 3 one did not,
+69 a needed program is missing";
+
+const AUDIT_EXAMPLES: &str = "\
+Examples:
+  lab audit --database-url postgres://shop@db/shop
+  DATABASE_URL=… REDIS_URL=… lab audit --sku tee --json -
+
+Exit codes: 0 every SKU is exact, 1 error, 2 usage, 3 one is not";
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 as promised, 1 error, 2 usage, 3 an invariant is violated (or the promised
+oversell did not happen), 69 a needed program is missing";
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn without_strategies_all_three_sell_in_order_of_the_phases() {
+        let args = Args::parse_from(["lab", "demo-oversell"]);
+        let Command::DemoOversell(demo) = args.command else {
+            panic!("another command");
+        };
+        let names: Vec<_> = demo.strategies.iter().map(|it| it.as_str()).collect();
+        assert_eq!(names, ["naive", "pessimistic", "hybrid"]);
+    }
+
+    #[test]
+    fn the_help_names_a_strategy_as_the_server_does() {
+        for strategy in Strategy::value_variants() {
+            let value = strategy.to_possible_value().expect("none is hidden");
+            assert_eq!(value.get_name(), strategy.as_str());
+        }
+    }
+}

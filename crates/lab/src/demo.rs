@@ -1,0 +1,181 @@
+//! `lab demo-oversell`: one sale per strategy, from an empty database to the verdict.
+
+use std::path::Path;
+use std::thread::available_parallelism;
+
+use anyhow::Context;
+use chrono::{SecondsFormat, Utc};
+use flash_core::Sku;
+use nix::sys::utsname::uname;
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::audit::{Auditor, DatabaseFacts};
+use crate::cli::{DemoArgs, StoreArgs, Strategy};
+use crate::error::Ending;
+use crate::json_file::JsonFile;
+use crate::progress::Progress;
+use crate::promise::broken_promise;
+use crate::run::{Latency, Run, millis, undersold_units};
+use crate::server_process::{self, Server};
+use crate::stores::Stores;
+use crate::{crowd, open_files, report};
+
+/// Where and with what it was measured.
+#[derive(Debug, Serialize)]
+struct Environment {
+    date: String,
+    os: String,
+    cpus: usize,
+    postgresql: String,
+    /// Null where Redis was not used, or was given by its URL.
+    redis: Option<String>,
+    lab: &'static str,
+    fsync: bool,
+    pool_size: u16,
+}
+
+#[derive(Debug, Serialize)]
+struct Demo<'a> {
+    environment: Environment,
+    runs: &'a [Run],
+    as_promised: bool,
+}
+
+/// Runs `lab demo-oversell`.
+///
+/// # Errors
+///
+/// Whatever keeps a sale from taking place, or a strategy that broke its promise.
+///
+/// # Cancel safety
+///
+/// A dropped future ends and removes what it has started.
+pub async fn run(mut args: DemoArgs) -> anyhow::Result<()> {
+    let json = args.json.take().map(JsonFile::open).transpose()?;
+    let program = server_process::find()?;
+    open_files::raise_for(args.buyers)?;
+
+    let progress = Progress::start();
+    let given = std::mem::take(&mut args.stores).without_empty();
+    let hybrid = args.strategies.contains(&Strategy::Hybrid);
+    let redis = redis_version(hybrid, &given);
+    let stores = Stores::open(given, hybrid, args.pool_size, &progress).await?;
+    let mut runs = Vec::new();
+    for strategy in &args.strategies {
+        let run = sell(&program, *strategy, &stores, &args, &progress)
+            .await
+            .with_context(|| format!("{strategy} could not sell"))?;
+        runs.push(run);
+    }
+    let facts = Auditor::open(&stores.database_url, None)
+        .await?
+        .database_facts()
+        .await?;
+    progress.step("removing what was started");
+    drop(stores);
+    drop(progress);
+
+    let broken: Vec<_> = runs
+        .iter()
+        .filter_map(|run| {
+            let broken = broken_promise(run, args.pool_size)?;
+            Some(format!("{}: {broken}", run.strategy))
+        })
+        .collect();
+    if let Some(json) = &json {
+        json.write(&Demo {
+            environment: environment(facts, redis, args.pool_size)?,
+            runs: &runs,
+            as_promised: broken.is_empty(),
+        })?;
+    }
+    report::beside_json(json.as_ref(), &report::demo(&runs))?;
+    if broken.is_empty() {
+        return Ok(());
+    }
+    let broken = broken.join("; ");
+    Err(Ending::NotAsPromised(format!("not as promised: {broken}")).into())
+}
+
+/// One sale: a server, a crowd, and the judge once both have gone.
+async fn sell(
+    program: &Path,
+    strategy: Strategy,
+    stores: &Stores,
+    args: &DemoArgs,
+    progress: &Progress,
+) -> anyhow::Result<Run> {
+    let DemoArgs {
+        units,
+        buyers,
+        pool_size,
+        ..
+    } = *args;
+    progress.step(&format!("{strategy}: starting the server"));
+    let (server, address) = Server::start(program, strategy, stores, pool_size).await?;
+    let sku = new_sku(strategy)?;
+    server_process::create_sku(address, &sku, units).await?;
+
+    progress.step(&format!(
+        "{strategy}: {units} units, {buyers} buyers connect"
+    ));
+    let sale = crowd::rush(address, &sku, buyers, (strategy, progress)).await?;
+    progress.step(&format!("{strategy}: stopping the server, counting"));
+    server.stop().await?;
+
+    let redis_url = stores
+        .redis_url
+        .as_deref()
+        .filter(|_| strategy == Strategy::Hybrid);
+    let audit = Auditor::open(&stores.database_url, redis_url)
+        .await?
+        .audit(&sku, Some(strategy.as_str()))
+        .await?
+        .with_context(|| format!("the SKU {sku} has vanished"))?;
+    Ok(Run {
+        strategy,
+        units,
+        buyers,
+        undersold_units: undersold_units(&sale.outcomes, &audit),
+        outcomes: sale.outcomes,
+        elapsed_ms: millis(sale.elapsed),
+        latency_ms: Latency::of(sale.latencies),
+        audit,
+    })
+}
+
+/// A name that no earlier sale in a given database has.
+fn new_sku(strategy: Strategy) -> anyhow::Result<Sku> {
+    // The last bytes of a UUID of version 7 are random.
+    let id = Uuid::now_v7().simple().to_string();
+    let (_, random) = id.split_at(id.len() - 8);
+    Ok(Sku::new(format!("demo-{strategy}-{random}"))?)
+}
+
+/// Only hybrid knows how to talk to Redis, so only a private one has a known version.
+fn redis_version(used: bool, given: &StoreArgs) -> Option<String> {
+    if !used || given.redis_url.is_some() {
+        return None;
+    }
+    Some(flash_sandbox::find_redis().ok()?.version)
+}
+
+fn environment(
+    facts: DatabaseFacts,
+    redis: Option<String>,
+    pool_size: u16,
+) -> anyhow::Result<Environment> {
+    let system = uname().context("cannot ask for the operating system")?;
+    let words = [system.sysname(), system.release(), system.machine()];
+    Ok(Environment {
+        date: Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true),
+        os: words.map(|word| word.to_string_lossy()).join(" "),
+        cpus: available_parallelism().map_or(1, usize::from),
+        postgresql: facts.version,
+        redis,
+        lab: env!("CARGO_PKG_VERSION"),
+        fsync: facts.fsync,
+        pool_size,
+    })
+}

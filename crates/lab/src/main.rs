@@ -1,0 +1,49 @@
+//! Runs one command of the lab; see `lab --help`.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Parser;
+use flash_lab::cli::{Args, Command};
+use flash_lab::error::{Ending, exit_code, sentence};
+use flash_lab::{audit, demo, doctor};
+use tokio::runtime::Runtime;
+
+/// A sandbox that is being started when Ctrl-C comes has this long to be cleared away;
+/// beyond it, its supervisor goes on without us.
+const SHUTDOWN_LIMIT: Duration = Duration::from_secs(3);
+
+fn main() -> ExitCode {
+    match run(Args::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {}", sentence(&error));
+            ExitCode::from(exit_code(&error))
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<()> {
+    let runtime = Runtime::new().context("cannot start threads")?;
+    let ended = runtime.block_on(async {
+        // Dropping the command ends and removes all that it has started.
+        tokio::select! {
+            ended = dispatch(command) => ended,
+            signal = tokio::signal::ctrl_c() => {
+                signal.context("cannot listen for Ctrl-C")?;
+                Err(Ending::Interrupted.into())
+            }
+        }
+    });
+    runtime.shutdown_timeout(SHUTDOWN_LIMIT);
+    ended
+}
+
+async fn dispatch(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::DemoOversell(args) => demo::run(args).await,
+        Command::Audit(args) => audit::run(args).await,
+        Command::Doctor => doctor::run(),
+    }
+}

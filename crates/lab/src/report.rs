@@ -1,0 +1,295 @@
+//! Everything that is printed as a result.
+
+use std::env;
+use std::io::{self, ErrorKind, Write};
+
+use anyhow::Context;
+use comfy_table::presets::NOTHING;
+use comfy_table::{Attribute, Cell, CellAlignment, Color, Table, TableComponent};
+use flash_core::{Audit, Verdict};
+
+use crate::cli::Strategy;
+use crate::doctor::{Finding, State};
+use crate::json_file::JsonFile;
+use crate::run::{Run, live_units};
+
+/// Prints a result. A reader who has seen enough, such as `head`, is no error.
+pub(crate) fn to_stdout(text: &str) -> anyhow::Result<()> {
+    let mut stdout = io::stdout().lock();
+    match stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+    {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(error).context("cannot write to standard output")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Prints a result for people: where JSON takes standard output, on standard error.
+pub(crate) fn beside_json(json: Option<&JsonFile>, text: &str) -> anyhow::Result<()> {
+    match json {
+        Some(JsonFile::Stdout) => {
+            eprint!("{text}");
+            Ok(())
+        }
+        _ => to_stdout(text),
+    }
+}
+
+/// The table, a line per strategy, and what to do next.
+pub(crate) fn demo(runs: &[Run]) -> String {
+    let verdicts: String = runs.iter().map(|run| verdict(run) + "\n").collect();
+    format!(
+        "\n{}\n\n{verdicts}\n{}\n",
+        demo_table(runs).trim_fmt(),
+        what_next(runs)
+    )
+}
+
+/// A column that would be all zeros in a good sale is shown in a bad one only.
+type Column = (&'static str, fn(&Run) -> u32);
+const TROUBLES: [Column; 4] = [
+    ("limit\nreached", |run| run.outcomes.limit_reached),
+    ("busy", |run| run.outcomes.busy),
+    ("failed", |run| run.outcomes.failed),
+    ("un-\nknown", |run| run.outcomes.unknown),
+];
+
+fn demo_table(runs: &[Run]) -> Table {
+    let troubles: Vec<_> = TROUBLES
+        .into_iter()
+        .filter(|(_, count)| runs.iter().any(|run| count(run) > 0))
+        .collect();
+    let mut header = vec!["strategy", "accepted", "sold\nout"];
+    header.extend(troubles.iter().map(|(title, _)| *title));
+    header.extend(["over-\nsold", "under-\nsold", "lost\nupdates"]);
+    header.extend(["p50\nms", "p99\nms", "max\nms", "total\nms"]);
+
+    let mut table = new_table(header);
+    for run in runs {
+        let mut row = vec![
+            Cell::new(run.strategy),
+            Cell::new(run.outcomes.accepted),
+            Cell::new(run.outcomes.sold_out),
+        ];
+        row.extend(troubles.iter().map(|(_, count)| fault(count(run).into())));
+        row.extend([
+            fault(run.audit.oversold_units),
+            fault(run.undersold_units),
+            fault(run.lost_updates()),
+        ]);
+        let latency = &run.latency_ms;
+        row.extend(
+            [latency.p50, latency.p99, latency.max, run.elapsed_ms]
+                .map(|ms| Cell::new(format!("{ms:.0}"))),
+        );
+        table.add_row(row);
+    }
+    align_numbers(&mut table);
+    table
+}
+
+/// One line below the header and space between the columns: fits 80 characters.
+fn new_table(header: Vec<&str>) -> Table {
+    let mut table = Table::new();
+    table
+        .load_preset(NOTHING)
+        .set_style(TableComponent::HeaderLines, '─')
+        .set_style(TableComponent::MiddleHeaderIntersections, '─')
+        .set_header(header);
+    if env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) {
+        table.force_no_tty();
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 1));
+    }
+    table
+}
+
+fn align_numbers(table: &mut Table) {
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+}
+
+/// A number that should be zero.
+fn fault(count: i64) -> Cell {
+    let cell = Cell::new(count);
+    if count == 0 {
+        cell
+    } else {
+        cell.fg(Color::Red).add_attribute(Attribute::Bold)
+    }
+}
+
+fn verdict(run: &Run) -> String {
+    let (strategy, units, audit) = (run.strategy, run.units, &run.audit);
+    let orders = live_units(audit);
+    let judged = match audit.verdict {
+        Verdict::Oversold => format!(
+            "oversold by {}: {orders} orders for {units} units, and the stock row still \
+             says {}",
+            audit.oversold_units, audit.available_units
+        ),
+        Verdict::Drifted => format!(
+            "drifted: {orders} orders for {units} units, and the stock row says {}",
+            audit.available_units
+        ),
+        Verdict::Violated => format!(
+            "violated: {} keys with two orders, {} buyers beyond their limit, stock {}",
+            audit.duplicate_keys, audit.limit_overruns, audit.available_units
+        ),
+        Verdict::Exact if run.undersold_units > 0 => format!(
+            "undersold by {}: {orders} orders for {units} units, and buyers were turned \
+             away",
+            run.undersold_units
+        ),
+        Verdict::Exact => format!(
+            "exact: {orders} orders for {units} units, and the stock row says {}",
+            audit.available_units
+        ),
+    };
+    format!("{strategy}: {judged}")
+}
+
+/// Two sentences: what was seen, and what to run next.
+fn what_next(runs: &[Run]) -> &'static str {
+    let sold_by = |strategy| runs.iter().any(|run| run.strategy == strategy);
+    let oversold = runs.iter().any(|run| run.audit.oversold_units > 0);
+    match (
+        oversold,
+        sold_by(Strategy::Naive),
+        sold_by(Strategy::Pessimistic),
+    ) {
+        (true, true, true) => {
+            "Naive buyers read the same stock at the same time, and each wrote back what \
+             it had\ncomputed; the others decide under the row's lock, so their books \
+             balance.\nSee the difference with `./just diff 1 2`, then let two buyers \
+             race for one unit with\n`./just demo-oversell --strategy naive --units 1`."
+        }
+        (true, ..) => {
+            "Buyers read the same stock at the same time, and each wrote back what it \
+             had computed:\nmore orders than units.\nSee it disappear with \
+             `./just demo-oversell --strategy pessimistic`, and why with\n\
+             `./just diff 1 2`."
+        }
+        (false, true, _) => {
+            "This time no two buyers read the same stock, which is luck and not a \
+             promise.\nGive the race more room with `./just demo-oversell --strategy \
+             naive --buyers 5000`, and see\nwhat is missing with `./just diff 1 2`."
+        }
+        (false, false, _) => {
+            "Each unit was sold once, and the rest of the crowd was told so.\nSee what \
+             happens without a lock with `./just demo-oversell --strategy naive`, and \
+             what\nchanges between the two with `./just diff 1 2`."
+        }
+    }
+}
+
+/// The table of `lab audit`.
+pub(crate) fn audits(audits: &[Audit]) -> String {
+    if audits.is_empty() {
+        return "no SKU was created in this database\n".to_owned();
+    }
+    let mut table = new_table(vec![
+        "SKU",
+        "units",
+        "orders",
+        "left",
+        "over-\nsold",
+        "un-\naccounted",
+        "gate\ndrift",
+        "verdict",
+    ]);
+    for audit in audits {
+        let supply = audit.initial_units + audit.restocked_units;
+        let gate_drift = audit.gate_drift_units.map_or(Cell::new("-"), Cell::new);
+        let verdict = format!("{:?}", audit.verdict).to_lowercase();
+        table.add_row(vec![
+            Cell::new(&audit.sku),
+            Cell::new(supply),
+            Cell::new(live_units(audit)),
+            Cell::new(audit.available_units),
+            fault(audit.oversold_units),
+            fault(audit.unaccounted_units),
+            gate_drift,
+            Cell::new(verdict),
+        ]);
+    }
+    align_numbers(&mut table);
+    table.trim_fmt() + "\n"
+}
+
+/// The table of `lab doctor`.
+pub(crate) fn findings(findings: &[Finding]) -> String {
+    let mut table = new_table(vec!["", "what", "found"]);
+    for finding in findings {
+        let (mark, color) = match finding.state {
+            State::Good => ("ok", Color::Green),
+            State::Optional => ("note", Color::Yellow),
+            State::Missing => ("missing", Color::Red),
+            State::Broken => ("broken", Color::Red),
+        };
+        table.add_row(vec![
+            Cell::new(mark).fg(color),
+            Cell::new(finding.what),
+            Cell::new(&finding.text),
+        ]);
+    }
+    table.trim_fmt() + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::tests::audit;
+    use crate::run::{Latency, Outcomes};
+
+    fn naive_run() -> Run {
+        Run {
+            strategy: Strategy::Naive,
+            units: 100,
+            buyers: 1000,
+            outcomes: Outcomes {
+                accepted: 912,
+                sold_out: 88,
+                ..Outcomes::default()
+            },
+            undersold_units: 0,
+            elapsed_ms: 123_456.0,
+            latency_ms: Latency {
+                p50: 99_999.0,
+                p90: 99_999.0,
+                p99: 99_999.0,
+                max: 123_456.0,
+            },
+            audit: audit(100, 912, 12),
+        }
+    }
+
+    #[test]
+    fn the_verdict_of_an_oversell_gives_all_three_numbers() {
+        assert_eq!(
+            verdict(&naive_run()),
+            "naive: oversold by 812: 912 orders for 100 units, and the stock row still \
+             says 12"
+        );
+    }
+
+    #[test]
+    fn the_table_fits_eighty_columns_and_hides_what_did_not_happen() {
+        let table = demo_table(&[naive_run()]).trim_fmt();
+        assert!(
+            table.lines().all(|line| line.chars().count() <= 80),
+            "{table}"
+        );
+        assert!(!table.contains("busy"));
+
+        let mut troubled = naive_run();
+        troubled.outcomes.busy = 3;
+        let table = demo_table(&[naive_run(), troubled]).trim_fmt();
+        assert!(table.contains("busy"), "{table}");
+    }
+}

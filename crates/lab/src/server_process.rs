@@ -1,0 +1,240 @@
+//! The real server, in a process of its own.
+
+use std::env;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use flash_core::Sku;
+use flash_sandbox::Supervised;
+use hyper::Method;
+use serde::Serialize;
+
+use crate::cli::Strategy;
+use crate::client::{Client, json_request};
+use crate::crowd::PATIENCE;
+use crate::error::Ending;
+use crate::stores::Stores;
+
+/// From the start to the line that says where it listens; it waits for its stores and
+/// migrates in between.
+const READY_LIMIT: Duration = Duration::from_secs(30);
+
+/// From SIGTERM to the end. The buyers have gone by then.
+const STOP_LIMIT: Duration = Duration::from_secs(10);
+
+/// How often to look.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+
+/// An admin call while nothing else happens.
+const ADMIN_LIMIT: Duration = Duration::from_secs(10);
+
+/// What stands before the address in the line that says where it listens.
+const LISTENING: &str = "listening on http://";
+
+/// Lines of its log that are shown when it fails.
+const LOG_TAIL_LINES: usize = 20;
+
+/// A running server; it is killed when this value is dropped, however that happens.
+pub(crate) struct Server {
+    process: Supervised,
+    log: File,
+}
+
+/// Finds the server that was built together with this program.
+pub(crate) fn find() -> anyhow::Result<PathBuf> {
+    let lab = env::current_exe().context("cannot find out where this program is")?;
+    let server = lab.with_file_name(format!("server{}", env::consts::EXE_SUFFIX));
+    if server.is_file() {
+        return Ok(server);
+    }
+    Err(Ending::MissingProgram(
+        "no `server` beside `lab`: run `cargo build --release --bins`".to_owned(),
+    )
+    .into())
+}
+
+impl Server {
+    /// Starts a server and waits until it sells.
+    pub(crate) async fn start(
+        program: &Path,
+        strategy: Strategy,
+        stores: &Stores,
+        pool_size: u16,
+    ) -> anyhow::Result<(Self, SocketAddr)> {
+        let named = tempfile::NamedTempFile::new()
+            .context("cannot make a file for the log of the server")?;
+        let process = Supervised::spawn(
+            program,
+            arguments(strategy, pool_size),
+            environment(stores),
+            named.path(),
+        )?;
+        // Both have it open; without a name it leaves nothing behind.
+        let log = named.into_file();
+        let mut server = Self { process, log };
+        let address = server.wait_until_ready().await?;
+        Ok((server, address))
+    }
+
+    async fn wait_until_ready(&mut self) -> anyhow::Result<SocketAddr> {
+        let end = Instant::now() + READY_LIMIT;
+        loop {
+            // In this order: the last words of a server that ends are still read.
+            let ended = self.process.wait(Duration::ZERO);
+            if let Some(address) = listening_address(&self.read_log()?) {
+                return Ok(address);
+            }
+            if let Some(code) = ended {
+                bail!(
+                    "the server ended with code {code} before it was ready{}",
+                    self.last_words()
+                );
+            }
+            if Instant::now() >= end {
+                bail!(
+                    "the server was not ready within {} s{}",
+                    READY_LIMIT.as_secs(),
+                    self.last_words()
+                );
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    /// Ends the server and waits until it has; one that hangs is killed.
+    ///
+    /// An error if it had ended on its own: then its answers are not those of a sale.
+    pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
+        if let Some(code) = self.process.wait(Duration::ZERO) {
+            bail!(
+                "the server ended during the sale with code {code}{}",
+                self.last_words()
+            );
+        }
+        self.process.terminate();
+        let end = Instant::now() + STOP_LIMIT;
+        while self.process.wait(Duration::ZERO).is_none() && Instant::now() < end {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        Ok(())
+    }
+
+    fn read_log(&mut self) -> anyhow::Result<String> {
+        let mut bytes = Vec::new();
+        self.log.seek(SeekFrom::Start(0))?;
+        self.log.read_to_end(&mut bytes)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    fn last_words(&mut self) -> String {
+        match self.read_log() {
+            Ok(log) if log.trim().is_empty() => "; its log is empty".to_owned(),
+            Ok(log) => format!("; the end of its log:{}", tail(&log)),
+            Err(error) => format!("; its log cannot be read: {error}"),
+        }
+    }
+}
+
+/// Buyers should be told what the strategy says, not that they waited too long: all
+/// limits of the server are as long as a buyer waits, or longer than it takes to connect.
+fn arguments(strategy: Strategy, pool_size: u16) -> Vec<String> {
+    let patience_ms = PATIENCE.as_millis().to_string();
+    let pool_size = pool_size.to_string();
+    [
+        ("--strategy", strategy.as_str()),
+        ("--listen", "127.0.0.1:0"),
+        ("--pool-size", &pool_size),
+        ("--pool-wait-ms", &patience_ms),
+        ("--lock-wait-ms", &patience_ms),
+        ("--request-timeout-ms", &patience_ms),
+        ("--client-wait-ms", &patience_ms),
+        ("--queue-max", "20000"),
+        ("--log-format", "pretty"),
+    ]
+    .into_iter()
+    .flat_map(|(flag, value)| [flag.to_owned(), value.to_owned()])
+    .collect()
+}
+
+/// URLs hold passwords, and everybody can read the arguments of a process.
+fn environment(stores: &Stores) -> Vec<(&'static str, &str)> {
+    let redis_url = stores.redis_url.as_deref();
+    let mut variables = vec![
+        ("DATABASE_URL", stores.database_url.as_str()),
+        // It listens on loopback only, where admin calls need no token.
+        ("ADMIN_TOKEN", ""),
+    ];
+    variables.extend(redis_url.map(|url| ("REDIS_URL", url)));
+    variables
+}
+
+fn listening_address(log: &str) -> Option<SocketAddr> {
+    let complete = &log[..=log.rfind('\n')?];
+    complete
+        .lines()
+        .find_map(|line| line.strip_prefix(LISTENING)?.trim().parse().ok())
+}
+
+fn tail(log: &str) -> String {
+    let lines: Vec<_> = log.lines().collect();
+    let start = lines.len().saturating_sub(LOG_TAIL_LINES);
+    lines[start..]
+        .iter()
+        .map(|line| format!("\n    {line}"))
+        .collect()
+}
+
+#[derive(Serialize)]
+struct NewSku {
+    initial_units: u32,
+    per_buyer_limit: Option<u32>,
+}
+
+/// Puts units on sale.
+pub(crate) async fn create_sku(
+    address: SocketAddr,
+    sku: &Sku,
+    units: u32,
+) -> anyhow::Result<()> {
+    let terms = NewSku {
+        initial_units: units,
+        per_buyer_limit: None,
+    };
+    let path = format!("/v1/skus/{sku}");
+    let request = json_request(Method::PUT, address, &path, None, &terms)?;
+    let mut client = Client::connect(address).await?;
+    let reply = client.send(request, ADMIN_LIMIT).await?;
+    if !reply.status.is_success() {
+        bail!(
+            "the server did not create the SKU {sku}: {} {}",
+            reply.status,
+            String::from_utf8_lossy(&reply.body)
+        );
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_is_read_once_its_line_is_complete() {
+        let address = "127.0.0.1:41234".parse().ok();
+        let log = "INFO migrating\nlistening on http://127.0.0.1:41234\nINFO ready\n";
+        assert_eq!(listening_address(log), address);
+        assert_eq!(listening_address("listening on http://127.0.0.1:41"), None);
+        assert_eq!(listening_address(""), None);
+    }
+
+    #[test]
+    fn the_tail_is_short_and_indented() {
+        let log: String = (0..30).map(|n| format!("line {n}\n")).collect();
+        assert!(tail(&log).starts_with("\n    line 10\n"));
+        assert!(tail(&log).ends_with("\n    line 29"));
+    }
+}

@@ -1,0 +1,61 @@
+//! The stores of a sale: given, or private and gone afterwards.
+
+use anyhow::Context;
+use flash_sandbox::{Options, Sandbox};
+
+use crate::cli::StoreArgs;
+use crate::progress::Progress;
+
+/// Connections to PostgreSQL besides the server's pool for buyers: its admin calls, its
+/// migration, the audit, and those that PostgreSQL keeps for superusers.
+const SPARE_CONNECTIONS: u32 = 30;
+
+/// Where the stores are. What was started ends with this value.
+pub(crate) struct Stores {
+    pub(crate) database_url: String,
+    pub(crate) redis_url: Option<String>,
+    _sandbox: Option<Sandbox>,
+}
+
+impl Stores {
+    /// Takes what is given and starts what is not.
+    pub(crate) async fn open(
+        given: StoreArgs,
+        with_redis: bool,
+        pool_size: u16,
+        progress: &Progress,
+    ) -> anyhow::Result<Self> {
+        let options = Options {
+            postgres: given.database_url.is_none(),
+            redis: with_redis && given.redis_url.is_none(),
+            // Without it commits are too short for a fair race.
+            fsync: true,
+            max_connections: u32::from(pool_size) + SPARE_CONNECTIONS,
+            ..Options::default()
+        };
+        let sandbox = if options.postgres || options.redis {
+            progress.step("starting private stores");
+            let sandbox =
+                tokio::task::spawn_blocking(move || Sandbox::start(&options)).await??;
+            progress.note(&sandbox.announce());
+            Some(sandbox)
+        } else {
+            None
+        };
+
+        let private = sandbox.as_ref();
+        let database_url = given
+            .database_url
+            .or_else(|| private?.database_url().map(str::to_owned))
+            .context("there is no database")?;
+        let redis_url = given
+            .redis_url
+            .or_else(|| private?.redis_url().map(str::to_owned))
+            .filter(|_| with_redis);
+        Ok(Self {
+            database_url,
+            redis_url,
+            _sandbox: sandbox,
+        })
+    }
+}

@@ -1,0 +1,265 @@
+//! The real `lab`, from its command line to its exit code.
+//!
+//! The demo needs `server` beside it: `cargo test --workspace` builds it, and
+//! `cargo build --bins` does.
+#![expect(
+    clippy::expect_used,
+    reason = "what surrounds a test ends it when it fails"
+)]
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
+use flash_sandbox::{Options, Sandbox};
+use serde_json::Value;
+use tokio::runtime::Runtime;
+
+/// A `lab` that knows nothing of the stores and programs of whoever runs the tests.
+fn lab(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lab"));
+    for variable in ["DATABASE_URL", "REDIS_URL"] {
+        command.env_remove(variable);
+    }
+    command.args(arguments);
+    command
+}
+
+fn run(arguments: &[&str]) -> Output {
+    lab(arguments).output().expect("lab starts")
+}
+
+/// Checks the exit code, and returns what was said on standard error.
+#[track_caller]
+fn told(output: &Output, code: i32) -> String {
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(code), "{text}");
+    text
+}
+
+fn json_of(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).expect("JSON on standard output")
+}
+
+/// `expected` is a list of words.
+#[track_caller]
+fn same_keys(value: &Value, expected: &str) {
+    let object = value.as_object().expect("an object");
+    let found: BTreeSet<_> = object.keys().map(String::as_str).collect();
+    assert_eq!(found, expected.split_whitespace().collect());
+}
+
+#[test]
+fn the_demo_sells_with_all_three_and_its_json_is_as_agreed() {
+    let output = run(&[
+        "demo-oversell",
+        "--units",
+        "5",
+        "--buyers",
+        "40",
+        "--json",
+        "-",
+    ]);
+    let stderr = told(&output, 0);
+    assert!(stderr.contains("hybrid: exact: 5 orders for 5 units"));
+
+    let demo = json_of(&output);
+    same_keys(&demo, "environment runs as_promised");
+    assert_eq!(demo["as_promised"], true);
+    same_keys(
+        &demo["environment"],
+        "date os cpus postgresql redis lab fsync pool_size",
+    );
+    assert_eq!(demo["environment"]["fsync"], true);
+    let runs = demo["runs"].as_array().expect("runs");
+    let strategies: Vec<_> = runs.iter().map(|run| &run["strategy"]).collect();
+    assert_eq!(strategies, ["naive", "pessimistic", "hybrid"]);
+    for run in runs {
+        check_run(run);
+    }
+    for exact in &runs[1..] {
+        assert_eq!(exact["accepted"], 5);
+        assert_eq!(exact["sold_out"], 35);
+        assert_eq!(exact["audit"]["verdict"], "exact");
+        assert_eq!(exact["undersold_units"], 0);
+    }
+    assert_eq!(runs[2]["audit"]["gate_drift_units"], 0);
+}
+
+fn check_run(run: &Value) {
+    let classes = "accepted sold_out limit_reached busy failed unknown";
+    let others = "strategy units buyers undersold_units elapsed_ms latency_ms audit";
+    same_keys(run, &format!("{classes} {others}"));
+    same_keys(&run["latency_ms"], "p50 p90 p99 max");
+    same_keys(
+        &run["audit"],
+        "sku strategy initial_units restocked_units accepted_units cancelled_units \
+         available_units oversold_units unaccounted_units negative_stock \
+         duplicate_keys limit_overruns gate_drift_units verdict",
+    );
+
+    let told: i64 = classes.split(' ').filter_map(|it| run[it].as_i64()).sum();
+    assert_eq!(told, 40);
+    assert_eq!(run["audit"]["accepted_units"], run["accepted"]);
+    assert_eq!(run["audit"]["strategy"], run["strategy"]);
+    let latency = &run["latency_ms"];
+    assert!(latency["p50"].as_f64() <= latency["max"].as_f64());
+    assert!(latency["max"].as_f64() <= run["elapsed_ms"].as_f64());
+}
+
+/// A PostgreSQL of this test alone, without our tables.
+fn database() -> Sandbox {
+    Sandbox::start(&Options {
+        redis: false,
+        fsync: false,
+        ..Options::default()
+    })
+    .expect("a sandbox")
+}
+
+/// Takes an update of the stock row back, as a lost one would be.
+fn lose_an_update(url: &str, sku: &str) {
+    let statement = format!("UPDATE skus SET available_units = 1 WHERE sku = '{sku}'");
+    Runtime::new().expect("threads").block_on(async {
+        let mut conn = AsyncPgConnection::establish(url).await.expect("a database");
+        conn.batch_execute(&statement).await.expect("an update");
+    });
+}
+
+#[test]
+fn the_audit_finds_what_the_demo_left_in_a_given_database() {
+    let sandbox = database();
+    let url = sandbox.database_url().expect("a database");
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("demo.json");
+
+    let output = lab(&["demo-oversell", "--units", "5", "--buyers", "40"])
+        .args(["--strategy", "pessimistic", "--strategy", "pessimistic"])
+        .arg("--json")
+        .arg(&path)
+        .env("DATABASE_URL", url)
+        // It could not start stores of its own.
+        .env("FLASHSALE_PG_BIN", "/nowhere")
+        .output()
+        .expect("lab starts");
+    told(&output, 0);
+    let table = String::from_utf8_lossy(&output.stdout);
+    assert!(table.contains("pessimistic: exact: 5 orders for 5 units"));
+    let text = std::fs::read_to_string(&path).expect("the file");
+    let demo: Value = serde_json::from_str(&text).expect("JSON in the file");
+    let skus = [0, 1].map(|index| &demo["runs"][index]["audit"]["sku"]);
+    let [drifted, exact] = skus.map(|sku| sku.as_str().expect("a name"));
+    lose_an_update(url, drifted);
+
+    let audit = |more: &[&str]| {
+        run(&[&["audit", "--database-url", url, "--json", "-"], more].concat())
+    };
+    let all = audit(&[]);
+    assert!(told(&all, 3).contains(&format!("1 of 2 SKUs are not exact: {drifted}")));
+    assert_eq!(json_of(&all)["audits"].as_array().map(Vec::len), Some(2));
+
+    let one = audit(&["--sku", exact]);
+    told(&one, 0);
+    let mut expected = demo["runs"][1]["audit"].clone();
+    expected["strategy"] = Value::Null;
+    assert_eq!(json_of(&one), expected);
+
+    let unknown = audit(&["--sku", "no-such-sku"]);
+    assert!(told(&unknown, 1).contains("no-such-sku"));
+}
+
+#[test]
+fn the_audit_leaves_a_database_without_a_sale_as_it_is() {
+    let sandbox = database();
+    let url = sandbox.database_url().expect("a database");
+    for _ in 0..2 {
+        let output = run(&["audit", "--database-url", url]);
+        assert!(told(&output, 1).contains("has no flash sale"));
+    }
+}
+
+#[test]
+fn an_audit_without_a_database_is_a_mistake_in_its_use() {
+    assert!(told(&run(&["audit"]), 2).contains("DATABASE_URL"));
+    assert!(told(&run(&["audit", "--database-url", ""]), 2).contains("DATABASE_URL"));
+}
+
+#[test]
+fn numbers_out_of_range_and_unknown_words_are_mistakes_in_use() {
+    for arguments in [
+        &["demo-oversell", "--units", "0"][..],
+        &["demo-oversell", "--units", "1000001"],
+        &["demo-oversell", "--buyers", "0"],
+        &["demo-oversell", "--buyers", "10001"],
+        &["demo-oversell", "--strategy", "optimistic"],
+        &["audit", "--sku", "no spaces"],
+        &["sell"],
+        &[],
+    ] {
+        told(&run(arguments), 2);
+    }
+}
+
+#[test]
+fn a_missing_program_is_named_together_with_what_installs_it() {
+    for variable in ["FLASHSALE_PG_BIN", "FLASHSALE_REDIS_BIN"] {
+        let output = lab(&["demo-oversell", "--buyers", "1"])
+            .env(variable, "/nowhere")
+            .output()
+            .expect("lab starts");
+        let stderr = told(&output, 69);
+        assert!(stderr.contains("install"), "{stderr}");
+        assert!(stderr.contains(variable), "{stderr}");
+    }
+}
+
+#[test]
+fn a_missing_server_is_told_in_one_sentence() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let alone = dir.path().join("lab");
+    std::fs::copy(env!("CARGO_BIN_EXE_lab"), &alone).expect("a copy of lab");
+    let output = Command::new(alone).arg("demo-oversell").output();
+    assert_eq!(
+        told(&output.expect("lab starts"), 69),
+        "error: no `server` beside `lab`: run `cargo build --release --bins`\n"
+    );
+}
+
+#[test]
+fn a_result_that_could_not_be_written_stops_the_demo_before_it_starts() {
+    let path = Path::new("/no/such/directory/out.json");
+    let output = lab(&["demo-oversell", "--json"])
+        .arg(path)
+        .env("RUST_BACKTRACE", "1")
+        .output()
+        .expect("lab starts");
+    let stderr = told(&output, 1);
+    assert!(stderr.starts_with("error: cannot write /no/such/directory/out.json"));
+    assert_eq!(stderr.lines().count(), 1);
+}
+
+#[test]
+fn a_database_that_is_not_there_is_told_with_the_words_of_the_server() {
+    let output = lab(&["demo-oversell", "--strategy", "naive"])
+        .env("DATABASE_URL", "postgres://127.0.0.1:1/nowhere")
+        .env("START_WAIT_MS", "1")
+        .output()
+        .expect("lab starts");
+    let stderr = told(&output, 1);
+    assert!(stderr.contains("naive could not sell: the server ended"));
+    assert!(stderr.contains("PostgreSQL is not usable"), "{stderr}");
+}
+
+#[test]
+fn the_doctor_tells_what_is_missing() {
+    let output = run(&["doctor"]);
+    told(&output, 0);
+    assert!(String::from_utf8_lossy(&output.stdout).contains("PostgreSQL >= 14"));
+
+    let output = lab(&["doctor"])
+        .env("FLASHSALE_PG_BIN", "/nowhere")
+        .output()
+        .expect("lab starts");
+    assert!(told(&output, 69).contains("missing: PostgreSQL"));
+}
