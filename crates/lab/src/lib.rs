@@ -8,6 +8,7 @@ pub mod demo;
 pub mod doctor;
 pub mod error;
 mod json_file;
+mod lesson;
 mod open_files;
 mod outcome;
 mod progress;
