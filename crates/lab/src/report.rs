@@ -8,7 +8,6 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{Attribute, Cell, CellAlignment, Color, Table, TableComponent};
 use flash_core::{Audit, Verdict};
 
-use crate::cli::Strategy;
 use crate::doctor::{Finding, State};
 use crate::json_file::JsonFile;
 use crate::lesson;
