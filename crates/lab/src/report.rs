@@ -210,6 +210,7 @@ pub(crate) fn findings(findings: &[Finding]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::Strategy;
     use crate::run::tests::audit;
     use crate::run::{Latency, Outcomes};
 
