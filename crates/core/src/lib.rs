@@ -7,5 +7,5 @@ mod strategy;
 
 pub use audit::{Audit, AuditCounts, Verdict};
 pub use ids::{BuyerId, IdempotencyKey, InvalidInput, OrderId, Sku, Units};
-pub use order::{Order, OrderStatus, PurchaseRequest, Stock, StockTerms};
+pub use order::{Order, OrderStatus, PurchaseRequest, Restock, Stock, StockTerms};
 pub use strategy::{InventoryStrategy, Placement, Store, StrategyError, reason};

@@ -19,6 +19,18 @@ pub struct PurchaseRequest {
     pub idempotency_key: IdempotencyKey,
 }
 
+/// An operator adds units to a SKU.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Restock {
+    /// What is added to.
+    pub sku: Sku,
+    /// How many units are added.
+    pub units: Units,
+    /// Together with `sku` the name of this restock: however often it is sent, the units
+    /// are added once.
+    pub idempotency_key: IdempotencyKey,
+}
+
 /// The state of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]

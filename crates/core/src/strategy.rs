@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Order, PurchaseRequest, Sku, Stock};
+use crate::{Order, OrderId, PurchaseRequest, Restock, Sku, Stock};
 
 /// Sells limited stock to a crowd.
 ///
@@ -31,6 +31,36 @@ pub trait InventoryStrategy: Send + Sync + 'static {
         &self,
         request: &PurchaseRequest,
     ) -> impl Future<Output = Result<Placement, StrategyError>> + Send;
+
+    /// Takes an order back: its units can be bought again at once. An order that is
+    /// cancelled already stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`StrategyError::UnknownOrder`], or as [`place_order`](Self::place_order).
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future leaves the order cancelled or not; ask again to be sure.
+    fn cancel_order(
+        &self,
+        order_id: OrderId,
+    ) -> impl Future<Output = Result<Order, StrategyError>> + Send;
+
+    /// Adds units to a SKU, also while it is selling, and returns the stock after it. The
+    /// same key adds them once.
+    ///
+    /// # Errors
+    ///
+    /// [`StrategyError`]; `KeyReused` where the key was used for other units.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future leaves the units added or not; send it again with the same key.
+    fn restock(
+        &self,
+        request: &Restock,
+    ) -> impl Future<Output = Result<Stock, StrategyError>> + Send;
 
     /// Reads the stock of a SKU from PostgreSQL.
     ///
@@ -88,6 +118,9 @@ pub enum StrategyError {
     /// No such SKU was created.
     #[error("unknown SKU")]
     UnknownSku,
+    /// There is no such order.
+    #[error("unknown order")]
+    UnknownOrder,
     /// The buyer used this key for a request with other contents.
     #[error("the idempotency key was used for another request")]
     KeyReused,

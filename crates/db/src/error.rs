@@ -24,6 +24,9 @@ pub enum DbError {
     /// The buyer used this key for a request with other contents.
     #[error("the idempotency key was used for another request")]
     KeyReused,
+    /// There is no such order.
+    #[error("unknown order")]
+    UnknownOrder,
     /// A row holds what this version does not allow.
     #[error("a row is not valid")]
     InvalidRow(#[from] InvalidInput),
@@ -45,8 +48,26 @@ pub enum DbError {
 }
 
 impl DbError {
+    /// Whether PostgreSQL itself refused a statement, so that the connection it was sent
+    /// on can be used again after a rollback.
+    #[must_use]
+    pub fn leaves_connection_usable(&self) -> bool {
+        match self {
+            Self::Query(QueryError::DatabaseError(kind, info)) => {
+                !matches!(
+                    kind,
+                    DatabaseErrorKind::UnableToSendCommand
+                        | DatabaseErrorKind::ClosedConnection
+                ) && !is_shutdown(info.message())
+            }
+            Self::KeyReused | Self::UnknownOrder | Self::InvalidRow(_) => true,
+            _ => false,
+        }
+    }
+
     /// Whether a UNIQUE constraint stopped the statement.
-    pub(crate) fn is_unique_violation(&self) -> bool {
+    #[must_use]
+    pub fn is_unique_violation(&self) -> bool {
         matches!(
             self,
             Self::Query(QueryError::DatabaseError(
@@ -67,6 +88,7 @@ impl From<DbError> for StrategyError {
         match error {
             DbError::Query(QueryError::NotFound) => Self::UnknownSku,
             DbError::KeyReused => Self::KeyReused,
+            DbError::UnknownOrder => Self::UnknownOrder,
             DbError::Commit(_) => Self::OutcomeUnknown,
             DbError::Pool(PoolError::Timeout(TimeoutType::Wait)) => Self::Busy,
             DbError::Pool(_)

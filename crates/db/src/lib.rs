@@ -3,11 +3,13 @@
 pub mod audit;
 mod error;
 mod migrate;
+pub mod order_batch;
 pub mod orders;
 mod pool;
+pub mod restocks;
 pub mod schema;
 pub mod skus;
 
 pub use error::DbError;
 pub use migrate::migrate;
-pub use pool::{Connection, Pool, PoolOptions, connect};
+pub use pool::{Connection, Pool, PoolOptions, connect, connect_bounded};

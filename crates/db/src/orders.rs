@@ -4,12 +4,10 @@ use chrono::{DateTime, SubsecRound, Utc};
 use diesel::dsl::sql;
 use diesel::sql_types::BigInt;
 use diesel::{
-    ExpressionMethods, OptionalExtension, QueryDsl, Queryable, Selectable,
-    SelectableHelper,
+    ExpressionMethods, OptionalExtension, QueryDsl, Queryable, QueryableByName,
+    Selectable, SelectableHelper,
 };
-use diesel_async::{
-    AnsiTransactionManager, AsyncPgConnection, RunQueryDsl, TransactionManager,
-};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use flash_core::{
     BuyerId, InvalidInput, Order, OrderId, OrderStatus, Placement, PurchaseRequest,
     Sku, Units,
@@ -19,15 +17,15 @@ use uuid::Uuid;
 use crate::schema::orders;
 use crate::{Connection, DbError};
 
-#[derive(Queryable, Selectable)]
+#[derive(Queryable, QueryableByName, Selectable)]
 #[diesel(table_name = orders)]
-struct OrderRow {
-    order_id: Uuid,
-    sku: String,
-    buyer_id: String,
-    units: i64,
-    status: String,
-    created_at: DateTime<Utc>,
+pub(crate) struct OrderRow {
+    pub(crate) order_id: Uuid,
+    pub(crate) sku: String,
+    pub(crate) buyer_id: String,
+    pub(crate) units: i64,
+    pub(crate) status: String,
+    pub(crate) created_at: DateTime<Utc>,
 }
 
 impl TryFrom<OrderRow> for Order {
@@ -71,6 +69,22 @@ pub async fn find(
     Ok(row.map(Order::try_from).transpose()?)
 }
 
+/// Reads an order that has to exist. Locks nothing.
+///
+/// # Errors
+///
+/// [`DbError::UnknownOrder`] or [`DbError::Query`].
+///
+/// # Cancel safety
+///
+/// Reads only.
+pub async fn get(
+    conn: &mut AsyncPgConnection,
+    order_id: OrderId,
+) -> Result<Order, DbError> {
+    find(conn, order_id).await?.ok_or(DbError::UnknownOrder)
+}
+
 /// Reads the order that this buyer placed with this key. Locks nothing.
 ///
 /// A phase asks after it has read the stock: whoever sees the stock of a committed order
@@ -105,38 +119,6 @@ pub async fn find_by_key(
     }
 }
 
-/// An order by its key, as little of it as a gate needs.
-#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
-#[diesel(table_name = orders)]
-pub struct KeyedUnits {
-    /// Who bought.
-    pub buyer_id: String,
-    /// With which key.
-    pub idempotency_key: String,
-    /// How many units.
-    pub units: i64,
-}
-
-/// Reads the keys of all orders of a SKU. Locks nothing.
-///
-/// # Errors
-///
-/// [`DbError::Query`].
-///
-/// # Cancel safety
-///
-/// Reads only.
-pub async fn of_sku(
-    conn: &mut AsyncPgConnection,
-    sku: &Sku,
-) -> Result<Vec<KeyedUnits>, DbError> {
-    Ok(orders::table
-        .filter(orders::sku.eq(sku.as_str()))
-        .select(KeyedUnits::as_select())
-        .load(conn)
-        .await?)
-}
-
 /// Whether the buyer would own more units than the limit allows. Locks nothing, so the
 /// answer holds only for a caller who holds the lock of the stock row.
 ///
@@ -165,6 +147,20 @@ pub async fn exceeds_limit(
     Ok(owned_units + request.units.get() > limit)
 }
 
+/// Makes the order that a request becomes if it is accepted now.
+#[must_use]
+pub fn order_for(request: &PurchaseRequest) -> Order {
+    Order {
+        order_id: OrderId::now(),
+        sku: request.sku.clone(),
+        buyer_id: request.buyer_id.clone(),
+        units: request.units,
+        status: OrderStatus::Accepted,
+        // PostgreSQL keeps microseconds; a replay must show the same time.
+        created_at: Utc::now().trunc_subsecs(6),
+    }
+}
+
 /// Inserts the order of a request. Waits for a concurrent transaction that inserts the
 /// same key.
 ///
@@ -180,15 +176,7 @@ pub async fn insert(
     conn: &mut AsyncPgConnection,
     request: &PurchaseRequest,
 ) -> Result<Order, DbError> {
-    let order = Order {
-        order_id: OrderId::now(),
-        sku: request.sku.clone(),
-        buyer_id: request.buyer_id.clone(),
-        units: request.units,
-        status: OrderStatus::Accepted,
-        // PostgreSQL keeps microseconds; a replay must show the same time.
-        created_at: Utc::now().trunc_subsecs(6),
-    };
+    let order = order_for(request);
     diesel::insert_into(orders::table)
         .values((
             orders::order_id.eq(order.order_id.0),
@@ -208,7 +196,7 @@ pub async fn insert(
 ///
 /// # Errors
 ///
-/// The error that it was given, or [`DbError::Commit`] when COMMIT got no answer.
+/// The error that it was given, or [`DbError::Commit`] when COMMIT failed.
 ///
 /// # Cancel safety
 ///
@@ -218,31 +206,40 @@ pub async fn settle(
     request: &PurchaseRequest,
     placement: Result<Placement, DbError>,
 ) -> Result<Placement, DbError> {
-    let error = match placement {
-        Ok(placement) => {
-            return AnsiTransactionManager::commit_transaction(&mut **conn)
-                .await
-                .map(|()| placement)
-                .map_err(DbError::Commit);
+    match conn.end(placement).await {
+        Err(error) if error.is_unique_violation() => {
+            match find_by_key(conn, request).await? {
+                Some(order) => Ok(Placement::Accepted {
+                    order,
+                    replayed: true,
+                }),
+                None => Err(error),
+            }
         }
-        Err(error) => error,
-    };
-    if let Err(rollback) =
-        AnsiTransactionManager::rollback_transaction(&mut **conn).await
-    {
-        // The pool closes a connection with an open transaction, and PostgreSQL then
-        // rolls back. What stopped the purchase says more than what stopped the rest.
-        drop(rollback);
-        return Err(error);
+        placement => placement,
     }
-    if !error.is_unique_violation() {
-        return Err(error);
-    }
-    match find_by_key(conn, request).await? {
-        Some(order) => Ok(Placement::Accepted {
-            order,
-            replayed: true,
-        }),
-        None => Err(error),
-    }
+}
+
+/// Marks an order as cancelled. Locks the order's row; false where it was cancelled
+/// already.
+///
+/// # Errors
+///
+/// [`DbError::Query`].
+///
+/// # Cancel safety
+///
+/// Runs inside the caller's transaction.
+pub async fn mark_cancelled(
+    conn: &mut AsyncPgConnection,
+    order_id: OrderId,
+) -> Result<bool, DbError> {
+    let accepted = orders::table
+        .find(order_id.0)
+        .filter(orders::status.eq("accepted"));
+    let marked = diesel::update(accepted)
+        .set(orders::status.eq("cancelled"))
+        .execute(conn)
+        .await?;
+    Ok(marked == 1)
 }

@@ -144,6 +144,34 @@ pub struct Connection {
     inner: Object<AsyncPgConnection>,
 }
 
+impl Connection {
+    /// Ends the transaction: commits a result, rolls back an error.
+    ///
+    /// # Errors
+    ///
+    /// The error that it was given, or [`DbError::Commit`] when COMMIT failed.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future closes the connection: the transaction is there or it is not.
+    pub async fn end<T>(&mut self, result: Result<T, DbError>) -> Result<T, DbError> {
+        let conn = &mut **self;
+        match result {
+            Ok(value) => AnsiTransactionManager::commit_transaction(conn)
+                .await
+                .map(|()| value)
+                .map_err(DbError::Commit),
+            Err(error) => {
+                // The pool closes a connection with an open transaction, and PostgreSQL
+                // then rolls back. What stopped the work says more than what stopped the
+                // rollback.
+                drop(AnsiTransactionManager::rollback_transaction(conn).await);
+                Err(error)
+            }
+        }
+    }
+}
+
 impl Deref for Connection {
     type Target = AsyncPgConnection;
 
@@ -176,19 +204,33 @@ pub async fn connect(url: &str) -> Result<AsyncPgConnection, DbError> {
     Ok(AsyncPgConnection::try_from_client_and_connection(client, connection).await?)
 }
 
-/// Opens a connection for the pool and bounds what it may wait for.
+/// Opens a connection outside of any pool, and bounds what it may wait for.
 ///
 /// An owner that stops in the middle of a transaction must not keep a row locked for
 /// ever: `idle_in_transaction_session_timeout` ends such a connection.
-async fn open(url: String, lock_wait: Duration) -> ConnectionResult<AsyncPgConnection> {
-    let mut conn = connect(&url)
-        .await
-        .map_err(|error| ConnectionError::BadConnection(reason(&error)))?;
+///
+/// # Errors
+///
+/// As [`connect`], or [`DbError::Query`].
+///
+/// # Cancel safety
+///
+/// A dropped future leaves no connection open.
+pub async fn connect_bounded(
+    url: &str,
+    lock_wait: Duration,
+) -> Result<AsyncPgConnection, DbError> {
+    let mut conn = connect(url).await?;
     conn.batch_execute(&format!(
         "SET lock_timeout = {}; SET idle_in_transaction_session_timeout = '10s'",
         lock_wait.as_millis()
     ))
-    .await
-    .map_err(ConnectionError::CouldntSetupConfiguration)?;
+    .await?;
     Ok(conn)
+}
+
+async fn open(url: String, lock_wait: Duration) -> ConnectionResult<AsyncPgConnection> {
+    connect_bounded(&url, lock_wait)
+        .await
+        .map_err(|error| ConnectionError::BadConnection(reason(&error)))
 }

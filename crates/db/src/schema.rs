@@ -13,6 +13,8 @@ diesel::table! {
         available_units -> BigInt,
         /// Most units one buyer may have; null is no limit.
         per_buyer_limit -> Nullable<BigInt>,
+        /// Version of the supply (phase 3).
+        fence -> BigInt,
     }
 }
 
@@ -32,6 +34,20 @@ diesel::table! {
         /// `accepted` or `cancelled`.
         status -> Text,
         /// When the order was accepted.
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    /// Units added to a SKU; one row per SKU and key.
+    restocks (sku, idempotency_key) {
+        /// What was added to.
+        sku -> Text,
+        /// The caller's name for this restock.
+        idempotency_key -> Text,
+        /// How many were added.
+        units -> BigInt,
+        /// When they were added.
         created_at -> Timestamptz,
     }
 }

@@ -1,22 +1,20 @@
--- Admits a purchase request, or says why not. A refusal writes nothing.
--- KEYS: gate hash, hash of known keys -> units, hash of buyers -> units
--- ARGV: buyer, buyer and idempotency key, units
--- Returns: not-loaded | known-key | not-enough | limit-reached | admitted
-local gate = redis.call('HMGET', KEYS[1], 'free_units', 'per_buyer_limit')
-if not gate[1] then return 'not-loaded' end
+-- Admits as many of a batch of requests as fit, in their order. A refusal writes nothing.
+-- KEYS: the gate   ARGV: the oldest fence that counts, then the units of each request
+-- Returns: { fence, 1 or 0 for each request }, or {} for a gate that is not loaded, or that
+-- has gone back behind what the caller has seen of it
+local gate = redis.call('HMGET', KEYS[1], 'fence', 'free_units')
+local fence, free_units = tonumber(gate[1]), tonumber(gate[2])
+if not fence or not free_units or fence < tonumber(ARGV[1]) then return {} end
 
--- The key comes first: a winner who asks again must not be told "sold out".
-if redis.call('HEXISTS', KEYS[2], ARGV[2]) == 1 then return 'known-key' end
-
-local units = tonumber(ARGV[3])
-if units > tonumber(gate[1]) then return 'not-enough' end
-if gate[2] then
-    local owned = tonumber(redis.call('HGET', KEYS[3], ARGV[1]) or '0')
-    if owned + units > tonumber(gate[2]) then return 'limit-reached' end
+local answers, left = { fence }, free_units
+for i = 2, #ARGV do
+    local units = tonumber(ARGV[i])
+    if units <= left then
+        left = left - units
+        answers[i] = 1
+    else
+        answers[i] = 0
+    end
 end
-
--- Lua has no roll-back: everything above only reads, nothing below can fail.
-redis.call('HINCRBY', KEYS[1], 'free_units', -units)
-redis.call('HSET', KEYS[2], ARGV[2], units)
-if gate[2] then redis.call('HINCRBY', KEYS[3], ARGV[1], units) end
-return 'admitted'
+if left < free_units then redis.call('HSET', KEYS[1], 'free_units', left) end
+return answers

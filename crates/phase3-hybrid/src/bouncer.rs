@@ -1,192 +1,362 @@
-//! The second room: Redis admits as many as fit and refuses the rest from memory.
-//!
-//! What it says is a hint. Too many admitted is caught by the vault; too few is mended
-//! by giving permits back.
+//! The second room: Redis admits as many as may fit; the others wait for PostgreSQL's word.
 
-use deadpool_redis::redis::{Script, ScriptInvocation};
-use deadpool_redis::{Connection, Manager, Pool, PoolError, Runtime, TimeoutType};
-use flash_core::{PurchaseRequest, Sku, Store, StrategyError};
-use tokio::sync::Mutex;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use crate::gate::{
-    REDIS_TIMEOUT, connection_config, gate_key, invalid_url, unavailable,
-};
-use crate::vault::{GateState, Vault};
+use flash_core::{Placement, Sku, Store, StrategyError};
+use tokio::sync::mpsc;
 
-/// How often to load a gate that is lost again and again before giving up.
-const LOAD_ATTEMPTS: usize = 3;
+use crate::breaker::{Breaker, PROBE};
+use crate::gate::{Admission, Ask, Gates};
+use crate::latch::Latches;
+use crate::supply::{Found, Supply};
+use crate::ticket::Ticket;
 
-/// How many orders one call of the load script takes: it holds up all other buyers for
-/// well under a millisecond.
-const ORDERS_PER_LOAD: usize = 500;
+/// How long permits may be out before the gate is loaded again. A healthy commit takes
+/// milliseconds; a gate that is loaded too early only lets more requests through to the
+/// vault.
+const HELD_MAX: Duration = Duration::from_millis(500);
 
-/// What the bouncer says to a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Admission {
-    /// A permit was taken for it.
-    Admitted,
-    /// An earlier request with the same key took a permit or has an order.
-    KnownKey,
-    /// Fewer units are free than it asks for.
-    NotEnough,
-    /// The buyer would have more than the limit.
-    LimitReached,
+/// How often to look whether held units were sold or came back.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+
+/// How many SKUs' fences are remembered. One that is forgotten costs a reload at most.
+const FENCES_MAX: usize = 100_000;
+
+/// What the bouncer is told by the others.
+pub(crate) enum Event {
+    /// PostgreSQL said that nothing is left.
+    SoldOut(Sku),
+    /// A permit became no order.
+    Unused { sku: Sku, fence: i64, units: i64 },
+    /// Somebody looked at PostgreSQL, or loaded the gate from there.
+    Looked {
+        sku: Sku,
+        reloaded: bool,
+        found: Result<Found, StrategyError>,
+    },
+    /// Redis answers again.
+    RedisIsBack,
+}
+
+/// The requests of one SKU that were not admitted and not refused.
+struct Held {
+    tickets: Vec<Ticket>,
+    /// Since when nobody was admitted.
+    since: Instant,
+    /// Whether a look or a load is under way.
+    looking: bool,
 }
 
 pub(crate) struct Bouncer {
-    pool: Pool,
-    admit: Script,
-    release: Script,
-    load: Script,
-    /// Held while this process loads a gate: a crowd that finds it closed waits for one
-    /// loader and does not ask PostgreSQL a thousand times.
-    loading: Mutex<()>,
+    pub(crate) queue: mpsc::Receiver<Ticket>,
+    pub(crate) events: mpsc::Receiver<Event>,
+    /// For the tasks that the bouncer starts.
+    pub(crate) tell: mpsc::Sender<Event>,
+    pub(crate) vault: mpsc::Sender<Ticket>,
+    pub(crate) gates: Arc<Gates>,
+    pub(crate) latches: Arc<Latches>,
+    pub(crate) supply: Supply,
+    pub(crate) batch_max: usize,
+    pub(crate) held_max: usize,
+    pub(crate) state: State,
+}
+
+/// What the bouncer remembers.
+#[derive(Default)]
+pub(crate) struct State {
+    held: HashMap<Sku, Held>,
+    held_tickets: usize,
+    /// The newest fence that was seen of each gate.
+    fences: HashMap<Sku, i64>,
+    breaker: Breaker,
 }
 
 impl Bouncer {
-    pub(crate) fn new(
-        redis_url: &str,
-        pool_size: usize,
-    ) -> Result<Self, StrategyError> {
-        let manager = Manager::new_with_config(redis_url, connection_config())
-            .map_err(invalid_url)?;
-        let pool = Pool::builder(manager)
-            .max_size(pool_size)
-            .wait_timeout(Some(REDIS_TIMEOUT))
-            .create_timeout(Some(REDIS_TIMEOUT))
-            .recycle_timeout(Some(REDIS_TIMEOUT))
-            .runtime(Runtime::Tokio1)
-            .build()
-            .map_err(|error| StrategyError::Store {
-                store: Store::Redis,
-                source: Box::new(error),
-            })?;
-        Ok(Self {
-            pool,
-            admit: Script::new(include_str!("admit.lua")),
-            release: Script::new(include_str!("release.lua")),
-            load: Script::new(include_str!("load.lua")),
-            loading: Mutex::new(()),
-        })
-    }
-
-    /// Takes a permit for a request, in one atomic step of Redis. A gate that is not
-    /// loaded, or was lost, is loaded from PostgreSQL first.
-    pub(crate) async fn admit(
-        &self,
-        request: &PurchaseRequest,
-        vault: &Vault,
-    ) -> Result<Admission, StrategyError> {
-        if let Some(admission) = self.ask(request).await? {
-            return Ok(admission);
-        }
-        let _one_loader = self.loading.lock().await;
-        for _ in 0..LOAD_ATTEMPTS {
-            if let Some(admission) = self.ask(request).await? {
-                return Ok(admission);
+    /// Works until the door is closed.
+    pub(crate) async fn work(mut self) {
+        let mut tickets = Vec::new();
+        loop {
+            let waiting = !self.state.held.is_empty();
+            tokio::select! {
+                Some(event) = self.events.recv() => self.on_event(event).await,
+                count = self.queue.recv_many(&mut tickets, self.batch_max) => {
+                    if count == 0 {
+                        return;
+                    }
+                    self.admit(std::mem::take(&mut tickets)).await;
+                }
+                () = tokio::time::sleep(LOOK_AGAIN), if waiting => self.look_again(),
             }
-            self.fill(&request.sku, vault.gate_state(&request.sku).await?)
-                .await?;
         }
-        Err(StrategyError::Unavailable {
-            store: Store::Redis,
-        })
     }
 
-    /// Gives the permit of a request back, where there is one.
-    ///
-    /// A permit that cannot be given back stays taken: units that nobody can buy until
-    /// the gate is loaded again.
-    pub(crate) async fn release(&self, request: &PurchaseRequest) {
-        let mut release = keys_of(&self.release, &request.sku);
-        release
-            .arg(request.buyer_id.as_str())
-            .arg(key_token(request));
-        let released = async {
-            let mut conn = self.connection().await?;
-            release
-                .invoke_async::<()>(&mut conn)
-                .await
-                .map_err(unavailable)
+    /// Asks Redis for all that wait, in one round trip. While the answer is on its way the
+    /// next ones gather.
+    async fn admit(&mut self, tickets: Vec<Ticket>) {
+        let mut by_sku: HashMap<Sku, Vec<Ticket>> = HashMap::new();
+        for ticket in tickets {
+            if ticket.is_abandoned() {
+                continue;
+            } else if self.latches.refuse(&ticket.request) {
+                ticket.answer(Ok(Placement::SoldOut));
+            } else if self.state.breaker.is_open() {
+                self.pass_on(ticket).await;
+            } else if self.state.held.contains_key(&ticket.request.sku) {
+                // Who came earlier is still waiting.
+                self.hold(ticket);
+            } else {
+                let sku = ticket.request.sku.clone();
+                by_sku.entry(sku).or_default().push(ticket);
+            }
+        }
+        if !by_sku.is_empty() {
+            self.ask(by_sku).await;
+        }
+    }
+
+    async fn ask(&mut self, by_sku: HashMap<Sku, Vec<Ticket>>) {
+        let asks: Vec<_> = by_sku
+            .iter()
+            .map(|(sku, tickets)| Ask {
+                sku,
+                seen_fence: self.state.fences.get(sku).copied().unwrap_or(0),
+                units: tickets.iter().map(|t| t.request.units.get()).collect(),
+            })
+            .collect();
+        match self.gates.admit(&asks).await {
+            Ok(admissions) => {
+                drop(asks);
+                for ((sku, tickets), admission) in by_sku.into_iter().zip(admissions) {
+                    self.admitted(&sku, tickets, admission).await;
+                }
+            }
+            Err(reason) => {
+                drop(asks);
+                self.redis_failed(&reason);
+                for ticket in by_sku.into_values().flatten() {
+                    self.pass_on(ticket).await;
+                }
+            }
+        }
+    }
+
+    async fn admitted(
+        &mut self,
+        sku: &Sku,
+        tickets: Vec<Ticket>,
+        admission: Admission,
+    ) {
+        match admission {
+            Admission::NotLoaded => {
+                for ticket in tickets {
+                    self.hold(ticket);
+                }
+                self.look(sku, true);
+            }
+            Admission::Decided { fence, admitted } => {
+                self.state.see_fence(sku, fence);
+                for (mut ticket, admitted) in tickets.into_iter().zip(admitted) {
+                    if admitted {
+                        ticket.permit = Some(fence);
+                        self.pass_on(ticket).await;
+                        if let Some(held) = self.state.held.get_mut(sku) {
+                            held.since = Instant::now();
+                        }
+                    } else {
+                        self.hold(ticket);
+                    }
+                }
+                self.look(sku, false);
+            }
+        }
+    }
+
+    /// To the vault. Its queue is bounded: when it is full the bouncer waits, the door's
+    /// queue fills, and buyers are told `busy`.
+    async fn pass_on(&mut self, ticket: Ticket) {
+        if let Err(unsent) = self.vault.send(ticket).await {
+            let store = Store::PostgreSql;
+            unsent.0.answer(Err(StrategyError::Unavailable { store }));
+        }
+    }
+
+    fn hold(&mut self, ticket: Ticket) {
+        if self.state.held_tickets >= self.held_max {
+            ticket.answer(Err(StrategyError::Busy));
+            return;
+        }
+        self.state.held_tickets += 1;
+        let held = self.state.held.entry(ticket.request.sku.clone());
+        let held = held.or_insert_with(|| Held {
+            tickets: Vec::new(),
+            since: Instant::now(),
+            looking: false,
+        });
+        held.tickets.push(ticket);
+    }
+
+    /// Looks at PostgreSQL for a SKU that somebody waits for, or loads its gate from there,
+    /// unless that is under way.
+    fn look(&mut self, sku: &Sku, reload: bool) {
+        let Some(held) = self.state.held.get_mut(sku) else {
+            return;
         };
-        if let Err(error) = released.await {
-            tracing::warn!(sku = %request.sku, %error, "a permit was not given back");
+        if std::mem::replace(&mut held.looking, true) {
+            return;
+        }
+        let reloaded = reload || held.since.elapsed() > HELD_MAX;
+        let (supply, tell, sku) = (self.supply.clone(), self.tell.clone(), sku.clone());
+        tokio::spawn(async move {
+            let found = if reloaded {
+                supply.reload(&sku).await
+            } else {
+                supply.look(&sku).await
+            };
+            // The bouncer is gone only when the strategy is.
+            let _ = tell
+                .send(Event::Looked {
+                    sku,
+                    reloaded,
+                    found,
+                })
+                .await;
+        });
+    }
+
+    fn look_again(&mut self) {
+        let skus: Vec<_> = self.state.held.keys().cloned().collect();
+        for sku in skus {
+            self.look(&sku, false);
         }
     }
 
-    /// Runs the admit script; none means that the gate is not loaded.
-    async fn ask(
-        &self,
-        request: &PurchaseRequest,
-    ) -> Result<Option<Admission>, StrategyError> {
-        let mut conn = self.connection().await?;
-        let mut admit = keys_of(&self.admit, &request.sku);
-        admit
-            .arg(request.buyer_id.as_str())
-            .arg(key_token(request))
-            .arg(request.units.get());
-        let answer = admit
-            .invoke_async::<String>(&mut conn)
-            .await
-            .map_err(unavailable)?;
-        match answer.as_str() {
-            "admitted" => Ok(Some(Admission::Admitted)),
-            "known-key" => Ok(Some(Admission::KnownKey)),
-            "not-enough" => Ok(Some(Admission::NotEnough)),
-            "limit-reached" => Ok(Some(Admission::LimitReached)),
-            "not-loaded" => Ok(None),
-            other => Err(unavailable(other)),
-        }
-    }
-
-    /// Loads the orders first and opens the gate last: a gate that is open knows them.
-    async fn fill(&self, sku: &Sku, state: GateState) -> Result<(), StrategyError> {
-        let mut conn = self.connection().await?;
-        for orders in state.orders.chunks(ORDERS_PER_LOAD) {
-            let mut load = keys_of(&self.load, sku);
-            load.arg("orders");
-            for order in orders {
-                load.arg(&order.buyer_id)
-                    .arg(token(&order.buyer_id, &order.idempotency_key))
-                    .arg(order.units);
+    async fn on_event(&mut self, event: Event) {
+        match event {
+            Event::SoldOut(sku) => {
+                // Those who come next find the latch.
+                let supply = self.supply.clone();
+                if self.state.held.contains_key(&sku) {
+                    self.look(&sku, false);
+                } else {
+                    tokio::spawn(async move { supply.look(&sku).await });
+                }
             }
-            load.invoke_async::<()>(&mut conn)
-                .await
-                .map_err(unavailable)?;
+            Event::Unused { sku, fence, units } => {
+                if !self.state.breaker.is_open()
+                    && let Err(reason) = self.gates.release(&sku, fence, units).await
+                {
+                    self.redis_failed(&reason);
+                }
+            }
+            Event::Looked {
+                sku,
+                reloaded,
+                found,
+            } => {
+                self.looked(sku, reloaded, found).await;
+            }
+            Event::RedisIsBack => self.state.breaker.reset(),
         }
-        let limit = state
-            .per_buyer_limit
-            .map(|l| l.to_string())
-            .unwrap_or_default();
-        let mut load = keys_of(&self.load, sku);
-        load.arg("open").arg(state.available_units).arg(limit);
-        load.invoke_async::<()>(&mut conn)
-            .await
-            .map_err(unavailable)
     }
 
-    async fn connection(&self) -> Result<Connection, StrategyError> {
-        self.pool.get().await.map_err(|error| match error {
-            PoolError::Timeout(TimeoutType::Wait) => StrategyError::Busy,
-            error => unavailable(error),
-        })
+    /// Those who were held are answered, passed on, or ask again.
+    async fn looked(
+        &mut self,
+        sku: Sku,
+        reloaded: bool,
+        found: Result<Found, StrategyError>,
+    ) {
+        let Some(held) = self.state.held.get_mut(&sku) else {
+            return;
+        };
+        let tickets = std::mem::take(&mut held.tickets);
+        held.looking = false;
+        self.state.held_tickets -= tickets.len();
+        let found = match found {
+            Ok(found) => found,
+            Err(error) => {
+                self.state.held.remove(&sku);
+                for ticket in tickets {
+                    ticket.answer(Err(same(&error)));
+                }
+                return;
+            }
+        };
+
+        let mut asking = Vec::new();
+        for ticket in tickets {
+            if self.latches.refuse(&ticket.request) {
+                ticket.answer(Ok(Placement::SoldOut));
+            } else if ticket.request.units.get() > found.available_units {
+                // Refused, or the retry of a winner: PostgreSQL knows.
+                self.pass_on(ticket).await;
+            } else {
+                asking.push(ticket);
+            }
+        }
+        if reloaded {
+            self.state.see_fence(&sku, found.fence);
+            if let Some(held) = self.state.held.get_mut(&sku) {
+                held.since = Instant::now();
+            }
+        } else if self
+            .state
+            .fences
+            .get(&sku)
+            .is_some_and(|seen| *seen < found.fence)
+        {
+            // Units were added elsewhere.
+            self.supply.load(&sku, found).await;
+        }
+        if !asking.is_empty() {
+            self.ask(HashMap::from([(sku.clone(), asking)])).await;
+        }
+        if self
+            .state
+            .held
+            .get(&sku)
+            .is_some_and(|held| held.tickets.is_empty())
+        {
+            self.state.held.remove(&sku);
+        }
+    }
+
+    fn redis_failed(&mut self, reason: &str) {
+        if self.state.breaker.trip(reason) {
+            let (gates, tell) = (Arc::clone(&self.gates), self.tell.clone());
+            tokio::spawn(async move {
+                while gates.ping().await.is_err() {
+                    tokio::time::sleep(PROBE).await;
+                }
+                // The bouncer is gone only when the strategy is.
+                let _ = tell.send(Event::RedisIsBack).await;
+            });
+        }
     }
 }
 
-fn keys_of<'a>(script: &'a Script, sku: &Sku) -> ScriptInvocation<'a> {
-    let mut invocation = script.prepare_invoke();
-    invocation
-        .key(gate_key(sku))
-        .key(format!("flash:{{{sku}}}:keys"))
-        .key(format!("flash:{{{sku}}}:buyers"));
-    invocation
+impl State {
+    fn see_fence(&mut self, sku: &Sku, fence: i64) {
+        if let Some(seen) = self.fences.get_mut(sku) {
+            *seen = fence.max(*seen);
+        } else {
+            if self.fences.len() >= FENCES_MAX {
+                self.fences.clear();
+            }
+            self.fences.insert(sku.clone(), fence);
+        }
+    }
 }
 
-fn key_token(request: &PurchaseRequest) -> String {
-    token(request.buyer_id.as_str(), request.idempotency_key.as_str())
-}
-
-/// A buyer and a key in one text. Neither can contain a blank.
-fn token(buyer_id: &str, idempotency_key: &str) -> String {
-    format!("{buyer_id} {idempotency_key}")
+/// One failure, told to several buyers.
+fn same(error: &StrategyError) -> StrategyError {
+    match error {
+        StrategyError::UnknownSku => StrategyError::UnknownSku,
+        StrategyError::Busy => StrategyError::Busy,
+        _ => StrategyError::Unavailable {
+            store: Store::PostgreSql,
+        },
+    }
 }

@@ -1,46 +1,60 @@
-//! The first room: bounds how many are inside, and lets nobody leave half-way.
+//! The first room: answers from the latch, or queues. It does no I/O, so a buyer who hangs
+//! up leaves nothing half-done.
 
-use std::future::Future;
 use std::sync::Arc;
 
-use flash_core::StrategyError;
-use tokio::sync::Semaphore;
+use flash_core::{Placement, PurchaseRequest, Store, StrategyError};
+use tokio::sync::mpsc;
+
+use crate::latch::Latches;
+use crate::ticket::{Answer, Ticket};
+use crate::vault::Presence;
 
 /// Where a request enters.
 pub(crate) struct Door {
-    places: Arc<Semaphore>,
+    queue: mpsc::Sender<Ticket>,
+    latches: Arc<Latches>,
+    postgresql: Arc<Presence>,
 }
 
 impl Door {
-    pub(crate) fn new(queue_max: usize) -> Self {
+    pub(crate) fn new(
+        queue: mpsc::Sender<Ticket>,
+        latches: Arc<Latches>,
+        postgresql: Arc<Presence>,
+    ) -> Self {
         Self {
-            places: Arc::new(Semaphore::new(queue_max)),
+            queue,
+            latches,
+            postgresql,
         }
     }
 
-    /// Does the work of a request in a task of its own.
+    /// Waits for the answer to a request.
     ///
     /// # Errors
     ///
-    /// [`StrategyError::Busy`] when all places are taken, or what the work returns.
+    /// `Busy` when the queue is full, `Unavailable` while PostgreSQL is away, or what the
+    /// other rooms say.
     ///
     /// # Cancel safety
     ///
-    /// A buyer who hangs up drops this future, not the task: a permit that was taken is
-    /// sold or given back all the same.
-    pub(crate) async fn enter<T: Send + 'static>(
-        &self,
-        work: impl Future<Output = Result<T, StrategyError>> + Send + 'static,
-    ) -> Result<T, StrategyError> {
-        let place = Arc::clone(&self.places)
-            .try_acquire_owned()
-            .or(Err(StrategyError::Busy))?;
-        let task = tokio::spawn(async move {
-            let result = work.await;
-            drop(place);
-            result
-        });
-        // The task neither panics nor is aborted, except by a runtime that stops.
-        task.await.unwrap_or(Err(StrategyError::OutcomeUnknown))
+    /// A request whose batch was not sent yet is dropped unsold. Otherwise there is an
+    /// order or there is none, and the same key tells which.
+    pub(crate) async fn enter(&self, request: &PurchaseRequest) -> Answer {
+        if self.latches.refuse(request) {
+            return Ok(Placement::SoldOut);
+        }
+        if self.postgresql.is_away() {
+            return Err(StrategyError::Unavailable {
+                store: Store::PostgreSql,
+            });
+        }
+        let (ticket, answer) = Ticket::new(request.clone());
+        if self.queue.try_send(ticket).is_err() {
+            return Err(StrategyError::Busy);
+        }
+        // The rooms answer every ticket, unless the process stops.
+        answer.await.unwrap_or(Err(StrategyError::OutcomeUnknown))
     }
 }

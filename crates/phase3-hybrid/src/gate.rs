@@ -1,37 +1,201 @@
-//! Reads the gate for the audit. It shares nothing with the rooms but the key names.
+//! The gate of each SKU in Redis: how many units may still be tried for.
+//!
+//! What it says is a hint. A gate that is too high is corrected by the vault, one that is
+//! too low by loading it again.
 
 use std::time::Duration;
 
 use deadpool_redis::redis::aio::MultiplexedConnection;
-use deadpool_redis::redis::{self, AsyncConnectionConfig, Client, RedisError};
+use deadpool_redis::redis::{
+    self, AsyncConnectionConfig, Client, ErrorKind, Pipeline, RedisError, RedisResult,
+    Script, ServerErrorKind,
+};
+use deadpool_redis::{Manager, Pool, Runtime};
 use flash_core::{Sku, Store, StrategyError};
+use tokio::sync::Mutex;
 
-/// How long Redis may take to connect or to answer. It answers in well under a
-/// millisecond; a Redis that needs seconds is as good as none.
-pub(crate) const REDIS_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long Redis may take. It answers in well under a millisecond; while it does not,
+/// PostgreSQL serves the buyers, so there is no reason to be patient.
+const TIMEOUT: Duration = Duration::from_millis(250);
 
-/// The key of the hash that holds `free_units` and `per_buyer_limit`. All keys of a SKU
-/// share the hash tag, so that Redis Cluster keeps them in one place.
-pub(crate) fn gate_key(sku: &Sku) -> String {
+/// The key of a gate: a hash of `fence`, `free_units` and `loaded_units`. One script call
+/// touches one key, so that Redis Cluster needs nothing else.
+fn gate_key(sku: &Sku) -> String {
     format!("flash:{{{sku}}}:gate")
 }
 
-pub(crate) fn connection_config() -> AsyncConnectionConfig {
-    AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(REDIS_TIMEOUT))
-        .set_response_timeout(Some(REDIS_TIMEOUT))
+/// What a gate says to the requests of one SKU.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Admission {
+    /// There is no gate, or an older one than has been seen.
+    NotLoaded,
+    /// Who is admitted, in the order of the requests, under this fence.
+    Decided { fence: i64, admitted: Vec<bool> },
 }
 
-/// Names Redis as what cannot be reached. What it said goes to the log: the buyer can do
-/// nothing with it.
-pub(crate) fn unavailable(error: impl std::fmt::Display) -> StrategyError {
-    tracing::debug!(%error, "Redis did not answer");
-    StrategyError::Unavailable {
-        store: Store::Redis,
+/// The requests of one SKU that ask to be admitted.
+pub(crate) struct Ask<'a> {
+    pub(crate) sku: &'a Sku,
+    /// The newest fence that was seen of this gate; 0 for none.
+    pub(crate) seen_fence: i64,
+    pub(crate) units: Vec<i64>,
+}
+
+/// Speaks with the gates over one multiplexed connection.
+pub(crate) struct Gates {
+    pool: Pool,
+    /// Opened when it is needed, dropped when it fails.
+    connection: Mutex<Option<MultiplexedConnection>>,
+    admit: Script,
+    release: Script,
+    load: Script,
+}
+
+impl Gates {
+    pub(crate) fn new(redis_url: &str) -> Result<Self, StrategyError> {
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(TIMEOUT))
+            .set_response_timeout(Some(TIMEOUT));
+        let manager = Manager::new_with_config(redis_url, config).map_err(failed)?;
+        let pool = Pool::builder(manager)
+            .max_size(1)
+            .create_timeout(Some(TIMEOUT))
+            .runtime(Runtime::Tokio1)
+            .build()
+            .map_err(failed)?;
+        Ok(Self {
+            pool,
+            connection: Mutex::new(None),
+            admit: Script::new(include_str!("admit.lua")),
+            release: Script::new(include_str!("release.lua")),
+            load: Script::new(include_str!("load.lua")),
+        })
+    }
+
+    /// Asks for the requests of several SKUs in one round trip.
+    pub(crate) async fn admit(
+        &self,
+        asks: &[Ask<'_>],
+    ) -> Result<Vec<Admission>, String> {
+        let mut calls = redis::pipe();
+        for ask in asks {
+            let call = calls.cmd("EVALSHA").arg(self.admit.get_hash()).arg(1);
+            call.arg(gate_key(ask.sku))
+                .arg(ask.seen_fence)
+                .arg(&ask.units);
+        }
+        let answers = self.call::<Vec<i64>>(&self.admit, &mut calls).await?;
+        Ok(answers.into_iter().map(Admission::from).collect())
+    }
+
+    /// Gives units back to the gate with this fence.
+    pub(crate) async fn release(
+        &self,
+        sku: &Sku,
+        fence: i64,
+        units: i64,
+    ) -> Result<(), String> {
+        self.call_one(&self.release, sku, fence, units).await
+    }
+
+    /// Loads a gate, unless it is as new already.
+    pub(crate) async fn fill(
+        &self,
+        sku: &Sku,
+        fence: i64,
+        available_units: i64,
+    ) -> Result<(), String> {
+        self.call_one(&self.load, sku, fence, available_units).await
+    }
+
+    pub(crate) async fn ping(&self) -> Result<(), String> {
+        let mut conn = self.connect().await?;
+        redis::cmd("PING")
+            .exec_async(&mut conn)
+            .await
+            .map_err(|e| e.to_string())
+    }
+
+    async fn call_one(
+        &self,
+        script: &Script,
+        sku: &Sku,
+        fence: i64,
+        units: i64,
+    ) -> Result<(), String> {
+        let mut call = redis::pipe();
+        call.cmd("EVALSHA").arg(script.get_hash()).arg(1);
+        call.arg(gate_key(sku)).arg(fence).arg(units);
+        self.call::<i64>(script, &mut call).await?;
+        Ok(())
+    }
+
+    /// Runs calls of one script. Where Redis does not know the script it is sent, and all
+    /// is asked once more: Redis did nothing for a script that it does not know.
+    async fn call<T: redis::FromRedisValue>(
+        &self,
+        script: &Script,
+        calls: &mut Pipeline,
+    ) -> Result<Vec<T>, String> {
+        let mut conn = self.connect().await?;
+        let result = async {
+            let answers: Vec<RedisResult<T>> =
+                calls.ignore_errors().query_async(&mut conn).await?;
+            if !answers.iter().all(is_unknown_script) {
+                return answers.into_iter().collect();
+            }
+            script.load_async(&mut conn).await?;
+            let answers: Vec<RedisResult<T>> = calls.query_async(&mut conn).await?;
+            answers.into_iter().collect()
+        };
+        let result: RedisResult<Vec<T>> = result.await;
+        match result {
+            Ok(answers) => Ok(answers),
+            Err(error) => {
+                // Its answers may be out of step now; the next call opens another.
+                *self.connection.lock().await = None;
+                Err(error.to_string())
+            }
+        }
+    }
+
+    async fn connect(&self) -> Result<MultiplexedConnection, String> {
+        let mut connection = self.connection.lock().await;
+        if let Some(open) = &*connection {
+            return Ok(open.clone());
+        }
+        let opened = self.pool.get().await.map_err(|e| e.to_string())?;
+        let opened = deadpool_redis::Connection::take(opened);
+        *connection = Some(opened.clone());
+        Ok(opened)
     }
 }
 
-/// Redis' side of the books, for `gate_drift_units`.
+fn is_unknown_script<T>(answer: &RedisResult<T>) -> bool {
+    let unknown = ErrorKind::Server(ServerErrorKind::NoScript);
+    matches!(answer, Err(error) if error.kind() == unknown)
+}
+
+impl From<Vec<i64>> for Admission {
+    fn from(answer: Vec<i64>) -> Self {
+        match answer.split_first() {
+            None => Self::NotLoaded,
+            Some((&fence, admitted)) => Self::Decided {
+                fence,
+                admitted: admitted.iter().map(|&code| code == 1).collect(),
+            },
+        }
+    }
+}
+
+fn failed(error: impl std::error::Error + Send + Sync + 'static) -> StrategyError {
+    StrategyError::Store {
+        store: Store::Redis,
+        source: Box::new(error),
+    }
+}
+
+/// Reads gates from outside, for the audit and for probes.
 #[derive(Clone)]
 pub struct Gate {
     client: Client,
@@ -44,8 +208,9 @@ impl Gate {
     ///
     /// [`StrategyError::Store`] when the URL is not a Redis connection URL.
     pub fn new(redis_url: &str) -> Result<Self, StrategyError> {
-        let client = Client::open(redis_url).map_err(invalid_url)?;
-        Ok(Self { client })
+        Ok(Self {
+            client: Client::open(redis_url).map_err(failed)?,
+        })
     }
 
     /// Whether Redis answers.
@@ -65,7 +230,7 @@ impl Gate {
             .map_err(unavailable)
     }
 
-    /// Units that Redis would still admit; none where it has not loaded the SKU.
+    /// Units that may still be tried for; none where Redis has no gate for the SKU.
     ///
     /// # Errors
     ///
@@ -85,16 +250,20 @@ impl Gate {
     }
 
     async fn connect(&self) -> Result<MultiplexedConnection, StrategyError> {
+        // An operator has more patience than a sale.
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(8 * TIMEOUT))
+            .set_response_timeout(Some(8 * TIMEOUT));
         self.client
-            .get_multiplexed_async_connection_with_config(&connection_config())
+            .get_multiplexed_async_connection_with_config(&config)
             .await
             .map_err(unavailable)
     }
 }
 
-pub(crate) fn invalid_url(error: RedisError) -> StrategyError {
-    StrategyError::Store {
+fn unavailable(error: RedisError) -> StrategyError {
+    tracing::debug!(%error, "Redis did not answer");
+    StrategyError::Unavailable {
         store: Store::Redis,
-        source: Box::new(error),
     }
 }

@@ -1,11 +1,8 @@
--- Gives back the permit of a key, once. Does nothing where the key has none.
--- KEYS: gate hash, hash of known keys -> units, hash of buyers -> units
--- ARGV: buyer, buyer and idempotency key
-local units = redis.call('HGET', KEYS[2], ARGV[2])
-if not units then return 0 end
-redis.call('HDEL', KEYS[2], ARGV[2])
-redis.call('HINCRBY', KEYS[1], 'free_units', units)
-if redis.call('HEXISTS', KEYS[3], ARGV[1]) == 1 then
-    redis.call('HINCRBY', KEYS[3], ARGV[1], -units)
-end
+-- Gives units back to the gate that they were taken from, and to no other; never more than
+-- it was loaded with.
+-- KEYS: the gate   ARGV: fence, units
+local gate = redis.call('HMGET', KEYS[1], 'fence', 'free_units', 'loaded_units')
+if gate[1] ~= ARGV[1] then return 0 end
+local free_units = tonumber(gate[2]) + tonumber(ARGV[2])
+redis.call('HSET', KEYS[1], 'free_units', math.min(free_units, tonumber(gate[3])))
 return 1

@@ -1,50 +1,103 @@
 use std::sync::Arc;
+use std::time::Duration;
 
-use flash_core::{InventoryStrategy, Placement, PurchaseRequest};
-use flash_core::{Sku, Stock, StrategyError};
+use flash_core::{InventoryStrategy, Placement, PurchaseRequest, StrategyError};
+use flash_core::{Order, OrderId, Restock, Sku, Stock};
 use flash_db::Pool;
+use tokio::sync::{Mutex, mpsc};
+use tokio::task::JoinSet;
 
-use crate::bouncer::{Admission, Bouncer};
+use crate::bouncer::{Bouncer, State};
 use crate::door::Door;
-use crate::vault::Vault;
+use crate::gate::Gates;
+use crate::latch::Latches;
+use crate::listener::listen;
+use crate::supply::Supply;
+use crate::vault::{Lane, Presence};
+
+/// Notices from the lanes to the bouncer that may wait. One that does not fit is found out
+/// by looking at PostgreSQL.
+const EVENTS_MAX: usize = 4_096;
 
 /// Exact and fast: Redis turns the crowd away in memory, PostgreSQL decides.
 pub struct Strategy {
     door: Door,
-    rooms: Arc<Rooms>,
-}
-
-/// What a request passes after the door.
-struct Rooms {
-    bouncer: Bouncer,
-    vault: Vault,
+    supply: Supply,
+    /// The rooms behind the door; they stop with the strategy.
+    _rooms: JoinSet<()>,
 }
 
 /// Limits of phase 3.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
-    /// The most requests inside at once; one more is told `Busy`.
+    /// The most requests that wait at the door, and again before the vault; one more is
+    /// told `Busy`.
     pub queue_max: usize,
-    /// The most connections to Redis.
-    pub redis_pool_size: usize,
+    /// The most requests in one transaction; 1 is the textbook hybrid.
+    pub batch_max: usize,
+    /// How many transactions may be under way.
+    pub lanes: usize,
+    /// How long a batch waits for its row locks before it is `Busy`.
+    pub lock_wait: Duration,
 }
 
 impl Strategy {
-    /// Admits by this Redis and sells from the stock rows of this database.
+    /// Admits by this Redis and sells from the stock rows of this database. `pool` serves
+    /// everything but selling; the lanes have connections of their own. Needs a tokio
+    /// runtime, and works in it until it is dropped.
     ///
     /// # Errors
     ///
     /// [`StrategyError::Store`] when the URL is not a Redis connection URL.
-    pub fn new(
+    pub fn start(
         pool: Pool,
+        database_url: &str,
         redis_url: &str,
         options: Options,
     ) -> Result<Self, StrategyError> {
-        let bouncer = Bouncer::new(redis_url, options.redis_pool_size)?;
-        let vault = Vault::new(pool);
+        let gates = Arc::new(Gates::new(redis_url)?);
+        let latches = Arc::new(Latches::new());
+        let presence = Arc::new(Presence::default());
+        let (door_queue, at_the_door) = mpsc::channel(options.queue_max);
+        let (vault_queue, before_the_vault) = mpsc::channel(options.queue_max);
+        let (tell, events) = mpsc::channel(EVENTS_MAX);
+        let supply = Supply {
+            pool,
+            gates: Arc::clone(&gates),
+            latches: Arc::clone(&latches),
+        };
+
+        let mut rooms = JoinSet::new();
+        let before_the_vault = Arc::new(Mutex::new(before_the_vault));
+        for _ in 0..options.lanes {
+            let lane = Lane {
+                database_url: database_url.to_owned(),
+                lock_wait: options.lock_wait,
+                batch_max: options.batch_max,
+                queue: Arc::clone(&before_the_vault),
+                events: tell.clone(),
+                presence: Arc::clone(&presence),
+            };
+            rooms.spawn(lane.work());
+        }
+        let bouncer = Bouncer {
+            queue: at_the_door,
+            events,
+            tell,
+            vault: vault_queue,
+            gates,
+            latches: Arc::clone(&latches),
+            supply: supply.clone(),
+            batch_max: options.batch_max,
+            held_max: options.queue_max,
+            state: State::default(),
+        };
+        rooms.spawn(bouncer.work());
+        rooms.spawn(listen(database_url.to_owned(), Arc::clone(&latches)));
         Ok(Self {
-            door: Door::new(options.queue_max),
-            rooms: Arc::new(Rooms { bouncer, vault }),
+            door: Door::new(door_queue, latches, presence),
+            supply,
+            _rooms: rooms,
         })
     }
 }
@@ -56,41 +109,18 @@ impl InventoryStrategy for Strategy {
         &self,
         request: &PurchaseRequest,
     ) -> Result<Placement, StrategyError> {
-        let (rooms, request) = (Arc::clone(&self.rooms), request.clone());
-        self.door
-            .enter(async move { rooms.purchase(&request).await })
-            .await
+        self.door.enter(request).await
+    }
+
+    async fn cancel_order(&self, order_id: OrderId) -> Result<Order, StrategyError> {
+        self.supply.cancel(order_id).await
+    }
+
+    async fn restock(&self, request: &Restock) -> Result<Stock, StrategyError> {
+        self.supply.restock(request).await
     }
 
     async fn stock(&self, sku: &Sku) -> Result<Stock, StrategyError> {
-        self.rooms.vault.stock(sku).await
-    }
-}
-
-impl Rooms {
-    async fn purchase(
-        &self,
-        request: &PurchaseRequest,
-    ) -> Result<Placement, StrategyError> {
-        let admission = self.bouncer.admit(request, &self.vault).await?;
-        match admission {
-            // A known key may have an order: only PostgreSQL can tell.
-            Admission::Admitted | Admission::KnownKey => {}
-            Admission::NotEnough => return Ok(Placement::SoldOut),
-            Admission::LimitReached => return Ok(Placement::LimitReached),
-        }
-
-        let placement = self.vault.commit(request).await;
-
-        // Judged by the result of the commit, and after it: a permit that is given back
-        // too early could be sold twice, one that is not given back is never sold.
-        let used = matches!(
-            placement,
-            Ok(Placement::Accepted { .. }) | Err(StrategyError::OutcomeUnknown)
-        );
-        if admission == Admission::Admitted && !used {
-            self.bouncer.release(request).await;
-        }
-        placement
+        self.supply.stock(sku).await
     }
 }

@@ -190,10 +190,11 @@ impl From<StrategyError> for ApiError {
     fn from(error: StrategyError) -> Self {
         match error {
             StrategyError::UnknownSku => Self::unknown_sku(),
+            StrategyError::UnknownOrder => Self::unknown_order(),
             StrategyError::KeyReused => Self::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "key-reused",
-                "you sent this Idempotency-Key with another request; take a new one",
+                "this Idempotency-Key was sent with another request; take a new one",
             ),
             StrategyError::Busy => Self::unavailable_now(
                 "busy",

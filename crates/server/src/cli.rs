@@ -67,15 +67,21 @@ pub struct Args {
           value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub pool_size: u16,
 
-    /// Connections to Redis (hybrid)
-    #[arg(long, env = "REDIS_POOL_SIZE", default_value_t = 16, value_name = "N",
-          value_parser = clap::value_parser!(u16).range(1..=1000))]
-    pub redis_pool_size: u16,
-
-    /// Requests inside at once (hybrid); one more is told "busy"
+    /// Requests that wait at the door of hybrid, and again before its vault; one more is
+    /// told "busy"
     #[arg(long, env = "QUEUE_MAX", default_value_t = 20_000, value_name = "N",
           value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub queue_max: u32,
+
+    /// Requests in one transaction of hybrid at most; 1 is the textbook hybrid
+    #[arg(long, env = "BATCH_MAX", default_value_t = 1_024, value_name = "N",
+          value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    pub batch_max: u16,
+
+    /// Transactions of hybrid under way at once, each on a connection of its own
+    #[arg(long, env = "LANES", default_value_t = 2, value_name = "N",
+          value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub lanes: u16,
 
     /// Wait for a free connection in milliseconds; after it a buyer is told "busy"
     #[arg(long = "pool-wait-ms", env = "POOL_WAIT_MS", default_value = "10000",

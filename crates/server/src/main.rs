@@ -108,11 +108,18 @@ async fn run(args: Args) -> anyhow::Result<()> {
         StrategyName::Hybrid => {
             let options = phase3_hybrid::Options {
                 queue_max: args.queue_max.try_into()?,
-                redis_pool_size: args.redis_pool_size.into(),
+                batch_max: args.batch_max.into(),
+                lanes: args.lanes.into(),
+                lock_wait: args.lock_wait,
             };
             let redis_url =
                 stores.redis_url.as_deref().context("hybrid needs Redis")?;
-            let strategy = phase3_hybrid::Strategy::new(pool, redis_url, options)?;
+            let strategy = phase3_hybrid::Strategy::start(
+                pool,
+                &stores.database_url,
+                redis_url,
+                options,
+            )?;
             sell(strategy, listener, &stores, &args).await
         }
     }

@@ -38,6 +38,16 @@ pub(crate) fn routes<S: InventoryStrategy>(config: &mut web::ServiceConfig) {
                 .default_service(web::to(method_not_allowed)),
         )
         .service(
+            web::resource("/v1/skus/{sku}/restock")
+                .route(web::post().to(restock_sku::<S>))
+                .default_service(web::to(method_not_allowed)),
+        )
+        .service(
+            web::resource("/v1/orders/{order_id}/cancel")
+                .route(web::post().to(cancel_order::<S>))
+                .default_service(web::to(method_not_allowed)),
+        )
+        .service(
             web::resource("/v1/orders/{order_id}")
                 .route(web::get().to(read_order::<S>))
                 .default_service(web::to(method_not_allowed)),
@@ -66,6 +76,12 @@ struct NewSku {
 #[serde(deny_unknown_fields)]
 struct NewOrder {
     buyer_id: String,
+    units: i64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewUnits {
     units: i64,
 }
 
@@ -146,17 +162,49 @@ async fn read_order<S: InventoryStrategy>(
     site: web::Data<Site<S>>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
-    let Ok(order_id) = request.match_info().query("order_id").parse() else {
-        return Err(ApiError::unknown_order());
-    };
+    let order_id = existing_order(&request)?;
     let find = async {
         let mut conn = site.pool.get().await?;
-        orders::find(&mut conn, OrderId(order_id)).await
+        orders::find(&mut conn, order_id).await
     };
     match site.bounded(find, StrategyError::Busy).await? {
         Some(order) => Ok(HttpResponse::Ok().json(order)),
         None => Err(ApiError::unknown_order()),
     }
+}
+
+async fn cancel_order<S: InventoryStrategy>(
+    site: web::Data<Site<S>>,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    let order_id = existing_order(&request)?;
+    let cancelling = site.strategy.cancel_order(order_id);
+    let order = site
+        .bounded(cancelling, StrategyError::OutcomeUnknown)
+        .await?;
+    Ok(HttpResponse::Ok().json(order))
+}
+
+async fn restock_sku<S: InventoryStrategy>(
+    site: web::Data<Site<S>>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, ApiError> {
+    site.admin.check(&request)?;
+    let sku = existing_sku(&request)?;
+    let idempotency_key = idempotency_key(&request)?;
+    let new: NewUnits = read_json(&request, payload, site.limits.client_wait).await?;
+    let restock = Restock {
+        sku,
+        units: Units::new(new.units)?,
+        idempotency_key,
+    };
+
+    let restocking = site.strategy.restock(&restock);
+    let stock = site
+        .bounded(restocking, StrategyError::OutcomeUnknown)
+        .await?;
+    Ok(HttpResponse::Ok().json(stock))
 }
 
 async fn audit_sku<S: InventoryStrategy>(
@@ -185,6 +233,14 @@ async fn audit_sku<S: InventoryStrategy>(
 /// The SKU of the path. One that cannot be a SKU is one that does not exist.
 fn existing_sku(request: &HttpRequest) -> Result<Sku, ApiError> {
     Sku::new(request.match_info().query("sku")).or(Err(ApiError::unknown_sku()))
+}
+
+/// The order of the path. What is no name of an order names none.
+fn existing_order(request: &HttpRequest) -> Result<OrderId, ApiError> {
+    match request.match_info().query("order_id").parse() {
+        Ok(order_id) => Ok(OrderId(order_id)),
+        Err(_not_a_uuid) => Err(ApiError::unknown_order()),
+    }
 }
 
 fn idempotency_key(request: &HttpRequest) -> Result<IdempotencyKey, ApiError> {

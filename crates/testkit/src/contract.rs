@@ -7,7 +7,7 @@ use flash_core::{
     InventoryStrategy, OrderStatus, Placement, Sku, StrategyError, Verdict,
 };
 
-use crate::{Conductor, Sale, order_of, purchase, sku};
+use crate::{Sale, order_of, purchase, sku};
 
 pub use keys::*;
 
@@ -157,7 +157,7 @@ pub async fn a_buyer_who_hangs_up_breaks_nothing<S: InventoryStrategy>(
     sale: &Sale<S>,
 ) -> Result<()> {
     sale.stock_up(2, None).await?;
-    let mut conductor = Conductor::hold_stock_rows(&sale.stores).await?;
+    let mut conductor = sale.hold_stock_rows().await?;
     let buying = sale.start_buying(purchase("ann", "k1", 1)?);
     conductor.wait_for_waiting(1).await?;
     buying.abort();

@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use flash_core::{InventoryStrategy, Placement, StrategyError, Verdict};
 
-use crate::{Conductor, Sale, order_of, purchase};
+use crate::{Sale, order_of, purchase};
 
 /// What a strategy promises when two buyers want the same unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,16 +50,17 @@ macro_rules! guarantee_suite {
 
 type Answer = Result<Placement, StrategyError>;
 
-/// Starts two purchases, waits until as many as promised stand at the locked stock row,
-/// unlocks it, and returns both answers.
+/// Starts two purchases, the second when the first stands at the locked stock row, waits
+/// until as many as promised stand there, unlocks it, and returns both answers.
 async fn race<S: InventoryStrategy>(
     sale: &Sale<S>,
     buyers_at_the_row: i64,
     purchases: [(&str, &str); 2],
 ) -> Result<[Answer; 2]> {
-    let mut conductor = Conductor::hold_stock_rows(&sale.stores).await?;
+    let mut conductor = sale.hold_stock_rows().await?;
     let [first, second] = purchases;
     let first = sale.start_buying(purchase(first.0, first.1, 1)?);
+    conductor.wait_for_waiting(1).await?;
     let second = sale.start_buying(purchase(second.0, second.1, 1)?);
     conductor.wait_for_waiting(buyers_at_the_row).await?;
     conductor.release().await?;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use flash_core::{
     Audit, BuyerId, IdempotencyKey, InventoryStrategy, Order, Placement,
     PurchaseRequest, Sku, StockTerms, StrategyError, Units,
@@ -10,7 +10,7 @@ use flash_core::{
 use flash_db::skus;
 use tokio::task::JoinHandle;
 
-use crate::Stores;
+use crate::{Conductor, Stores};
 
 /// A strategy that sells from stores of its own.
 pub struct Sale<S> {
@@ -77,6 +77,15 @@ impl<S: InventoryStrategy> Sale<S> {
             .strategy
             .place_order(&purchase(buyer, key, units)?)
             .await)
+    }
+
+    /// Locks the stock rows, so that the order of what follows can be forced. Somebody who
+    /// wants far too much has been there before: whatever a strategy does at the first
+    /// request for a SKU is done.
+    pub async fn hold_stock_rows(&self) -> anyhow::Result<Conductor> {
+        let too_much = self.buy("nobody", "k0", Units::MAX).await?;
+        ensure!(matches!(too_much, Ok(Placement::SoldOut)), "{too_much:?}");
+        Conductor::hold_stock_rows(&self.stores).await
     }
 
     /// Starts to buy and does not wait.

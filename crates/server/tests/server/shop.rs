@@ -72,11 +72,17 @@ impl Shop {
             _ => {
                 let options = phase3_hybrid::Options {
                     queue_max: 1_000,
-                    redis_pool_size: 8,
+                    batch_max: 100,
+                    lanes: 2,
+                    lock_wait: Duration::from_secs(5),
                 };
                 let redis_url = stores.redis_url();
-                let strategy =
-                    phase3_hybrid::Strategy::new(pool.clone(), redis_url, options)?;
+                let strategy = phase3_hybrid::Strategy::start(
+                    pool.clone(),
+                    url,
+                    redis_url,
+                    options,
+                )?;
                 let gate = Some(Gate::new(redis_url)?);
                 Self::run(strategy, pool, gate, stores, setup.admin)
             }

@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use flash_core::{InventoryStrategy, Placement, StrategyError};
 
 use super::stock_up_other;
-use crate::{Conductor, Sale, order_of, purchase};
+use crate::{Sale, order_of, purchase};
 
 /// A retry is answered with the first order and sells nothing.
 pub async fn the_same_key_gets_the_same_order<S: InventoryStrategy>(
@@ -42,13 +42,13 @@ pub async fn the_same_key_sent_fifty_times_at_once_is_one_order<
     sale: &Sale<S>,
 ) -> Result<()> {
     sale.stock_up(10, None).await?;
-    let mut conductor = Conductor::hold_stock_rows(&sale.stores).await?;
+    let mut conductor = sale.hold_stock_rows().await?;
     let mut buying = Vec::new();
     for _ in 0..50 {
         buying.push(sale.start_buying(purchase("ann", "k1", 1)?));
     }
     // At least two of them have looked for the order, found none, and meet at the row.
-    conductor.wait_for_waiting(8).await?;
+    conductor.wait_for_waiting(2).await?;
     conductor.release().await?;
 
     let mut new_orders = 0;

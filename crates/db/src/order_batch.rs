@@ -1,0 +1,155 @@
+//! The order rows of many requests at once: as in [`orders`](crate::orders), one function
+//! per statement, whatever the size of the batch.
+
+use std::collections::HashMap;
+
+use diesel::sql_types::{Array, BigInt, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::{ExpressionMethods, QueryDsl, QueryableByName};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use flash_core::{Order, PurchaseRequest, Sku};
+
+use crate::DbError;
+use crate::orders::OrderRow;
+use crate::schema::orders;
+
+/// A buyer and a key.
+pub type Key = (String, String);
+
+#[derive(QueryableByName)]
+struct KeyedRow {
+    #[diesel(sql_type = Text)]
+    idempotency_key: String,
+    #[diesel(embed)]
+    order: OrderRow,
+}
+
+/// Reads the orders that have one of these buyers' keys. Locks nothing.
+///
+/// # Errors
+///
+/// [`DbError::Query`].
+///
+/// # Cancel safety
+///
+/// Reads only.
+pub async fn find_by_keys(
+    conn: &mut AsyncPgConnection,
+    requests: impl Iterator<Item = &PurchaseRequest>,
+) -> Result<HashMap<Key, Order>, DbError> {
+    let (buyers, keys): (Vec<_>, Vec<_>) = requests
+        .map(|r| (r.buyer_id.as_str(), r.idempotency_key.as_str()))
+        .unzip();
+    let rows = diesel::sql_query(
+        "SELECT idempotency_key, order_id, sku, buyer_id, units, status, created_at
+           FROM unnest($1, $2) AS wanted (buyer_id, idempotency_key)
+           JOIN orders USING (buyer_id, idempotency_key)",
+    )
+    .bind::<Array<Text>, _>(buyers)
+    .bind::<Array<Text>, _>(keys)
+    .load::<KeyedRow>(conn)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let key = (row.order.buyer_id.clone(), row.idempotency_key);
+            Ok((key, Order::try_from(row.order)?))
+        })
+        .collect()
+}
+
+/// Reads the keys of all orders of a SKU, cancelled ones included. Locks nothing.
+///
+/// # Errors
+///
+/// [`DbError::Query`].
+///
+/// # Cancel safety
+///
+/// Reads only.
+pub async fn keys_of_sku(
+    conn: &mut AsyncPgConnection,
+    sku: &Sku,
+) -> Result<Vec<Key>, DbError> {
+    Ok(orders::table
+        .filter(orders::sku.eq(sku.as_str()))
+        .select((orders::buyer_id, orders::idempotency_key))
+        .load(conn)
+        .await?)
+}
+
+#[derive(QueryableByName)]
+struct OwnedRow {
+    #[diesel(sql_type = Text)]
+    sku: String,
+    #[diesel(sql_type = Text)]
+    buyer_id: String,
+    #[diesel(sql_type = BigInt)]
+    units: i64,
+}
+
+/// Counts the units that these requests' buyers have of these requests' SKUs. Locks
+/// nothing, so the answer holds only for a caller who holds the locks of the stock rows.
+///
+/// # Errors
+///
+/// [`DbError::Query`].
+///
+/// # Cancel safety
+///
+/// Reads only.
+pub async fn owned_units(
+    conn: &mut AsyncPgConnection,
+    requests: impl Iterator<Item = &PurchaseRequest>,
+) -> Result<HashMap<(String, String), i64>, DbError> {
+    let (skus, buyers): (Vec<_>, Vec<_>) = requests
+        .map(|r| (r.sku.as_str(), r.buyer_id.as_str()))
+        .unzip();
+    let rows = diesel::sql_query(
+        "SELECT sku, buyer_id, sum(units)::bigint AS units
+           FROM (SELECT DISTINCT * FROM unnest($1, $2) AS _ (sku, buyer_id)) AS wanted
+           JOIN orders USING (sku, buyer_id)
+          WHERE status = 'accepted'
+          GROUP BY sku, buyer_id",
+    )
+    .bind::<Array<Text>, _>(skus)
+    .bind::<Array<Text>, _>(buyers)
+    .load::<OwnedRow>(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| ((row.sku, row.buyer_id), row.units))
+        .collect())
+}
+
+/// Inserts the orders of requests, given in pairs. Waits for concurrent transactions that
+/// insert the same keys.
+///
+/// # Errors
+///
+/// [`DbError::Query`]; a unique violation where a key was taken in the meantime.
+///
+/// # Cancel safety
+///
+/// Runs inside the caller's transaction.
+pub async fn insert_all(
+    conn: &mut AsyncPgConnection,
+    orders: &[(&PurchaseRequest, &Order)],
+) -> Result<(), DbError> {
+    let column = |text: fn(&PurchaseRequest) -> &str| -> Vec<&str> {
+        orders.iter().map(|(request, _)| text(request)).collect()
+    };
+    diesel::sql_query(
+        "INSERT INTO orders (order_id, sku, buyer_id, idempotency_key, units, created_at)
+         SELECT * FROM unnest($1, $2, $3, $4, $5, $6)",
+    )
+    .bind::<Array<SqlUuid>, _>(orders.iter().map(|(_, o)| o.order_id.0).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(column(|r| r.sku.as_str()))
+    .bind::<Array<Text>, _>(column(|r| r.buyer_id.as_str()))
+    .bind::<Array<Text>, _>(column(|r| r.idempotency_key.as_str()))
+    .bind::<Array<BigInt>, _>(orders.iter().map(|(_, o)| o.units.get()).collect::<Vec<_>>())
+    .bind::<Array<Timestamptz>, _>(
+        orders.iter().map(|(_, o)| o.created_at).collect::<Vec<_>>(),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}

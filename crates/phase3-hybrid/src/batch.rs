@@ -1,0 +1,261 @@
+//! One batch, one transaction: what phase 2 does for one buyer, for all of them at once.
+
+use std::collections::{BTreeMap, HashMap};
+
+use diesel::QueryableByName;
+use diesel::sql_types::{Array, BigInt, Nullable, Text};
+use diesel_async::{
+    AnsiTransactionManager, AsyncPgConnection, RunQueryDsl, TransactionManager,
+};
+use flash_core::{Order, Placement, PurchaseRequest, Sku, StrategyError};
+use flash_db::{DbError, order_batch, orders};
+
+use crate::ticket::{Answer, Ticket};
+
+/// A request and the order that it becomes if it is accepted. The order is made once, so
+/// that running the batch again writes the identical rows.
+pub(crate) struct Entry {
+    pub(crate) ticket: Ticket,
+    order: Order,
+}
+
+impl Entry {
+    pub(crate) fn new(ticket: Ticket) -> Self {
+        let order = orders::order_for(&ticket.request);
+        Self { ticket, order }
+    }
+
+    fn request(&self) -> &PurchaseRequest {
+        &self.ticket.request
+    }
+}
+
+/// What becomes of one request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Decision {
+    /// Its own order was written.
+    Accept,
+    /// An order with its key was there before.
+    Replay(Order),
+    SoldOut,
+    LimitReached,
+    KeyReused,
+    UnknownSku,
+}
+
+/// A batch whose transaction has ended.
+pub(crate) struct Outcome {
+    pub(crate) decisions: Vec<Decision>,
+    /// SKUs of the batch with nothing left.
+    pub(crate) sold_out: Vec<Sku>,
+}
+
+impl Decision {
+    /// Whether it uses up the permit that its request may have.
+    pub(crate) fn uses_permit(&self) -> bool {
+        matches!(self, Self::Accept)
+    }
+
+    pub(crate) fn answer(self, own: &Order) -> Answer {
+        match self {
+            Self::Accept => Ok(Placement::Accepted {
+                order: own.clone(),
+                replayed: false,
+            }),
+            Self::Replay(order) if order.order_id == own.order_id => {
+                // An earlier run of this batch wrote it, and its answer got lost.
+                Ok(Placement::Accepted {
+                    order,
+                    replayed: false,
+                })
+            }
+            Self::Replay(order) => Ok(Placement::Accepted {
+                order,
+                replayed: true,
+            }),
+            Self::SoldOut => Ok(Placement::SoldOut),
+            Self::LimitReached => Ok(Placement::LimitReached),
+            Self::KeyReused => Err(StrategyError::KeyReused),
+            Self::UnknownSku => Err(StrategyError::UnknownSku),
+        }
+    }
+}
+
+impl Entry {
+    pub(crate) fn answer(self, decision: Decision) {
+        let answer = decision.answer(&self.order);
+        self.ticket.answer(answer);
+    }
+}
+
+/// Runs a batch in one transaction. `committing` is set just before COMMIT is sent: an
+/// error before it means that nothing was done, an error after it that nobody knows.
+pub(crate) async fn run(
+    conn: &mut AsyncPgConnection,
+    entries: &[Entry],
+    committing: &mut bool,
+) -> Result<Outcome, DbError> {
+    AnsiTransactionManager::begin_transaction(conn).await?;
+    match sell(conn, entries).await {
+        Ok(outcome) if outcome.decisions.contains(&Decision::Accept) => {
+            *committing = true;
+            AnsiTransactionManager::commit_transaction(conn)
+                .await
+                .map_err(DbError::Commit)?;
+            Ok(outcome)
+        }
+        // Nothing was written: what was read under the lock is true without a commit, and
+        // refusals need no disk flush.
+        Ok(outcome) => {
+            AnsiTransactionManager::rollback_transaction(conn).await?;
+            Ok(outcome)
+        }
+        Err(error) => {
+            // What stopped the batch says more than what stopped the rollback.
+            drop(AnsiTransactionManager::rollback_transaction(conn).await);
+            Err(error)
+        }
+    }
+}
+
+async fn sell(
+    conn: &mut AsyncPgConnection,
+    entries: &[Entry],
+) -> Result<Outcome, DbError> {
+    // 1. Read what is available.
+    let mut stock = lock_stock(conn, entries).await?;
+
+    // 2. Decide.
+    let requests = || entries.iter().map(Entry::request);
+    let known = order_batch::find_by_keys(conn, requests()).await?;
+    let owned = if stock.values().any(|row| row.per_buyer_limit.is_some()) {
+        order_batch::owned_units(conn, requests()).await?
+    } else {
+        HashMap::new()
+    };
+    let decisions = decide(entries, &mut stock, known, owned);
+    let accepted: Vec<_> = entries
+        .iter()
+        .zip(&decisions)
+        .filter(|(_, decision)| **decision == Decision::Accept)
+        .map(|(entry, _)| (entry.request(), &entry.order))
+        .collect();
+
+    if !accepted.is_empty() {
+        // 3. Write what remains.
+        write_stock(conn, &stock, &accepted).await?;
+
+        // 4. Record the order.
+        order_batch::insert_all(conn, &accepted).await?;
+    }
+
+    let sold_out = stock.into_values().filter(|row| row.available_units == 0);
+    let sold_out = sold_out
+        .map(|row| Sku::new(row.sku))
+        .collect::<Result<_, _>>()?;
+    Ok(Outcome {
+        decisions,
+        sold_out,
+    })
+}
+
+#[derive(QueryableByName)]
+struct StockRow {
+    #[diesel(sql_type = Text)]
+    sku: String,
+    #[diesel(sql_type = BigInt)]
+    available_units: i64,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    per_buyer_limit: Option<i64>,
+}
+
+/// Reads and locks the stock rows of a batch, in the order of their keys: two batches
+/// that share rows wait for each other and never for each other's first.
+async fn lock_stock(
+    conn: &mut AsyncPgConnection,
+    entries: &[Entry],
+) -> Result<BTreeMap<String, StockRow>, DbError> {
+    let mut names: Vec<_> = entries.iter().map(|e| e.request().sku.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let rows = diesel::sql_query(
+        "SELECT sku, available_units, per_buyer_limit FROM skus
+          WHERE sku = ANY ($1) ORDER BY sku FOR NO KEY UPDATE",
+    )
+    .bind::<Array<Text>, _>(names)
+    .load::<StockRow>(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.sku.clone(), row)).collect())
+}
+
+/// Decides in the order of arrival, and takes what is sold from `stock`.
+fn decide(
+    entries: &[Entry],
+    stock: &mut BTreeMap<String, StockRow>,
+    mut known: HashMap<(String, String), Order>,
+    mut owned: HashMap<(String, String), i64>,
+) -> Vec<Decision> {
+    entries
+        .iter()
+        .map(|entry| decide_one(entry, stock, &mut known, &mut owned))
+        .collect()
+}
+
+fn decide_one(
+    entry: &Entry,
+    stock: &mut BTreeMap<String, StockRow>,
+    known: &mut HashMap<(String, String), Order>,
+    owned: &mut HashMap<(String, String), i64>,
+) -> Decision {
+    let request = entry.request();
+    let Some(row) = stock.get_mut(request.sku.as_str()) else {
+        return Decision::UnknownSku;
+    };
+    let buyer = request.buyer_id.as_str().to_owned();
+    let key = (buyer.clone(), request.idempotency_key.as_str().to_owned());
+    if let Some(order) = known.get(&key) {
+        return if order.sku == request.sku && order.units == request.units {
+            Decision::Replay(order.clone())
+        } else {
+            Decision::KeyReused
+        };
+    }
+    let units = request.units.get();
+    if units > row.available_units {
+        return Decision::SoldOut;
+    }
+    let owned_units = owned.entry((row.sku.clone(), buyer)).or_default();
+    if row
+        .per_buyer_limit
+        .is_some_and(|limit| *owned_units + units > limit)
+    {
+        return Decision::LimitReached;
+    }
+
+    row.available_units -= units;
+    *owned_units += units;
+    known.insert(key, entry.order.clone());
+    Decision::Accept
+}
+
+/// Writes the new number of each row that something was taken from.
+async fn write_stock(
+    conn: &mut AsyncPgConnection,
+    stock: &BTreeMap<String, StockRow>,
+    accepted: &[(&PurchaseRequest, &Order)],
+) -> Result<(), DbError> {
+    let mut names: Vec<_> = accepted.iter().map(|(r, _)| r.sku.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let units = names.iter().filter_map(|name| stock.get(*name));
+    let units: Vec<_> = units.map(|row| row.available_units).collect();
+    diesel::sql_query(
+        "UPDATE skus SET available_units = remaining.units
+           FROM unnest($1, $2) AS remaining (sku, units) WHERE skus.sku = remaining.sku",
+    )
+    .bind::<Array<Text>, _>(names)
+    .bind::<Array<BigInt>, _>(units)
+    .execute(conn)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,2 @@
+DROP TABLE restocks;
+ALTER TABLE skus DROP COLUMN fence;
