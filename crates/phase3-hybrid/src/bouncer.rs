@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use flash_core::{Placement, Sku, Store, StrategyError};
 use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
 
 use crate::breaker::{Breaker, PROBE};
 use crate::gate::{Admission, Ask, Gates};
@@ -23,6 +24,12 @@ const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// How many SKUs' fences are remembered. One that is forgotten costs a reload at most.
 const FENCES_MAX: usize = 100_000;
+
+/// How long nobody must have asked for a SKU before its gate is compared with PostgreSQL.
+const QUIET: Duration = Duration::from_millis(500);
+
+/// How many SKUs are remembered for that.
+const RECENT_MAX: usize = 1_000;
 
 /// What the bouncer is told by the others.
 pub(crate) enum Event {
@@ -71,12 +78,16 @@ pub(crate) struct State {
     /// The newest fence that was seen of each gate.
     fences: HashMap<Sku, i64>,
     breaker: Breaker,
+    /// When somebody last asked for a SKU.
+    recent: HashMap<Sku, Instant>,
 }
 
 impl Bouncer {
     /// Works until the door is closed.
     pub(crate) async fn work(mut self) {
         let mut tickets = Vec::new();
+        let mut compare = tokio::time::interval(QUIET);
+        compare.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let waiting = !self.state.held.is_empty();
             tokio::select! {
@@ -88,6 +99,7 @@ impl Bouncer {
                     self.admit(std::mem::take(&mut tickets)).await;
                 }
                 () = tokio::time::sleep(LOOK_AGAIN), if waiting => self.look_again(),
+                _ = compare.tick() => self.compare_quiet(),
             }
         }
     }
@@ -157,6 +169,9 @@ impl Bouncer {
             }
             Admission::Decided { fence, admitted } => {
                 self.state.see_fence(sku, fence);
+                if self.state.recent.len() < RECENT_MAX {
+                    self.state.recent.insert(sku.clone(), Instant::now());
+                }
                 for (mut ticket, admitted) in tickets.into_iter().zip(admitted) {
                     if admitted {
                         ticket.permit = Some(fence);
@@ -232,6 +247,32 @@ impl Bouncer {
         }
     }
 
+    /// Compares the gates that were in use and are not any more, once.
+    fn compare_quiet(&mut self) {
+        let (latches, state) = (&self.latches, &mut self.state);
+        let mut quiet = Vec::new();
+        state.recent.retain(|sku, asked| {
+            if asked.elapsed() < QUIET || state.held.contains_key(sku) {
+                return true;
+            }
+            if !latches.is_latched(sku) {
+                quiet.push(sku.clone());
+            }
+            false
+        });
+        if quiet.is_empty() || state.breaker.is_open() {
+            return;
+        }
+        let supply = self.supply.clone();
+        tokio::spawn(async move {
+            for sku in quiet {
+                if let Err(error) = supply.compare(&sku).await {
+                    tracing::debug!(%sku, %error, "a gate was not compared");
+                }
+            }
+        });
+    }
+
     async fn on_event(&mut self, event: Event) {
         match event {
             Event::SoldOut(sku) => {
@@ -239,7 +280,7 @@ impl Bouncer {
                 let supply = self.supply.clone();
                 if self.state.held.contains_key(&sku) {
                     self.look(&sku, false);
-                } else {
+                } else if !self.latches.is_latched(&sku) {
                     tokio::spawn(async move { supply.look(&sku).await });
                 }
             }

@@ -49,6 +49,7 @@ pub(crate) struct Gates {
     admit: Script,
     release: Script,
     load: Script,
+    close: Script,
 }
 
 impl Gates {
@@ -69,6 +70,7 @@ impl Gates {
             admit: Script::new(include_str!("admit.lua")),
             release: Script::new(include_str!("release.lua")),
             load: Script::new(include_str!("load.lua")),
+            close: Script::new(include_str!("close.lua")),
         })
     }
 
@@ -106,6 +108,22 @@ impl Gates {
         available_units: i64,
     ) -> Result<(), String> {
         self.call_one(&self.load, sku, fence, available_units).await
+    }
+
+    /// Closes the gate with this fence: nothing is left.
+    pub(crate) async fn close(&self, sku: &Sku, fence: i64) -> Result<(), String> {
+        self.call_one(&self.close, sku, fence, 0).await
+    }
+
+    /// Reads fence and free units of a gate.
+    pub(crate) async fn read(&self, sku: &Sku) -> Result<(i64, i64), String> {
+        let mut conn = self.connect().await?;
+        redis::cmd("HMGET")
+            .arg(gate_key(sku))
+            .arg(&["fence", "free_units"])
+            .query_async(&mut conn)
+            .await
+            .map_err(|e| e.to_string())
     }
 
     pub(crate) async fn ping(&self) -> Result<(), String> {

@@ -84,7 +84,8 @@ impl Latches {
     /// Says that the stock of a SKU is about to be looked at. From here on a lift is
     /// remembered, so that [`latch`](Self::latch) does not set what is out of date.
     pub(crate) fn begin_look(&self, sku: &Sku) {
-        self.looking().insert(sku.clone(), false);
+        // A look that is under way keeps what it was told.
+        self.looking().entry(sku.clone()).or_insert(false);
     }
 
     /// Ends the look; latches the SKU if it was found sold out and nothing was added since.
@@ -98,6 +99,11 @@ impl Latches {
         {
             latched.insert(sku.clone(), winners);
         }
+    }
+
+    /// Whether PostgreSQL's word on a SKU is known here.
+    pub(crate) fn is_latched(&self, sku: &Sku) -> bool {
+        self.latched.pin().contains_key(sku)
     }
 
     /// Units were added to a SKU.

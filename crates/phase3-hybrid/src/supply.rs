@@ -1,6 +1,7 @@
 //! What is not selling: looking at the stock, reloading a gate, cancelling, restocking.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use diesel::sql_types::Text;
 use diesel::{ExpressionMethods, QueryDsl, QueryResult};
@@ -15,6 +16,9 @@ use crate::latch::Latches;
 
 /// The channel on which PostgreSQL tells all processes the SKU that units were added to.
 pub(crate) const CHANNEL: &str = "flash_units_added";
+
+/// How long after the first comparison of a gate the second follows.
+const COMPARE_AGAIN: Duration = Duration::from_millis(200);
 
 /// What was found in PostgreSQL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +58,9 @@ impl Supply {
         match looked.await {
             Ok((found, winners)) => {
                 self.latches.end_look(sku, winners);
+                if found.available_units == 0 {
+                    self.say(sku, self.gates.close(sku, found.fence).await);
+                }
                 Ok(found)
             }
             Err(error) => {
@@ -73,14 +80,44 @@ impl Supply {
         Ok(found)
     }
 
-    /// Tells Redis. If it does not hear, its gate is older than what others will see.
+    /// Compares the gate of a SKU with PostgreSQL, and loads it again if twice in a row
+    /// the same numbers do not agree. Meant for a SKU that nobody is buying: while permits
+    /// are out the numbers differ, and then they change.
+    pub(crate) async fn compare(&self, sku: &Sku) -> Result<(), StrategyError> {
+        let mut before = None;
+        for _ in 0..2 {
+            let Ok(gate) = self.gates.read(sku).await else {
+                return Ok(());
+            };
+            let mut conn = self.pool.get().await?;
+            let found = read_stock(&mut conn, sku).await.map_err(DbError::from)?;
+            if gate == (found.fence, found.available_units) {
+                return Ok(());
+            }
+            if before == Some((gate, found)) {
+                tracing::debug!(%sku, ?gate, ?found, "the gate has drifted");
+                self.reload(sku).await?;
+            }
+            before = Some((gate, found));
+            drop(conn);
+            tokio::time::sleep(COMPARE_AGAIN).await;
+        }
+        Ok(())
+    }
+
+    /// Loads the gate. If Redis does not hear, its gate is older than what others have
+    /// seen, and is loaded then.
     pub(crate) async fn load(&self, sku: &Sku, found: Found) {
         let Found {
             available_units,
             fence,
         } = found;
-        if let Err(reason) = self.gates.fill(sku, fence, available_units).await {
-            tracing::debug!(%sku, reason, "a gate was not loaded");
+        self.say(sku, self.gates.fill(sku, fence, available_units).await);
+    }
+
+    fn say(&self, sku: &Sku, told: Result<(), String>) {
+        if let Err(reason) = told {
+            tracing::debug!(%sku, reason, "Redis was not told");
         }
     }
 
@@ -178,10 +215,10 @@ async fn add_units(
     request: &Restock,
     found: &mut Option<Found>,
 ) -> Result<(), DbError> {
-    move_fence(conn, &request.sku).await?;
     if restocks::is_done(conn, request).await? {
         return Ok(());
     }
+    move_fence(conn, &request.sku).await?;
 
     // The row is locked, so this adds to what was read.
     diesel::update(skus::table.find(request.sku.as_str()))
