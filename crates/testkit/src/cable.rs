@@ -1,16 +1,32 @@
-//! A connection to a store that can be pulled out and put back.
+//! A connection to a store that can be pulled out, put back, and cut at a COMMIT.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 
-use tokio::io::copy_bidirectional;
-use tokio::net::{TcpListener, TcpSocket, UnixStream};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixStream};
 use tokio::task::JoinSet;
+
+/// Where the next COMMIT is cut off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cut {
+    /// PostgreSQL never hears of it.
+    BeforeCommit,
+    /// PostgreSQL has committed, and its answer is lost.
+    AfterCommit,
+}
+
+const NO_CUT: u8 = 0;
+const CUT_BEFORE: u8 = 1;
+const CUT_AFTER: u8 = 2;
 
 /// Forwards a loopback port to a Unix socket as long as it is plugged in.
 pub struct Cable {
     address: SocketAddr,
     target: PathBuf,
+    cut: Arc<AtomicU8>,
     forwarding: JoinSet<()>,
 }
 
@@ -20,6 +36,7 @@ impl Cable {
         let mut cable = Self {
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             target: target.into(),
+            cut: Arc::new(AtomicU8::new(NO_CUT)),
             forwarding: JoinSet::new(),
         };
         cable.put_back().await?;
@@ -45,21 +62,63 @@ impl Cable {
         let listener = socket.listen(128)?;
         self.address = listener.local_addr()?;
         self.forwarding
-            .spawn(forward(listener, self.target.clone()));
+            .spawn(forward(listener, self.target.clone(), self.cut.clone()));
         Ok(())
+    }
+
+    /// Cuts the connection that sends the next COMMIT, and no other.
+    pub fn cut_next_commit(&self, cut: Cut) {
+        let cut = match cut {
+            Cut::BeforeCommit => CUT_BEFORE,
+            Cut::AfterCommit => CUT_AFTER,
+        };
+        self.cut.store(cut, Ordering::SeqCst);
     }
 }
 
 /// Ends, with all its connections, when it is dropped.
-async fn forward(listener: TcpListener, target: PathBuf) {
+async fn forward(listener: TcpListener, target: PathBuf, cut: Arc<AtomicU8>) {
     let mut connections = JoinSet::new();
-    while let Ok((mut near, _)) = listener.accept().await {
-        let target = target.clone();
+    while let Ok((near, _)) = listener.accept().await {
+        let (target, cut) = (target.clone(), Arc::clone(&cut));
         connections.spawn(async move {
-            if let Ok(mut far) = UnixStream::connect(target).await {
+            if let Ok(far) = UnixStream::connect(target).await {
                 // Either side may end it; there is nobody to tell.
-                let _ = copy_bidirectional(&mut near, &mut far).await;
+                let _ = carry(near, far, &cut).await;
             }
         });
+    }
+}
+
+async fn carry(
+    mut near: TcpStream,
+    mut far: UnixStream,
+    cut: &AtomicU8,
+) -> std::io::Result<()> {
+    let (mut up, mut down) = (vec![0; 65_536], vec![0; 65_536]);
+    loop {
+        tokio::select! {
+            count = near.read(&mut up) => {
+                let sent = &up[..count?];
+                let is_commit = sent.windows(6).any(|bytes| bytes == b"COMMIT");
+                let cut = if is_commit { cut.swap(NO_CUT, Ordering::SeqCst) } else { NO_CUT };
+                if sent.is_empty() || cut == CUT_BEFORE {
+                    return Ok(());
+                }
+                far.write_all(sent).await?;
+                if cut == CUT_AFTER {
+                    // PostgreSQL answers when it has committed.
+                    far.read(&mut down).await?;
+                    return Ok(());
+                }
+            }
+            count = far.read(&mut down) => {
+                let received = &down[..count?];
+                if received.is_empty() {
+                    return Ok(());
+                }
+                near.write_all(received).await?;
+            }
+        }
     }
 }

@@ -11,7 +11,7 @@ pub mod guarantee;
 mod sale;
 mod stores;
 
-pub use cable::Cable;
+pub use cable::{Cable, Cut};
 pub use conductor::{Conductor, WAIT};
 pub use guarantee::Promise;
 pub use sale::{Sale, order_of, purchase, sku};

@@ -9,6 +9,8 @@ use flash_sandbox::{Options, Sandbox};
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
+use crate::Cable;
+
 /// The database with the schema that each test's database is a copy of.
 const TEMPLATE: &str = "flash_template";
 
@@ -76,6 +78,26 @@ impl Stores {
     /// A pool with other limits.
     pub fn pool_with(&self, options: PoolOptions) -> anyhow::Result<Pool> {
         Ok(Pool::new(&self.database_url, options)?)
+    }
+
+    /// A cable to PostgreSQL, and the connection URL of its other end.
+    pub async fn cable_to_postgresql(&self) -> anyhow::Result<(Cable, String)> {
+        let (head, parameters) =
+            self.database_url.split_once("?host=").context("no host")?;
+        let directory = parameters.split('&').next().unwrap_or_default();
+        let database = head.rsplit('/').next().unwrap_or_default();
+        let cable = Cable::plug_in(format!("{directory}/.s.PGSQL.5432")).await?;
+        let url = format!("postgres://flash@{}/{database}", cable.address());
+        Ok((cable, url))
+    }
+
+    /// A cable to Redis, and the connection URL of its other end.
+    pub async fn cable_to_redis(&self) -> anyhow::Result<(Cable, String)> {
+        let socket = self.redis_url.trim_start_matches("redis+unix://");
+        let (socket, database) = socket.split_once("?db=").context("no database")?;
+        let cable = Cable::plug_in(socket).await?;
+        let url = format!("redis://{}/{database}", cable.address());
+        Ok((cable, url))
     }
 
     /// A connection outside of any pool.
