@@ -1,6 +1,7 @@
 //! What all strategies share, whatever they promise about stock.
 
 mod keys;
+mod returns;
 
 use anyhow::{Result, ensure};
 use flash_core::{
@@ -10,6 +11,7 @@ use flash_core::{
 use crate::{Sale, order_of, purchase, sku};
 
 pub use keys::*;
+pub use returns::*;
 
 /// One test per rule of the contract, for the strategy that a function makes.
 #[macro_export]
@@ -31,6 +33,13 @@ macro_rules! contract_suite {
             skus_do_not_touch_each_other,
             a_buyer_who_hangs_up_breaks_nothing,
             stock_shows_what_is_left,
+            a_cancelled_order_gives_its_units_back_once,
+            an_unknown_order_cannot_be_cancelled,
+            a_cancelled_purchase_stays_cancelled_when_it_is_sent_again,
+            cancelling_makes_room_under_the_limit,
+            a_restock_adds_its_units_once,
+            a_restock_with_the_same_key_and_other_units_is_a_conflict,
+            an_unknown_sku_cannot_be_restocked,
         );
     };
     ($start:path; $($case:ident),+ $(,)?) => {

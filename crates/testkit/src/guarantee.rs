@@ -1,5 +1,7 @@
 //! What one strategy promises about stock, asserted in a forced order of events.
 
+use std::sync::Arc;
+
 use anyhow::{Result, ensure};
 use flash_core::{InventoryStrategy, Placement, StrategyError, Verdict};
 
@@ -35,6 +37,8 @@ macro_rules! guarantee_suite {
             two_buyers_want_one_unit_each,
             one_buyer_wants_more_than_the_limit_with_two_keys,
             one_purchase_is_sent_twice_at_once,
+            two_orders_are_cancelled_at_once,
+            one_restock_is_sent_twice_at_once,
         );
     };
     ($start:path, $promise:path; $($case:ident),+ $(,)?) => {
@@ -158,6 +162,64 @@ pub async fn one_purchase_is_sent_twice_at_once<S: InventoryStrategy>(
     let audit = sale.audit().await?;
     ensure!(
         audit.verdict == Verdict::Exact && audit.accepted_units == 1,
+        "{audit:?}"
+    );
+    Ok(())
+}
+
+/// **The lost return.** Both units come back, yet the naive strategy's stock row learns of
+/// one: the other can never be sold.
+pub async fn two_orders_are_cancelled_at_once<S: InventoryStrategy>(
+    sale: &Sale<S>,
+    promise: Promise,
+) -> Result<()> {
+    sale.stock_up(2, None).await?;
+    let (first, _) = order_of(sale.buy("ann", "k1", 1).await?)?;
+    let (second, _) = order_of(sale.buy("bob", "k1", 1).await?)?;
+    let mut conductor = sale.hold_stock_rows().await?;
+    let mut cancelling = Vec::new();
+    for order_id in [first.order_id, second.order_id] {
+        let strategy = Arc::clone(&sale.strategy);
+        cancelling.push(tokio::spawn(async move {
+            strategy.cancel_order(order_id).await
+        }));
+    }
+    conductor.wait_for_waiting(2).await?;
+    conductor.release().await?;
+    for cancelled in cancelling {
+        cancelled.await??;
+    }
+
+    let audit = sale.audit().await?;
+    ensure!(audit.cancelled_units == 2, "{audit:?}");
+    if promise == Promise::MayOversell {
+        ensure!(audit.verdict == Verdict::Drifted && audit.unaccounted_units == 1);
+    } else {
+        ensure!(audit.verdict == Verdict::Exact && audit.available_units == 2);
+    }
+    Ok(())
+}
+
+/// All strategies keep this promise: the key decides, not the stock.
+pub async fn one_restock_is_sent_twice_at_once<S: InventoryStrategy>(
+    sale: &Sale<S>,
+    _promise: Promise,
+) -> Result<()> {
+    sale.stock_up(1, None).await?;
+    let mut conductor = sale.hold_stock_rows().await?;
+    let restocks =
+        futures_util::future::join(sale.restock("r1", 5), sale.restock("r1", 5));
+    let release = async {
+        conductor.wait_for_waiting(2).await?;
+        conductor.release().await
+    };
+    let ((first, second), released) =
+        futures_util::future::join(restocks, release).await;
+    released?;
+    ensure!(first??.restocked_units == 5 && second??.restocked_units == 5);
+    let audit = sale.audit().await?;
+    ensure!(
+        audit.verdict == Verdict::Exact && audit.available_units == 6,
         "{audit:?}"
     );
     Ok(())

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::{Context, bail, ensure};
 use flash_core::{
     Audit, BuyerId, IdempotencyKey, InventoryStrategy, Order, Placement,
-    PurchaseRequest, Sku, StockTerms, StrategyError, Units,
+    PurchaseRequest, Restock, Sku, Stock, StockTerms, StrategyError, Units,
 };
 use flash_db::skus;
 use tokio::task::JoinHandle;
@@ -86,6 +86,20 @@ impl<S: InventoryStrategy> Sale<S> {
         let too_much = self.buy("nobody", "k0", Units::MAX).await?;
         ensure!(matches!(too_much, Ok(Placement::SoldOut)), "{too_much:?}");
         Conductor::hold_stock_rows(&self.stores).await
+    }
+
+    /// Adds units to [`sku`].
+    pub async fn restock(
+        &self,
+        key: &str,
+        units: i64,
+    ) -> anyhow::Result<Result<Stock, StrategyError>> {
+        let request = Restock {
+            sku: sku()?,
+            units: Units::new(units)?,
+            idempotency_key: IdempotencyKey::new(key)?,
+        };
+        Ok(self.strategy.restock(&request).await)
     }
 
     /// Starts to buy and does not wait.
