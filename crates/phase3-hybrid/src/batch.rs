@@ -50,6 +50,13 @@ pub(crate) struct Outcome {
     pub(crate) sold_out: Vec<Sku>,
 }
 
+impl Outcome {
+    /// How many requests it decided.
+    pub(crate) fn size(&self) -> f64 {
+        u32::try_from(self.decisions.len()).map_or(f64::INFINITY, f64::from)
+    }
+}
+
 impl Decision {
     /// Whether it uses up the permit that its request may have.
     pub(crate) fn uses_permit(&self) -> bool {

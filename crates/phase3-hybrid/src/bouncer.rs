@@ -2,15 +2,20 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use flash_core::{Placement, Sku, Store, StrategyError};
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
 use crate::breaker::{Breaker, PROBE};
+use crate::event::{self, Event};
+use crate::fences::Fences;
 use crate::gate::{Admission, Ask, Gates};
+use crate::held::Held;
 use crate::latch::Latches;
+use crate::metrics::METRICS;
+use crate::quiet::{self, QUIET, Recent};
 use crate::supply::{Found, Supply};
 use crate::ticket::Ticket;
 
@@ -22,40 +27,6 @@ const HELD_MAX: Duration = Duration::from_millis(500);
 /// How often to look whether held units were sold or came back.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
-/// How many SKUs' fences are remembered. One that is forgotten costs a reload at most.
-const FENCES_MAX: usize = 100_000;
-
-/// How long nobody must have asked for a SKU before its gate is compared with PostgreSQL.
-const QUIET: Duration = Duration::from_millis(500);
-
-/// How many SKUs are remembered for that.
-const RECENT_MAX: usize = 1_000;
-
-/// What the bouncer is told by the others.
-pub(crate) enum Event {
-    /// PostgreSQL said that nothing is left.
-    SoldOut(Sku),
-    /// A permit became no order.
-    Unused { sku: Sku, fence: i64, units: i64 },
-    /// Somebody looked at PostgreSQL, or loaded the gate from there.
-    Looked {
-        sku: Sku,
-        reloaded: bool,
-        found: Result<Found, StrategyError>,
-    },
-    /// Redis answers again.
-    RedisIsBack,
-}
-
-/// The requests of one SKU that were not admitted and not refused.
-struct Held {
-    tickets: Vec<Ticket>,
-    /// Since when nobody was admitted.
-    since: Instant,
-    /// Whether a look or a load is under way.
-    looking: bool,
-}
-
 pub(crate) struct Bouncer {
     pub(crate) queue: mpsc::Receiver<Ticket>,
     pub(crate) events: mpsc::Receiver<Event>,
@@ -66,20 +37,16 @@ pub(crate) struct Bouncer {
     pub(crate) latches: Arc<Latches>,
     pub(crate) supply: Supply,
     pub(crate) batch_max: usize,
-    pub(crate) held_max: usize,
+    pub(crate) held: Held,
     pub(crate) state: State,
 }
 
 /// What the bouncer remembers.
 #[derive(Default)]
 pub(crate) struct State {
-    held: HashMap<Sku, Held>,
-    held_tickets: usize,
-    /// The newest fence that was seen of each gate.
-    fences: HashMap<Sku, i64>,
+    fences: Fences,
     breaker: Breaker,
-    /// When somebody last asked for a SKU.
-    recent: HashMap<Sku, Instant>,
+    recent: Recent,
 }
 
 impl Bouncer {
@@ -89,7 +56,8 @@ impl Bouncer {
         let mut compare = tokio::time::interval(QUIET);
         compare.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let waiting = !self.state.held.is_empty();
+            METRICS.show_waiting(self.queue.len(), self.held.count());
+            let waiting = !self.held.is_empty();
             tokio::select! {
                 Some(event) = self.events.recv() => self.on_event(event).await,
                 count = self.queue.recv_many(&mut tickets, self.batch_max) => {
@@ -114,8 +82,9 @@ impl Bouncer {
             } else if self.latches.refuse(&ticket.request) {
                 ticket.answer(Ok(Placement::SoldOut));
             } else if self.state.breaker.is_open() {
+                METRICS.past_redis.inc();
                 self.pass_on(ticket).await;
-            } else if self.state.held.contains_key(&ticket.request.sku) {
+            } else if self.held.contains(&ticket.request.sku) {
                 // Who came earlier is still waiting.
                 self.hold(ticket);
             } else {
@@ -133,7 +102,7 @@ impl Bouncer {
             .iter()
             .map(|(sku, tickets)| Ask {
                 sku,
-                seen_fence: self.state.fences.get(sku).copied().unwrap_or(0),
+                seen_fence: self.state.fences.newest(sku),
                 units: tickets.iter().map(|t| t.request.units.get()).collect(),
             })
             .collect();
@@ -168,17 +137,13 @@ impl Bouncer {
                 self.look(sku, true);
             }
             Admission::Decided { fence, admitted } => {
-                self.state.see_fence(sku, fence);
-                if self.state.recent.len() < RECENT_MAX {
-                    self.state.recent.insert(sku.clone(), Instant::now());
-                }
+                self.state.fences.see(sku, fence);
+                self.state.recent.asked(sku);
                 for (mut ticket, admitted) in tickets.into_iter().zip(admitted) {
                     if admitted {
                         ticket.permit = Some(fence);
                         self.pass_on(ticket).await;
-                        if let Some(held) = self.state.held.get_mut(sku) {
-                            held.since = Instant::now();
-                        }
+                        self.held.moves(sku);
                     } else {
                         self.hold(ticket);
                     }
@@ -198,30 +163,18 @@ impl Bouncer {
     }
 
     fn hold(&mut self, ticket: Ticket) {
-        if self.state.held_tickets >= self.held_max {
+        if let Err(ticket) = self.held.hold(ticket) {
             ticket.answer(Err(StrategyError::Busy));
-            return;
         }
-        self.state.held_tickets += 1;
-        let held = self.state.held.entry(ticket.request.sku.clone());
-        let held = held.or_insert_with(|| Held {
-            tickets: Vec::new(),
-            since: Instant::now(),
-            looking: false,
-        });
-        held.tickets.push(ticket);
     }
 
     /// Looks at PostgreSQL for a SKU that somebody waits for, or loads its gate from there,
     /// unless that is under way.
     fn look(&mut self, sku: &Sku, reload: bool) {
-        let Some(held) = self.state.held.get_mut(sku) else {
+        let Some(unmoved) = self.held.begin_look(sku) else {
             return;
         };
-        if std::mem::replace(&mut held.looking, true) {
-            return;
-        }
-        let reloaded = reload || held.since.elapsed() > HELD_MAX;
+        let reloaded = reload || unmoved > HELD_MAX;
         let (supply, tell, sku) = (self.supply.clone(), self.tell.clone(), sku.clone());
         tokio::spawn(async move {
             let found = if reloaded {
@@ -241,36 +194,18 @@ impl Bouncer {
     }
 
     fn look_again(&mut self) {
-        let skus: Vec<_> = self.state.held.keys().cloned().collect();
-        for sku in skus {
+        for sku in self.held.skus() {
             self.look(&sku, false);
         }
     }
 
-    /// Compares the gates that were in use and are not any more, once.
+    /// Compares the gates that were in use and are not any more.
     fn compare_quiet(&mut self) {
-        let (latches, state) = (&self.latches, &mut self.state);
-        let mut quiet = Vec::new();
-        state.recent.retain(|sku, asked| {
-            if asked.elapsed() < QUIET || state.held.contains_key(sku) {
-                return true;
-            }
-            if !latches.is_latched(sku) {
-                quiet.push(sku.clone());
-            }
-            false
-        });
-        if quiet.is_empty() || state.breaker.is_open() {
-            return;
+        let mut quiet = self.state.recent.take_quiet();
+        quiet.retain(|sku| !self.latches.is_latched(sku) && !self.held.contains(sku));
+        if !quiet.is_empty() && !self.state.breaker.is_open() {
+            tokio::spawn(quiet::compare(self.supply.clone(), quiet));
         }
-        let supply = self.supply.clone();
-        tokio::spawn(async move {
-            for sku in quiet {
-                if let Err(error) = supply.compare(&sku).await {
-                    tracing::debug!(%sku, %error, "a gate was not compared");
-                }
-            }
-        });
     }
 
     async fn on_event(&mut self, event: Event) {
@@ -278,7 +213,7 @@ impl Bouncer {
             Event::SoldOut(sku) => {
                 // Those who come next find the latch.
                 let supply = self.supply.clone();
-                if self.state.held.contains_key(&sku) {
+                if self.held.contains(&sku) {
                     self.look(&sku, false);
                 } else if !self.latches.is_latched(&sku) {
                     tokio::spawn(async move { supply.look(&sku).await });
@@ -309,18 +244,13 @@ impl Bouncer {
         reloaded: bool,
         found: Result<Found, StrategyError>,
     ) {
-        let Some(held) = self.state.held.get_mut(&sku) else {
-            return;
-        };
-        let tickets = std::mem::take(&mut held.tickets);
-        held.looking = false;
-        self.state.held_tickets -= tickets.len();
+        let tickets = self.held.end_look(&sku);
         let found = match found {
             Ok(found) => found,
             Err(error) => {
-                self.state.held.remove(&sku);
+                self.held.tidy_up(&sku);
                 for ticket in tickets {
-                    ticket.answer(Err(same(&error)));
+                    ticket.answer(Err(event::same(&error)));
                 }
                 return;
             }
@@ -338,30 +268,16 @@ impl Bouncer {
             }
         }
         if reloaded {
-            self.state.see_fence(&sku, found.fence);
-            if let Some(held) = self.state.held.get_mut(&sku) {
-                held.since = Instant::now();
-            }
-        } else if self
-            .state
-            .fences
-            .get(&sku)
-            .is_some_and(|seen| *seen < found.fence)
-        {
+            self.state.fences.see(&sku, found.fence);
+            self.held.moves(&sku);
+        } else if self.state.fences.newest(&sku) < found.fence {
             // Units were added elsewhere.
             self.supply.load(&sku, found).await;
         }
         if !asking.is_empty() {
             self.ask(HashMap::from([(sku.clone(), asking)])).await;
         }
-        if self
-            .state
-            .held
-            .get(&sku)
-            .is_some_and(|held| held.tickets.is_empty())
-        {
-            self.state.held.remove(&sku);
-        }
+        self.held.tidy_up(&sku);
     }
 
     fn redis_failed(&mut self, reason: &str) {
@@ -375,29 +291,5 @@ impl Bouncer {
                 let _ = tell.send(Event::RedisIsBack).await;
             });
         }
-    }
-}
-
-impl State {
-    fn see_fence(&mut self, sku: &Sku, fence: i64) {
-        if let Some(seen) = self.fences.get_mut(sku) {
-            *seen = fence.max(*seen);
-        } else {
-            if self.fences.len() >= FENCES_MAX {
-                self.fences.clear();
-            }
-            self.fences.insert(sku.clone(), fence);
-        }
-    }
-}
-
-/// One failure, told to several buyers.
-fn same(error: &StrategyError) -> StrategyError {
-    match error {
-        StrategyError::UnknownSku => StrategyError::UnknownSku,
-        StrategyError::Busy => StrategyError::Busy,
-        _ => StrategyError::Unavailable {
-            store: Store::PostgreSql,
-        },
     }
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::metrics::METRICS;
+
 /// How often to try whether Redis is back.
 pub(crate) const PROBE: Duration = Duration::from_millis(250);
 
@@ -21,11 +23,13 @@ impl Breaker {
         if !self.open {
             tracing::warn!(reason, "Redis is away: buyers go straight to PostgreSQL");
         }
+        METRICS.redis_away.set(1);
         !std::mem::replace(&mut self.open, true)
     }
 
     /// Redis answered.
     pub(crate) fn reset(&mut self) {
+        METRICS.redis_away.set(0);
         if std::mem::take(&mut self.open) {
             tracing::warn!("Redis is back: buyers pass it again");
         }

@@ -7,6 +7,7 @@ use flash_core::{Placement, PurchaseRequest, Store, StrategyError};
 use tokio::sync::mpsc;
 
 use crate::latch::Latches;
+use crate::metrics::METRICS;
 use crate::ticket::{Answer, Ticket};
 use crate::vault::Presence;
 
@@ -43,6 +44,7 @@ impl Door {
     /// order or there is none, and the same key tells which.
     pub(crate) async fn enter(&self, request: &PurchaseRequest) -> Answer {
         if self.latches.refuse(request) {
+            METRICS.refused_by_latch.inc();
             return Ok(Placement::SoldOut);
         }
         if self.postgresql.is_away() {

@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use crate::bouncer::{Bouncer, State};
 use crate::door::Door;
 use crate::gate::Gates;
+use crate::held::Held;
 use crate::latch::Latches;
 use crate::listener::listen;
 use crate::supply::Supply;
@@ -89,7 +90,7 @@ impl Strategy {
             latches: Arc::clone(&latches),
             supply: supply.clone(),
             batch_max: options.batch_max,
-            held_max: options.queue_max,
+            held: Held::new(options.queue_max),
             state: State::default(),
         };
         rooms.spawn(bouncer.work());

@@ -13,6 +13,7 @@ use flash_db::{DbError, Pool, orders, restocks};
 
 use crate::gate::Gates;
 use crate::latch::Latches;
+use crate::metrics::METRICS;
 
 /// The channel on which PostgreSQL tells all processes the SKU that units were added to.
 pub(crate) const CHANNEL: &str = "flash_units_added";
@@ -112,6 +113,7 @@ impl Supply {
             available_units,
             fence,
         } = found;
+        METRICS.gate_loads.inc();
         self.say(sku, self.gates.fill(sku, fence, available_units).await);
     }
 

@@ -9,8 +9,9 @@ use flash_core::{Sku, Store, StrategyError, reason};
 use flash_db::DbError;
 use tokio::sync::{Mutex, mpsc};
 
-use crate::batch::{self, Entry, Outcome};
-use crate::bouncer::Event;
+use crate::batch::{self, Decision, Entry, Outcome};
+use crate::event::Event;
+use crate::metrics::METRICS;
 use crate::ticket::Ticket;
 
 /// How often to try again while PostgreSQL is away.
@@ -36,6 +37,7 @@ impl Presence {
     }
 
     fn set_away(&self, error: &DbError) {
+        METRICS.postgresql_away.set(1);
         if !self.away.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 reason = reason(error),
@@ -45,6 +47,7 @@ impl Presence {
     }
 
     fn set_back(&self) {
+        METRICS.postgresql_away.set(0);
         if self.away.swap(false, Ordering::Relaxed) {
             tracing::warn!("PostgreSQL is back");
         }
@@ -73,6 +76,9 @@ impl Lane {
             if queue.recv_many(&mut tickets, self.batch_max).await == 0 {
                 return;
             }
+            METRICS
+                .before_the_vault
+                .set(queue.len().try_into().unwrap_or(i64::MAX));
             drop(queue);
             let mut entries = Vec::with_capacity(tickets.len());
             for ticket in tickets.drain(..) {
@@ -83,7 +89,9 @@ impl Lane {
                 }
             }
             if !entries.is_empty() {
+                METRICS.lanes_busy.inc();
                 self.commit(&mut conn, entries).await;
+                METRICS.lanes_busy.dec();
             }
         }
     }
@@ -129,10 +137,12 @@ impl Lane {
             Some(open) => open,
             None => self.connect().await?,
         };
+        let timer = METRICS.commit_seconds.start_timer();
         let mut committing = false;
         let running = batch::run(&mut open, entries, &mut committing);
         let result = tokio::time::timeout(self.lock_wait + PATIENCE, running).await;
         let result = result.unwrap_or(Err(DbError::Silent));
+        timer.observe_duration();
         *unknown |= committing && result.is_err();
         match &result {
             Ok(_) => *conn = Some(open),
@@ -173,7 +183,11 @@ impl Lane {
     }
 
     fn answer(&self, entries: Vec<Entry>, outcome: Outcome) {
+        METRICS.batch_requests.observe(outcome.size());
         for (entry, decision) in entries.into_iter().zip(outcome.decisions) {
+            if decision == Decision::SoldOut {
+                METRICS.refused_by_vault.inc();
+            }
             if !decision.uses_permit() {
                 self.give_back(&entry.ticket);
             }

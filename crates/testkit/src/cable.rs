@@ -108,8 +108,7 @@ async fn carry(
                 far.write_all(sent).await?;
                 if cut == CUT_AFTER {
                     // PostgreSQL answers when it has committed.
-                    far.read(&mut down).await?;
-                    return Ok(());
+                    return far.readable().await;
                 }
             }
             count = far.read(&mut down) => {

@@ -1,0 +1,109 @@
+//! What the rooms count, in the default registry. No label depends on a request.
+
+use std::sync::LazyLock;
+
+use prometheus::core::Collector;
+use prometheus::{
+    Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+};
+
+/// What this process counts; several strategies in one process count together.
+#[expect(
+    clippy::expect_used,
+    reason = "only a name that is not valid can fail here, and the names are constants"
+)]
+pub(crate) static METRICS: LazyLock<Metrics> =
+    LazyLock::new(|| Metrics::register().expect("the names are valid"));
+
+/// Sizes of a batch, from a lone order to the largest that is configured by default.
+const BATCH_BUCKETS: [f64; 11] = [
+    1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1_000.0, 10_000.0,
+];
+
+/// Seconds of a transaction, from a fast disk to a slow day.
+const COMMIT_BUCKETS: [f64; 12] = [
+    0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0,
+];
+
+pub(crate) struct Metrics {
+    pub(crate) batch_requests: Histogram,
+    pub(crate) commit_seconds: Histogram,
+    pub(crate) at_the_door: IntGauge,
+    pub(crate) held: IntGauge,
+    pub(crate) before_the_vault: IntGauge,
+    pub(crate) lanes_busy: IntGauge,
+    pub(crate) redis_away: IntGauge,
+    pub(crate) postgresql_away: IntGauge,
+    pub(crate) gate_loads: IntCounter,
+    pub(crate) refused_by_latch: IntCounter,
+    pub(crate) refused_by_vault: IntCounter,
+    pub(crate) past_redis: IntCounter,
+}
+
+impl Metrics {
+    pub(crate) fn show_waiting(&self, at_the_door: usize, held: usize) {
+        let gauge = |count: usize| count.try_into().unwrap_or(i64::MAX);
+        self.at_the_door.set(gauge(at_the_door));
+        self.held.set(gauge(held));
+    }
+
+    fn register() -> prometheus::Result<Self> {
+        let batch_requests = Histogram::with_opts(
+            HistogramOpts::new("flash_batch_requests", "Requests in one transaction")
+                .buckets(BATCH_BUCKETS.to_vec()),
+        )?;
+        let commit_seconds = Histogram::with_opts(
+            HistogramOpts::new("flash_batch_seconds", "Time of one transaction")
+                .buckets(COMMIT_BUCKETS.to_vec()),
+        )?;
+        let waiting = IntGaugeVec::new(
+            Opts::new("flash_waiting_requests", "Requests that wait, by where"),
+            &["at"],
+        )?;
+        let away = IntGaugeVec::new(
+            Opts::new(
+                "flash_store_away",
+                "1 while a store cannot be used, by store",
+            ),
+            &["store"],
+        )?;
+        let refused = IntCounterVec::new(
+            Opts::new("flash_refused_total", "Sold-out answers, by who gave them"),
+            &["by"],
+        )?;
+        let lanes_busy = IntGauge::new("flash_lanes_busy", "Transactions under way")?;
+        let gate_loads =
+            IntCounter::new("flash_gate_loads_total", "Gates loaded from PostgreSQL")?;
+        let past_redis = IntCounter::new(
+            "flash_past_redis_total",
+            "Requests that went to PostgreSQL without asking Redis",
+        )?;
+        let collectors: [Box<dyn Collector>; 8] = [
+            Box::new(batch_requests.clone()),
+            Box::new(commit_seconds.clone()),
+            Box::new(waiting.clone()),
+            Box::new(away.clone()),
+            Box::new(refused.clone()),
+            Box::new(lanes_busy.clone()),
+            Box::new(gate_loads.clone()),
+            Box::new(past_redis.clone()),
+        ];
+        for collector in collectors {
+            prometheus::register(collector)?;
+        }
+        Ok(Self {
+            batch_requests,
+            commit_seconds,
+            at_the_door: waiting.with_label_values(&["door"]),
+            held: waiting.with_label_values(&["held"]),
+            before_the_vault: waiting.with_label_values(&["vault"]),
+            lanes_busy,
+            redis_away: away.with_label_values(&["redis"]),
+            postgresql_away: away.with_label_values(&["postgresql"]),
+            gate_loads,
+            refused_by_latch: refused.with_label_values(&["latch"]),
+            refused_by_vault: refused.with_label_values(&["vault"]),
+            past_redis,
+        })
+    }
+}
