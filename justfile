@@ -7,17 +7,17 @@ set positional-arguments
 default:
     @{{ quote(just_executable()) }} --list --unsorted
 
-# Show phase 1 oversell, then phases 2 and 3 not; --units, --buyers, --strategy, --json
+# Show phase 1 oversell, phases 2 and 3 not
 [no-exit-message]
 demo-oversell *args: build
     cargo run --release --locked --quiet --bin lab -- demo-oversell "$@"
 
-# Run the HTTP server: --strategy naive|pessimistic|hybrid
+# Run the server: --strategy naive|pessimistic|hybrid
 [no-exit-message]
 server *args:
     cargo run --release --locked --quiet --bin server -- "$@"
 
-# Count oversells, undersells and lost updates in the database
+# Count the books of a database: oversold, lost, missing
 [no-exit-message]
 audit *args:
     cargo run --release --locked --quiet --bin lab -- audit "$@"
@@ -35,7 +35,7 @@ build *args:
 test *args:
     cargo test --workspace --locked "$@"
 
-# Run every check that has to pass before a commit: the demo too, and the tests last
+# Run every check: format, lints, docs, demo, tests
 ci: format-check clippy docs demo-oversell test
 
 # Format the code
@@ -54,14 +54,15 @@ clippy *args:
 docs *args:
     RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked "$@"
 
-# Compare the strategies of two phases, for example: diff 1 2
+# Compare two phases: diff 1 2
 diff a b:
-    @git diff --no-index crates/phase"$1"-*/src/strategy.rs crates/phase"$2"-*/src/strategy.rs || [ $? -eq 1 ]
+    @ls crates/phase"$1"-*/src/strategy.rs crates/phase"$2"-*/src/strategy.rs >/dev/null
+    @git --no-pager diff --no-index crates/phase"$1"-*/src/strategy.rs crates/phase"$2"-*/src/strategy.rs || [ $? -eq 1 ]
 
-# Start PostgreSQL, Redis and the server in containers
+# Start stores and server in containers
 up *args:
     docker compose up --build --detach --wait "$@"
 
-# Stop the containers; --volumes also deletes the data
+# Stop them; --volumes deletes the data
 down *args:
     docker compose down "$@"
