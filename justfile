@@ -1,4 +1,4 @@
-# Entry points. Every recipe is one cargo line, so nobody needs just; further arguments
+# Entry points. Most are one cargo line, so nobody needs just; further arguments
 # are passed on. `./just RECIPE` installs what is missing, then does the same.
 
 set positional-arguments
@@ -11,6 +11,11 @@ default:
 [no-exit-message]
 demo-oversell *args: build
     cargo run --release --locked --quiet --bin lab -- demo-oversell "$@"
+
+# Sell while everything breaks, and judge
+[no-exit-message]
+chaos *args: build
+    cargo run --release --locked --quiet --bin lab -- chaos "$@"
 
 # Run the server: --strategy naive|pessimistic|hybrid
 [no-exit-message]

@@ -18,18 +18,23 @@ fn check_name(
     allowed: fn(char) -> bool,
     allowed_text: &str,
 ) -> Result<(), InvalidInput> {
+    if let Some(c) = text.chars().find(|c| !allowed(*c)) {
+        return Err(InvalidInput(format!(
+            "{what} may contain only {allowed_text}, found {c:?}"
+        )));
+    }
+    // In a path these two would be taken for directories.
+    if matches!(text, "." | "..") {
+        return Err(InvalidInput(format!("{what} must not be {text:?}")));
+    }
+    // Every allowed character is one byte.
     if text.is_empty() || text.len() > max_chars {
         return Err(InvalidInput(format!(
             "{what} must have 1 to {max_chars} characters, got {}",
-            text.chars().count()
+            text.len()
         )));
     }
-    match text.chars().find(|c| !allowed(*c)) {
-        Some(c) => Err(InvalidInput(format!(
-            "{what} may contain only {allowed_text}, found {c:?}"
-        ))),
-        None => Ok(()),
-    }
+    Ok(())
 }
 
 fn is_name_char(c: char) -> bool {
@@ -180,7 +185,9 @@ mod tests {
             Sku::new("a{b}").is_err(),
             "braces would split a Redis hash tag"
         );
+        assert!(Sku::new("..").is_err(), "no client could ask for it");
         assert!(BuyerId::new("a b").is_err());
+        assert!(BuyerId::new("é".repeat(40)).is_err_and(|e| e.0.contains("only")));
         assert!(IdempotencyKey::new("\"8e03978e\"").is_ok());
         assert!(IdempotencyKey::new("k".repeat(129)).is_err());
         assert!(IdempotencyKey::new("tab\t").is_err());

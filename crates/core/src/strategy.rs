@@ -133,7 +133,7 @@ pub enum StrategyError {
         /// Which store.
         store: Store,
     },
-    /// The connection broke during COMMIT: the order exists or it does not.
+    /// COMMIT failed, or there was no time to wait for it: the order exists or not.
     #[error("the outcome is unknown")]
     OutcomeUnknown,
     /// A store answered with an error that is not the buyer's doing; nothing was done.

@@ -12,4 +12,4 @@ pub mod skus;
 
 pub use error::DbError;
 pub use migrate::migrate;
-pub use pool::{Connection, Pool, PoolOptions, connect, connect_bounded};
+pub use pool::{Connection, Pool, PoolOptions, PoolStatus, connect, connect_bounded};

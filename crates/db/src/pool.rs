@@ -44,6 +44,19 @@ impl Default for PoolOptions {
     }
 }
 
+/// What a pool has at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolStatus {
+    /// The most connections it may open.
+    pub max: usize,
+    /// Connections that somebody works with.
+    pub in_use: usize,
+    /// Open connections that nobody works with.
+    pub idle: usize,
+    /// Requests that wait for a connection.
+    pub waiting: usize,
+}
+
 /// A bounded pool of PostgreSQL connections.
 #[derive(Clone)]
 pub struct Pool {
@@ -92,6 +105,18 @@ impl Pool {
         let size = self.inner.status().max_size;
         try_join_all((0..size).map(|_| self.get())).await?;
         Ok(())
+    }
+
+    /// Counts the connections; asks nobody.
+    #[must_use]
+    pub fn status(&self) -> PoolStatus {
+        let status = self.inner.status();
+        PoolStatus {
+            max: status.max_size,
+            in_use: status.size.saturating_sub(status.available),
+            idle: status.available,
+            waiting: status.waiting,
+        }
     }
 
     /// Waits for a free connection.

@@ -123,3 +123,39 @@ pub async fn list(conn: &mut AsyncPgConnection) -> Result<Vec<Sku>, DbError> {
         .await?;
     Ok(names.into_iter().map(Sku::new).collect::<Result<_, _>>()?)
 }
+
+/// Reads the available units of the first SKUs in order of their names. Locks nothing.
+///
+/// # Errors
+///
+/// [`DbError::Query`].
+///
+/// # Cancel safety
+///
+/// Reads only.
+pub async fn first_available(
+    conn: &mut AsyncPgConnection,
+    max: u16,
+) -> Result<Vec<(Sku, i64)>, DbError> {
+    let rows = skus::table
+        .select((skus::sku, skus::available_units))
+        .order(skus::sku)
+        .limit(max.into())
+        .load::<(String, i64)>(conn)
+        .await?;
+    let named = |(sku, units)| Ok((Sku::new(sku)?, units));
+    rows.into_iter().map(named).collect()
+}
+
+/// Counts the SKUs; visits each of them. Locks nothing.
+///
+/// # Errors
+///
+/// [`DbError::Query`].
+///
+/// # Cancel safety
+///
+/// Reads only.
+pub async fn count(conn: &mut AsyncPgConnection) -> Result<i64, DbError> {
+    Ok(skus::table.count().get_result(conn).await?)
+}

@@ -129,3 +129,18 @@ async fn a_key_with_two_orders_is_seen() -> Result<()> {
     );
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancelled_order_does_not_overrun_the_limit() -> Result<()> {
+    let audit = audit_after(
+        "INSERT INTO orders
+             (order_id, sku, buyer_id, idempotency_key, units, status, created_at)
+         VALUES (gen_random_uuid(), 'tee', 'ann', 'k2', 3, 'cancelled', now())",
+    )
+    .await?;
+    ensure!(
+        audit.verdict == Verdict::Exact && audit.limit_overruns == 0,
+        "{audit:?}"
+    );
+    Ok(())
+}

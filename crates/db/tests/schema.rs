@@ -5,7 +5,7 @@ use diesel::QueryableByName;
 use diesel::result::{DatabaseErrorKind, Error};
 use diesel::sql_types::{BigInt, Nullable, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
-use flash_testkit::Stores;
+use flash_testkit::{Stores, WAIT};
 
 #[derive(QueryableByName)]
 struct Described {
@@ -178,7 +178,7 @@ async fn migrations_can_be_taken_back() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn migrating_again_changes_nothing() -> Result<()> {
     let stores = Stores::empty().await?;
-    flash_db::migrate(stores.database_url()).await?;
-    flash_db::migrate(stores.database_url()).await?;
+    flash_db::migrate(stores.database_url(), WAIT).await?;
+    flash_db::migrate(stores.database_url(), WAIT).await?;
     Ok(())
 }

@@ -129,6 +129,10 @@ pub async fn the_limit_per_buyer_counts_all_orders_of_the_buyer<
     sale: &Sale<S>,
 ) -> Result<()> {
     sale.stock_up(10, Some(2)).await?;
+    // What she has of another SKU does not count.
+    let mut elsewhere = purchase("ann", "k9", 5)?;
+    elsewhere.sku = stock_up_other(sale, 5).await?;
+    order_of(sale.strategy.place_order(&elsewhere).await)?;
     ensure!(sale.buy("ann", "k0", 3).await?? == Placement::LimitReached);
     order_of(sale.buy("ann", "k1", 1).await?)?;
     order_of(sale.buy("ann", "k2", 1).await?)?;

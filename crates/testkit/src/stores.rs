@@ -9,7 +9,7 @@ use flash_sandbox::{Options, Sandbox};
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
-use crate::Cable;
+use crate::{Cable, WAIT};
 
 /// The database with the schema that each test's database is a copy of.
 const TEMPLATE: &str = "flash_template";
@@ -120,7 +120,7 @@ async fn start() -> anyhow::Result<Sandbox> {
     let mut conn = flash_db::connect(server_url).await?;
     conn.batch_execute(&format!("CREATE DATABASE {TEMPLATE}"))
         .await?;
-    flash_db::migrate(&url_of(server_url, TEMPLATE)?).await?;
+    flash_db::migrate(&url_of(server_url, TEMPLATE)?, WAIT).await?;
     Ok(sandbox)
 }
 

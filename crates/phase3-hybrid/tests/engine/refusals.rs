@@ -8,7 +8,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use flash_core::{InventoryStrategy, Placement, StockTerms};
 use flash_db::{Pool, PoolOptions};
 use flash_sandbox::{Options, Sandbox};
-use flash_testkit::{purchase, sku};
+use flash_testkit::{WAIT, purchase, sku};
 use phase3_hybrid::Strategy;
 
 use crate::tampering::{OPTIONS, eventually};
@@ -63,7 +63,7 @@ async fn a_latched_refusal_costs_no_statement_and_no_command() -> Result<()> {
         tokio::task::spawn_blocking(move || Sandbox::start(&options)).await??;
     let database_url = sandbox.database_url().context("no PostgreSQL")?;
     let redis_url = sandbox.redis_url().context("no Redis")?;
-    flash_db::migrate(database_url).await?;
+    flash_db::migrate(database_url, WAIT).await?;
     let mut conn = flash_db::connect(database_url).await?;
     conn.batch_execute("CREATE EXTENSION pg_stat_statements")
         .await?;
