@@ -11,6 +11,7 @@ use actix_web::{Error, HttpResponse, ResponseError};
 use flash_core::{InvalidInput, Store, StrategyError};
 use serde::Serialize;
 
+use crate::code::Code;
 use crate::telemetry;
 
 /// How long a buyer should wait before the next attempt, in seconds: long enough for a
@@ -23,12 +24,12 @@ const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 #[derive(Debug)]
 pub(crate) struct ApiError {
     status: StatusCode,
-    code: &'static str,
+    code: Code,
     detail: String,
 }
 
 impl ApiError {
-    fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+    fn new(status: StatusCode, code: Code, detail: impl Into<String>) -> Self {
         Self {
             status,
             code,
@@ -36,30 +37,34 @@ impl ApiError {
         }
     }
 
+    pub(crate) fn code(&self) -> Code {
+        self.code
+    }
+
     pub(crate) fn sold_out() -> Self {
         let detail = "fewer units are available than you asked for";
-        Self::new(StatusCode::CONFLICT, "sold-out", detail)
+        Self::new(StatusCode::CONFLICT, Code::SoldOut, detail)
     }
 
     pub(crate) fn limit_reached() -> Self {
         let detail = "you would have more units than one buyer may have";
-        Self::new(StatusCode::CONFLICT, "limit-reached", detail)
+        Self::new(StatusCode::CONFLICT, Code::LimitReached, detail)
     }
 
     pub(crate) fn key_missing() -> Self {
         let detail = "send an Idempotency-Key header: a new one for a new purchase, the \
                       same one for a retry";
-        Self::new(StatusCode::BAD_REQUEST, "key-missing", detail)
+        Self::new(StatusCode::BAD_REQUEST, Code::KeyMissing, detail)
     }
 
     pub(crate) fn bad_key(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "invalid-request", detail)
+        Self::new(StatusCode::BAD_REQUEST, Code::InvalidRequest, detail)
     }
 
     pub(crate) fn unknown_sku() -> Self {
         Self::new(
             StatusCode::NOT_FOUND,
-            "unknown-sku",
+            Code::UnknownSku,
             "no such SKU was created",
         )
     }
@@ -67,59 +72,67 @@ impl ApiError {
     pub(crate) fn unknown_order() -> Self {
         Self::new(
             StatusCode::NOT_FOUND,
-            "unknown-order",
+            Code::UnknownOrder,
             "there is no such order",
         )
     }
 
     pub(crate) fn no_route(path: &str) -> Self {
         let detail = format!("there is nothing at {path}");
-        Self::new(StatusCode::NOT_FOUND, "not-found", detail)
+        Self::new(StatusCode::NOT_FOUND, Code::NotFound, detail)
     }
 
     pub(crate) fn method_not_allowed(method: &str) -> Self {
         let detail = format!("{method} is not possible here");
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", detail)
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            Code::MethodNotAllowed,
+            detail,
+        )
     }
 
     pub(crate) fn terms_differ() -> Self {
         let detail = "the SKU exists with other values; nothing was changed";
-        Self::new(StatusCode::CONFLICT, "sku-exists", detail)
+        Self::new(StatusCode::CONFLICT, Code::SkuExists, detail)
     }
 
     pub(crate) fn unauthorized(detail: &str) -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
+        Self::new(StatusCode::UNAUTHORIZED, Code::Unauthorized, detail)
     }
 
     pub(crate) fn invalid_body(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-request", detail)
+        Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            Code::InvalidRequest,
+            detail,
+        )
     }
 
     pub(crate) fn body_too_large(max_bytes: usize) -> Self {
         let detail = format!("the body must not be larger than {max_bytes} bytes");
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "invalid-request", detail)
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, Code::InvalidRequest, detail)
     }
 
     pub(crate) fn body_too_slow() -> Self {
         let detail = "the body did not arrive in time";
-        Self::new(StatusCode::REQUEST_TIMEOUT, "invalid-request", detail)
+        Self::new(StatusCode::REQUEST_TIMEOUT, Code::InvalidRequest, detail)
     }
 
     pub(crate) fn not_json() -> Self {
         let detail = "send the header content-type: application/json";
         Self::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "invalid-request",
+            Code::InvalidRequest,
             detail,
         )
     }
 
     pub(crate) fn unavailable(store: Store) -> Self {
         let detail = format!("{store} is not available; nothing was done, try again");
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, detail)
     }
 
-    fn unavailable_now(code: &'static str, detail: &str) -> Self {
+    fn unavailable_now(code: Code, detail: &str) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail)
     }
 
@@ -159,7 +172,7 @@ struct Problem<'a> {
     kind: String,
     title: Option<&'static str>,
     status: u16,
-    code: &'static str,
+    code: Code,
     detail: &'a str,
     request_id: Option<&'a str>,
 }
@@ -193,16 +206,16 @@ impl From<StrategyError> for ApiError {
             StrategyError::UnknownOrder => Self::unknown_order(),
             StrategyError::KeyReused => Self::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
-                "key-reused",
+                Code::KeyReused,
                 "this Idempotency-Key was sent with another request; take a new one",
             ),
             StrategyError::Busy => Self::unavailable_now(
-                "busy",
+                Code::Busy,
                 "too many buyers are waiting; nothing was done, try again",
             ),
             StrategyError::Unavailable { store } => Self::unavailable(store),
             StrategyError::OutcomeUnknown => Self::unavailable_now(
-                "outcome-unknown",
+                Code::OutcomeUnknown,
                 "the order may or may not exist; ask again with the same Idempotency-Key",
             ),
             StrategyError::Store { store, source } => {
@@ -212,7 +225,7 @@ impl From<StrategyError> for ApiError {
             }
             other => {
                 tracing::error!(error = %other, "an error without a status");
-                Self::unavailable_now("unavailable", "nothing was done, try again")
+                Self::unavailable_now(Code::Unavailable, "nothing was done, try again")
             }
         }
     }

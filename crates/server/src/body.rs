@@ -1,4 +1,4 @@
-//! Reading a JSON body within its limits.
+//! The bodies of requests, read within their limits.
 
 use std::time::Duration;
 
@@ -6,12 +6,47 @@ use actix_web::HttpRequest;
 use actix_web::http::header;
 use actix_web::web::{BytesMut, Payload};
 use futures_util::StreamExt;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use utoipa::ToSchema;
 
 use crate::api_error::ApiError;
 
 /// The largest body in bytes. The largest valid one is a tenth of it.
 const MAX_BYTES: usize = 4096;
+
+/// What a SKU starts with.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewSku {
+    /// Units on sale at the start.
+    #[schema(minimum = 0, maximum = 1_000_000_000, example = 100)]
+    pub(crate) initial_units: i64,
+    /// The most units one buyer may have; null is no limit.
+    #[schema(minimum = 1, maximum = 1_000_000_000)]
+    pub(crate) per_buyer_limit: Option<i64>,
+}
+
+/// Who buys how much.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewOrder {
+    /// Names the buyer.
+    #[schema(pattern = "^[A-Za-z0-9._:@-]{1,64}$", example = "ann")]
+    pub(crate) buyer_id: String,
+    /// How many units, all or none.
+    #[schema(minimum = 1, maximum = 1_000_000, example = 1)]
+    pub(crate) units: i64,
+}
+
+/// How much is added.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewUnits {
+    /// How many units.
+    #[schema(minimum = 1, maximum = 1_000_000, example = 50)]
+    pub(crate) units: i64,
+}
 
 /// Reads and parses a body of at most 4096 bytes that arrives within `wait`.
 pub(crate) async fn read_json<T: DeserializeOwned>(

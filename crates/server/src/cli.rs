@@ -152,4 +152,8 @@ Try it:
   curl localhost:8080/v1/skus/tee/orders -H 'content-type: application/json' \\
       -H 'idempotency-key: k1' -d '{\"buyer_id\":\"ann\",\"units\":1}'
 
+Watch it:
+  http://localhost:8080/docs/      every call, to read and to try
+  http://localhost:8080/metrics    for Prometheus
+
 Exit codes: 0 ended as asked, 1 error, 2 usage, 69 a needed program is missing";

@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::serve::Site;
 
 /// How long a store may take to answer: shorter than the probes of usual balancers.
-const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+pub(crate) const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
 pub(crate) async fn live() -> HttpResponse {
     HttpResponse::Ok().json(json!({ "status": "live" }))

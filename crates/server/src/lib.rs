@@ -4,11 +4,17 @@ mod admin;
 mod api_error;
 mod body;
 pub mod cli;
+mod code;
+mod docs;
 mod health;
+mod metrics;
+mod openapi;
 mod routes;
 mod serve;
+mod stores;
 mod telemetry;
 
 pub use admin::AdminPolicy;
 pub use serve::{Limits, Site, bind, serve};
+pub use stores::Stores;
 pub use telemetry::{LogFormat, start_logging};

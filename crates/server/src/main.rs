@@ -5,15 +5,14 @@ use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
-use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
 use clap::Parser;
 use flash_core::{InventoryStrategy, reason};
-use flash_db::{DbError, Pool, PoolOptions};
-use flash_sandbox::{Sandbox, SandboxError};
+use flash_db::{Pool, PoolOptions};
+use flash_sandbox::SandboxError;
 use flash_server::cli::{Args, StrategyName};
-use flash_server::{AdminPolicy, Limits, Site, serve, start_logging};
+use flash_server::{AdminPolicy, Limits, Site, Stores, serve, start_logging};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use phase3_hybrid::Gate;
 use tokio::signal::unix::{SignalKind, signal};
@@ -24,9 +23,6 @@ const USAGE: u8 = 2;
 /// Connections to PostgreSQL for admin calls and probes.
 const ADMIN_POOL_SIZE: usize = 4;
 
-/// How often to try again while the stores do not answer at start.
-const START_RETRY: Duration = Duration::from_millis(200);
-
 #[tokio::main]
 async fn main() -> ExitCode {
     let args = Args::parse();
@@ -34,14 +30,13 @@ async fn main() -> ExitCode {
     match run(args).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
-            if error.is::<InvalidUrl>() {
-                ExitCode::from(USAGE)
-            } else if let Some(error) = error.downcast_ref::<SandboxError>() {
-                ExitCode::from(error.exit_code())
-            } else {
-                ExitCode::FAILURE
+            if let Some(error) = error.downcast_ref::<SandboxError>() {
+                // It says its cause itself.
+                eprintln!("error: {error}");
+                return ExitCode::from(error.exit_code());
             }
+            eprintln!("error: {error:#}");
+            ExitCode::from(if error.is::<InvalidUrl>() { USAGE } else { 1 })
         }
     }
 }
@@ -90,20 +85,19 @@ async fn run(args: Args) -> anyhow::Result<()> {
         },
     )?;
     pool.warm_up().await.with_context(|| {
-        format!("cannot open {} connections (--pool-size)", args.pool_size)
+        format!(
+            "cannot open {} connections; take a smaller --pool-size",
+            args.pool_size
+        )
     })?;
     match args.strategy {
         StrategyName::Naive => {
-            sell(phase1_naive::Strategy::new(pool), listener, &stores, &args).await
+            let strategy = phase1_naive::Strategy::new(pool.clone());
+            sell(strategy, pool, listener, &stores, &args).await
         }
         StrategyName::Pessimistic => {
-            sell(
-                phase2_pessimistic::Strategy::new(pool),
-                listener,
-                &stores,
-                &args,
-            )
-            .await
+            let strategy = phase2_pessimistic::Strategy::new(pool.clone());
+            sell(strategy, pool, listener, &stores, &args).await
         }
         StrategyName::Hybrid => {
             let options = phase3_hybrid::Options {
@@ -115,12 +109,12 @@ async fn run(args: Args) -> anyhow::Result<()> {
             let redis_url =
                 stores.redis_url.as_deref().context("hybrid needs Redis")?;
             let strategy = phase3_hybrid::Strategy::start(
-                pool,
+                pool.clone(),
                 &stores.database_url,
                 redis_url,
                 options,
             )?;
-            sell(strategy, listener, &stores, &args).await
+            sell(strategy, pool, listener, &stores, &args).await
         }
     }
 }
@@ -128,6 +122,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
 /// Serves one strategy until a signal comes.
 async fn sell<S: InventoryStrategy>(
     strategy: S,
+    strategy_pool: Pool,
     listener: TcpListener,
     stores: &Stores,
     args: &Args,
@@ -136,6 +131,7 @@ async fn sell<S: InventoryStrategy>(
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     let site = Site {
         strategy,
+        strategy_pool,
         pool: Pool::new(
             &stores.database_url,
             PoolOptions {
@@ -158,94 +154,6 @@ async fn sell<S: InventoryStrategy>(
     serve(listener, site, shutdown)
         .await
         .context("the server stopped")
-}
-
-/// The stores that were given, or private ones that end with this value.
-struct Stores {
-    database_url: String,
-    redis_url: Option<String>,
-    gate: Option<Gate>,
-    _sandbox: Option<Sandbox>,
-}
-
-impl Stores {
-    /// Finds or starts the stores, waits for them and brings the schema up to date.
-    async fn open(args: &Args) -> anyhow::Result<Self> {
-        let hybrid = args.strategy == StrategyName::Hybrid;
-        let options = flash_sandbox::Options {
-            postgres: args.database_url.is_none(),
-            redis: hybrid && args.redis_url.is_none(),
-            tcp: args.sandbox_tcp,
-            max_connections: u32::from(args.pool_size) + 30,
-            ..flash_sandbox::Options::default()
-        };
-        let sandbox = if options.postgres || options.redis {
-            let sandbox =
-                tokio::task::spawn_blocking(move || Sandbox::start(&options)).await??;
-            eprintln!("{}", sandbox.announce());
-            Some(sandbox)
-        } else {
-            None
-        };
-
-        let private = sandbox.as_ref();
-        let database_url = args
-            .database_url
-            .clone()
-            .or_else(|| private?.database_url().map(str::to_owned))
-            .context("there is no database")?;
-        let redis_url = args
-            .redis_url
-            .clone()
-            .or_else(|| private?.redis_url().map(str::to_owned))
-            .filter(|_| hybrid);
-
-        let deadline = Instant::now() + args.start_wait;
-        wait_for_postgresql(&database_url, deadline).await?;
-        let gate = match &redis_url {
-            Some(url) => Some(wait_for_redis(url, deadline).await?),
-            None => None,
-        };
-        Ok(Self {
-            database_url,
-            redis_url,
-            gate,
-            _sandbox: sandbox,
-        })
-    }
-}
-
-/// Migrates as soon as PostgreSQL lets us in.
-async fn wait_for_postgresql(url: &str, deadline: Instant) -> anyhow::Result<()> {
-    loop {
-        match flash_db::migrate(url).await {
-            Ok(()) => return Ok(()),
-            Err(error @ (DbError::Connect(_) | DbError::Silent))
-                if Instant::now() < deadline =>
-            {
-                tracing::warn!(
-                    reason = reason(&error),
-                    "PostgreSQL does not answer yet"
-                );
-                tokio::time::sleep(START_RETRY).await;
-            }
-            Err(error) => return Err(error).context("PostgreSQL is not usable"),
-        }
-    }
-}
-
-async fn wait_for_redis(url: &str, deadline: Instant) -> anyhow::Result<Gate> {
-    let gate = Gate::new(url).context("the Redis URL is not valid")?;
-    loop {
-        match gate.ping().await {
-            Ok(()) => return Ok(gate),
-            Err(error) if Instant::now() < deadline => {
-                tracing::warn!(%error, "Redis does not answer yet");
-                tokio::time::sleep(START_RETRY).await;
-            }
-            Err(error) => return Err(error).context("Redis is not usable"),
-        }
-    }
 }
 
 fn bind(listen: &str) -> anyhow::Result<TcpListener> {

@@ -4,85 +4,52 @@ use actix_web::http::header::{self, HeaderName};
 use actix_web::{HttpRequest, HttpResponse, web};
 use flash_core::{
     BuyerId, IdempotencyKey, InventoryStrategy, OrderId, Placement, PurchaseRequest,
-    Sku, StockTerms, StrategyError, Units,
+    Restock, Sku, StockTerms, StrategyError, Units,
 };
 use flash_db::skus::{self, Creation};
 use flash_db::{DbError, orders};
-use serde::Deserialize;
 
 use crate::api_error::ApiError;
-use crate::body::read_json;
-use crate::health;
+use crate::body::{NewOrder, NewSku, NewUnits, read_json};
+use crate::metrics::{self, Attempts, Collectors};
 use crate::serve::Site;
+use crate::{docs, health};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const IDEMPOTENCY_REPLAYED: HeaderName =
     HeaderName::from_static("idempotency-replayed");
 
-pub(crate) fn routes<S: InventoryStrategy>(config: &mut web::ServiceConfig) {
+pub(crate) fn routes<S: InventoryStrategy>(
+    config: &mut web::ServiceConfig,
+    collectors: &'static Collectors,
+) {
+    let resource = |pattern| {
+        metrics::resource(pattern, collectors)
+            .default_service(web::to(method_not_allowed))
+    };
+    let get = web::get;
+    let post = web::post;
     config
         .service(
-            web::resource("/v1/skus/{sku}")
-                .route(web::get().to(read_sku::<S>))
-                .route(web::put().to(create_sku::<S>))
-                .default_service(web::to(method_not_allowed)),
+            resource("/v1/skus/{sku}")
+                .route(get().to(read_sku::<S>))
+                .route(web::put().to(create_sku::<S>)),
         )
+        .service(resource("/v1/skus/{sku}/orders").route(post().to(place_order::<S>)))
+        .service(resource("/v1/skus/{sku}/audit").route(get().to(audit_sku::<S>)))
+        .service(resource("/v1/skus/{sku}/restock").route(post().to(restock_sku::<S>)))
         .service(
-            web::resource("/v1/skus/{sku}/orders")
-                .route(web::post().to(place_order::<S>))
-                .default_service(web::to(method_not_allowed)),
+            resource("/v1/orders/{order_id}/cancel")
+                .route(post().to(cancel_order::<S>)),
         )
-        .service(
-            web::resource("/v1/skus/{sku}/audit")
-                .route(web::get().to(audit_sku::<S>))
-                .default_service(web::to(method_not_allowed)),
-        )
-        .service(
-            web::resource("/v1/skus/{sku}/restock")
-                .route(web::post().to(restock_sku::<S>))
-                .default_service(web::to(method_not_allowed)),
-        )
-        .service(
-            web::resource("/v1/orders/{order_id}/cancel")
-                .route(web::post().to(cancel_order::<S>))
-                .default_service(web::to(method_not_allowed)),
-        )
-        .service(
-            web::resource("/v1/orders/{order_id}")
-                .route(web::get().to(read_order::<S>))
-                .default_service(web::to(method_not_allowed)),
-        )
-        .service(
-            web::resource("/livez")
-                .route(web::get().to(health::live))
-                .default_service(web::to(method_not_allowed)),
-        )
-        .service(
-            web::resource("/readyz")
-                .route(web::get().to(health::ready::<S>))
-                .default_service(web::to(method_not_allowed)),
-        )
+        .service(resource("/v1/orders/{order_id}").route(get().to(read_order::<S>)))
+        .service(resource("/livez").route(get().to(health::live)))
+        .service(resource("/readyz").route(get().to(health::ready::<S>)))
+        .service(resource("/metrics").route(get().to(metrics::show::<S>)))
+        .service(resource("/openapi.json").route(get().to(docs::document)))
+        .service(resource("/docs").route(get().to(docs::redirect)))
+        .service(resource("/docs/{file:.*}").route(get().to(docs::page)))
         .default_service(web::to(no_route));
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct NewSku {
-    initial_units: i64,
-    per_buyer_limit: Option<i64>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct NewOrder {
-    buyer_id: String,
-    units: i64,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct NewUnits {
-    units: i64,
 }
 
 async fn create_sku<S: InventoryStrategy>(
@@ -121,26 +88,13 @@ async fn read_sku<S: InventoryStrategy>(
 
 async fn place_order<S: InventoryStrategy>(
     site: web::Data<Site<S>>,
+    attempts: web::Data<Attempts>,
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, ApiError> {
-    let sku = existing_sku(&request)?;
-    let idempotency_key = idempotency_key(&request)?;
-    let new: NewOrder = read_json(&request, payload, site.limits.client_wait).await?;
-    let purchase = PurchaseRequest {
-        sku,
-        buyer_id: BuyerId::new(new.buyer_id)?,
-        units: Units::new(new.units)?,
-        idempotency_key,
-    };
-
-    let placement = site
-        .bounded(
-            site.strategy.place_order(&purchase),
-            StrategyError::OutcomeUnknown,
-        )
-        .await?;
-    match placement {
+    let outcome = attempt(&site, &request, payload).await;
+    attempts.count(&outcome);
+    match outcome? {
         Placement::Accepted {
             order,
             replayed: false,
@@ -156,6 +110,25 @@ async fn place_order<S: InventoryStrategy>(
         Placement::SoldOut => Err(ApiError::sold_out()),
         Placement::LimitReached => Err(ApiError::limit_reached()),
     }
+}
+
+async fn attempt<S: InventoryStrategy>(
+    site: &Site<S>,
+    request: &HttpRequest,
+    payload: web::Payload,
+) -> Result<Placement, ApiError> {
+    let sku = existing_sku(request)?;
+    let idempotency_key = idempotency_key(request)?;
+    let new: NewOrder = read_json(request, payload, site.limits.client_wait).await?;
+    let purchase = PurchaseRequest {
+        sku,
+        buyer_id: BuyerId::new(new.buyer_id)?,
+        units: Units::new(new.units)?,
+        idempotency_key,
+    };
+
+    let placing = site.strategy.place_order(&purchase);
+    Ok(site.bounded(placing, StrategyError::OutcomeUnknown).await?)
 }
 
 async fn read_order<S: InventoryStrategy>(

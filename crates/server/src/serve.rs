@@ -15,6 +15,7 @@ use tracing_actix_web::TracingLogger;
 
 use crate::AdminPolicy;
 use crate::api_error::with_request_id;
+use crate::metrics::{Attempts, Books, Collectors, Timed};
 use crate::routes::routes;
 use crate::telemetry::RequestSpan;
 
@@ -24,6 +25,14 @@ const BACKLOG: u32 = 4096;
 
 /// How long an idle connection is kept open: longer than a buyer needs to read a page.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
+/// How late the clock may be from which actix counts the wait for a head. Without it a
+/// wait of less may be over before it begins, and a buyer on a new connection is told 408.
+///
+/// # Source
+///
+/// actix-http 3, `date.rs`: the time is read twice a second.
+const CLOCK_LATENESS: Duration = Duration::from_millis(500);
 
 /// What a server may take and may wait for.
 #[derive(Debug, Clone, Copy)]
@@ -42,6 +51,8 @@ pub struct Limits {
 pub struct Site<S> {
     /// What sells.
     pub strategy: S,
+    /// Connections that serve buyers; here only to be watched.
+    pub strategy_pool: Pool,
     /// Connections for everything that is not selling, so that a crowd cannot keep an
     /// operator out.
     pub pool: Pool,
@@ -97,7 +108,7 @@ pub fn bind(listen: &str) -> io::Result<TcpListener> {
 ///
 /// # Errors
 ///
-/// Whatever the listener reports.
+/// Whatever the listener reports; metrics of ours that somebody else has registered.
 ///
 /// # Cancel safety
 ///
@@ -110,16 +121,22 @@ pub async fn serve<S: InventoryStrategy>(
     let limits = site.limits;
     let site = web::Data::new(site);
     let app_site = site.clone();
+    let collectors = Collectors::get()?;
+    let attempts = web::Data::new(Attempts::of(S::NAME, collectors));
+    let books = web::Data::new(Books::default());
     let server = HttpServer::new(move || {
         App::new()
             .app_data(app_site.clone())
+            .app_data(attempts.clone())
+            .app_data(books.clone())
             .wrap(from_fn(with_request_id))
             .wrap(TracingLogger::<RequestSpan>::new())
-            .configure(routes::<S>)
+            .wrap(Timed(collectors))
+            .configure(|config| routes::<S>(config, collectors))
     })
     .workers(limits.workers)
     .keep_alive(KEEP_ALIVE)
-    .client_request_timeout(limits.client_wait)
+    .client_request_timeout(limits.client_wait + CLOCK_LATENESS)
     .client_disconnect_timeout(Duration::from_secs(1))
     .shutdown_timeout(limits.drain_wait.as_secs())
     .disable_signals()

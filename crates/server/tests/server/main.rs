@@ -1,6 +1,10 @@
 //! The server from outside: real HTTP, real stores, real processes.
 
+mod docs;
 mod http;
+mod metrics;
 mod outage;
 mod process;
+mod returns;
+mod running;
 mod shop;

@@ -1,38 +1,19 @@
 //! The `server` program: what it says and how it ends.
 
 use std::path::Path;
-use std::process::{Output, Stdio};
+use std::process::Output;
 use std::time::{Duration, Instant};
 
+use crate::running::{Running, WAIT, server};
 use anyhow::{Context, Result, ensure};
 use flash_sandbox::{Options, Sandbox};
 use flash_testkit::Stores;
 use serde_json::json;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
 use tokio::net::TcpListener;
-use tokio::process::{Child, ChildStderr, ChildStdout, Command};
-
-/// Only bounds how long a broken test takes.
-const WAIT: Duration = Duration::from_secs(60);
+use tokio::process::Command;
 
 /// How soon after the end of a server its private stores must be gone.
 const GONE_WITHIN: Duration = Duration::from_secs(3);
-
-/// A `server` command without any of our settings in its environment.
-fn server(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_server"));
-    command.args(arguments).kill_on_drop(true);
-    for name in [
-        "STRATEGY",
-        "LISTEN",
-        "DATABASE_URL",
-        "REDIS_URL",
-        "ADMIN_TOKEN",
-    ] {
-        command.env_remove(name);
-    }
-    command
-}
 
 async fn run_to_end(command: &mut Command) -> Result<Output> {
     Ok(tokio::time::timeout(WAIT, command.output()).await??)
@@ -51,52 +32,6 @@ fn ended_with(output: &Output, code: i32, says: &[&str]) {
         !text.contains("panicked") && !text.contains("backtrace"),
         "{text}"
     );
-}
-
-/// A running server.
-struct Running {
-    child: Child,
-    url: String,
-    _stdout: Lines<BufReader<ChildStdout>>,
-    stderr: ChildStderr,
-}
-
-impl Running {
-    async fn start(command: &mut Command) -> Result<Self> {
-        let mut child = command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()?;
-        let stdout = child.stdout.take().context("no stdout")?;
-        let stderr = child.stderr.take().context("no stderr")?;
-        let mut stdout = BufReader::new(stdout).lines();
-        let line = tokio::time::timeout(WAIT, stdout.next_line()).await??;
-        let line = line.context("the server ended before it was ready")?;
-        let url = line
-            .strip_prefix("listening on ")
-            .context(line.clone())?
-            .to_owned();
-        Ok(Self {
-            child,
-            url,
-            _stdout: stdout,
-            stderr,
-        })
-    }
-
-    fn signal(&self, signal: nix::sys::signal::Signal) -> Result<()> {
-        let pid = self.child.id().context("it has ended")?;
-        nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid.try_into()?), signal)?;
-        Ok(())
-    }
-
-    /// Waits for the end, and returns the code and what it said.
-    async fn end(mut self) -> Result<(Option<i32>, String)> {
-        let status = tokio::time::timeout(WAIT, self.child.wait()).await??;
-        let mut text = String::new();
-        self.stderr.read_to_string(&mut text).await?;
-        Ok((status.code(), text))
-    }
 }
 
 /// The directory that a server's private stores live in, from what it said at start.

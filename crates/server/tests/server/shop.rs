@@ -1,5 +1,7 @@
 //! A server of one's own, in this process, on a free port, with stores of its own.
 
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
@@ -7,7 +9,7 @@ use anyhow::{Context, Result};
 use flash_core::InventoryStrategy;
 use flash_db::PoolOptions;
 use flash_server::{AdminPolicy, Limits, Site, bind, serve};
-use flash_testkit::Stores;
+use flash_testkit::{Cable, Stores};
 use phase3_hybrid::Gate;
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
@@ -19,7 +21,7 @@ pub(crate) const CLIENT_WAIT: Duration = Duration::from_millis(300);
 
 /// A running server.
 pub(crate) struct Shop {
-    pub(crate) stores: Stores,
+    pub(crate) stores: Arc<Stores>,
     pub(crate) address: String,
     client: Client,
     stop: Option<oneshot::Sender<()>>,
@@ -48,9 +50,10 @@ impl Shop {
 
     pub(crate) async fn open_with(
         strategy: &str,
-        stores: Stores,
+        stores: impl Into<Arc<Stores>>,
         setup: Setup,
     ) -> Result<Self> {
+        let stores = stores.into();
         let url = setup
             .database_url
             .as_deref()
@@ -89,15 +92,35 @@ impl Shop {
         }
     }
 
+    /// A shop whose PostgreSQL can be unplugged.
+    pub(crate) async fn on_a_cable(strategy: &str) -> Result<(Self, Cable)> {
+        let stores = Stores::new().await?;
+        let (head, directory) = stores
+            .database_url()
+            .split_once("?host=")
+            .context("a host")?;
+        let directory = directory.split('&').next().context("a directory")?;
+        let database = head.rsplit('/').next().context("a database")?;
+        let socket = PathBuf::from(directory).join(".s.PGSQL.5432");
+        let cable = Cable::plug_in(socket).await?;
+        let url = format!("postgres://flash@{}/{database}", cable.address());
+        let setup = Setup {
+            database_url: Some(url),
+            ..Setup::default()
+        };
+        Ok((Self::open_with(strategy, stores, setup).await?, cable))
+    }
+
     fn run<S: InventoryStrategy>(
         strategy: S,
         pool: flash_db::Pool,
         gate: Option<Gate>,
-        stores: Stores,
+        stores: Arc<Stores>,
         admin: AdminPolicy,
     ) -> Result<Self> {
         let site = Site {
             strategy,
+            strategy_pool: pool.clone(),
             pool,
             gate,
             admin,
@@ -156,6 +179,20 @@ impl Shop {
     pub(crate) async fn buy(&self, buyer: &str, key: &str) -> Result<Response> {
         self.order("tee", key, json!({ "buyer_id": buyer, "units": 1 }))
             .await
+    }
+
+    /// Cancels the order at this path.
+    pub(crate) async fn cancel(&self, order: &str) -> Result<Response> {
+        let path = format!("{order}/cancel");
+        Ok(self.request(Method::POST, &path).send().await?)
+    }
+
+    /// Units for `tee`.
+    pub(crate) async fn restock(&self, key: &str, units: i64) -> Result<Response> {
+        let request = self
+            .request(Method::POST, "/v1/skus/tee/restock")
+            .header("idempotency-key", key);
+        Ok(request.json(&json!({ "units": units })).send().await?)
     }
 
     pub(crate) async fn audit(&self) -> Result<Value> {
