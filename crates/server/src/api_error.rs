@@ -26,6 +26,8 @@ pub(crate) struct ApiError {
     status: StatusCode,
     code: Code,
     detail: String,
+    /// What is possible where this method is not.
+    allow: Option<&'static str>,
 }
 
 impl ApiError {
@@ -34,6 +36,7 @@ impl ApiError {
             status,
             code,
             detail: detail.into(),
+            allow: None,
         }
     }
 
@@ -82,13 +85,13 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, Code::NotFound, detail)
     }
 
-    pub(crate) fn method_not_allowed(method: &str) -> Self {
-        let detail = format!("{method} is not possible here");
-        Self::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            Code::MethodNotAllowed,
-            detail,
-        )
+    pub(crate) fn method_not_allowed(method: &str, allow: &'static str) -> Self {
+        let detail = format!("{method} is not possible here, only {allow}");
+        let (status, code) = (StatusCode::METHOD_NOT_ALLOWED, Code::MethodNotAllowed);
+        Self {
+            allow: Some(allow),
+            ..Self::new(status, code, detail)
+        }
     }
 
     pub(crate) fn terms_differ() -> Self {
@@ -143,6 +146,9 @@ impl ApiError {
         }
         if self.status == StatusCode::UNAUTHORIZED {
             response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
+        }
+        if let Some(allow) = self.allow {
+            response.insert_header((header::ALLOW, allow));
         }
         if self.status == StatusCode::REQUEST_TIMEOUT {
             response.force_close();

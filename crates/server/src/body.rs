@@ -60,7 +60,12 @@ pub(crate) async fn read_json<T: DeserializeOwned>(
     let Ok(bytes) = tokio::time::timeout(wait, read_bytes(payload)).await else {
         return Err(ApiError::body_too_slow());
     };
-    serde_json::from_slice(&bytes?).map_err(|error| {
+    let bytes = bytes?;
+    // serde takes an array for a struct whose fields stand in order.
+    if !bytes.trim_ascii_start().starts_with(b"{") {
+        return Err(ApiError::invalid_body("the body must be a JSON object"));
+    }
+    serde_json::from_slice(&bytes).map_err(|error| {
         ApiError::invalid_body(format!("the body is not valid: {error}"))
     })
 }

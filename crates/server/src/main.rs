@@ -149,6 +149,9 @@ async fn sell<S: InventoryStrategy>(
         },
         draining: AtomicBool::new(false),
     };
+    if matches!(site.admin, AdminPolicy::Closed) {
+        tracing::warn!("admin calls are off: set ADMIN_TOKEN to create SKUs");
+    }
     let shutdown = stop_signal()?;
     announce(S::NAME, address);
     serve(listener, site, shutdown)

@@ -19,6 +19,9 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const IDEMPOTENCY_REPLAYED: HeaderName =
     HeaderName::from_static("idempotency-replayed");
 
+/// The ends of the paths that are posted to.
+const POSTED: [&str; 3] = ["/orders", "/restock", "/cancel"];
+
 pub(crate) fn routes<S: InventoryStrategy>(
     config: &mut web::ServiceConfig,
     collectors: &'static Collectors,
@@ -230,7 +233,15 @@ fn idempotency_key(request: &HttpRequest) -> Result<IdempotencyKey, ApiError> {
 }
 
 async fn method_not_allowed(request: HttpRequest) -> Result<HttpResponse, ApiError> {
-    Err(ApiError::method_not_allowed(request.method().as_str()))
+    let allow = match request.match_pattern().as_deref() {
+        Some("/v1/skus/{sku}") => "GET, PUT",
+        Some(pattern) if POSTED.iter().any(|end| pattern.ends_with(end)) => "POST",
+        _ => "GET",
+    };
+    Err(ApiError::method_not_allowed(
+        request.method().as_str(),
+        allow,
+    ))
 }
 
 async fn no_route(request: HttpRequest) -> Result<HttpResponse, ApiError> {

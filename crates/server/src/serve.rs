@@ -112,7 +112,7 @@ pub fn bind(listen: &str) -> io::Result<TcpListener> {
 ///
 /// # Cancel safety
 ///
-/// A dropped future cuts the requests in flight short.
+/// A dropped future leaves the server running until the runtime stops.
 pub async fn serve<S: InventoryStrategy>(
     listener: TcpListener,
     site: Site<S>,
@@ -138,16 +138,24 @@ pub async fn serve<S: InventoryStrategy>(
     .keep_alive(KEEP_ALIVE)
     .client_request_timeout(limits.client_wait + CLOCK_LATENESS)
     .client_disconnect_timeout(Duration::from_secs(1))
-    .shutdown_timeout(limits.drain_wait.as_secs())
+    .shutdown_timeout(whole_seconds(limits.drain_wait))
     .disable_signals()
     .listen(listener)?
     .run();
 
     let handle = server.handle();
-    let running = tokio::spawn(server);
-    shutdown.await;
+    let mut running = tokio::spawn(server);
+    tokio::select! {
+        ended = &mut running => return ended.map_err(io::Error::other)?,
+        () = shutdown => {}
+    }
     site.draining.store(true, Ordering::Relaxed);
     tracing::info!("draining: no new connections, requests in flight are finished");
     handle.stop(true).await;
-    running.await.unwrap_or(Ok(()))
+    running.await.map_err(io::Error::other)?
+}
+
+/// Rounds up: a wait of less than a second must not become none.
+fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }

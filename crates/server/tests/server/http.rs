@@ -140,6 +140,7 @@ async fn what_does_not_exist_is_not_found() -> Result<()> {
         problem(shop.get("/v1/orders/1").await?, 404, "unknown-order").await?;
         problem(shop.get("/v2").await?, 404, "not-found").await?;
         let delete = shop.request(Method::DELETE, "/v1/skus/tee").send().await?;
+        assert_eq!(delete.headers()["allow"], "GET, PUT");
         problem(delete, 405, "method-not-allowed").await?;
     }
     Ok(())
@@ -165,6 +166,7 @@ async fn bad_orders_are_refused_and_nothing_is_written() -> Result<()> {
             json!({ "buyer_id": "x".repeat(65), "units": 1 }),
             json!({ "buyer_id": "ann", "units": 1, "colour": "red" }),
             json!([]),
+            json!(["ann", 1]),
         ] {
             problem(shop.order("tee", "k1", body).await?, 422, "invalid-request")
                 .await?;
@@ -181,6 +183,12 @@ async fn bad_orders_are_refused_and_nothing_is_written() -> Result<()> {
             .send();
         problem(no_key.await?, 400, "key-missing").await?;
         problem(with_key("").await?, 400, "key-missing").await?;
+        let twice = post()
+            .header("idempotency-key", "k1")
+            .header("idempotency-key", "k2")
+            .json(&json!({ "buyer_id": "ann", "units": 1 }))
+            .send();
+        problem(twice.await?, 400, "invalid-request").await?;
         problem(with_key(&"k".repeat(129)).await?, 400, "invalid-request").await?;
         problem(with_key("a b").await?, 400, "invalid-request").await?;
 
