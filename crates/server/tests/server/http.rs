@@ -264,7 +264,7 @@ async fn bad_skus_are_refused() -> Result<()> {
 async fn admin_calls_need_the_token() -> Result<()> {
     let setup = Setup {
         admin: AdminPolicy::Token("s3cret".into()),
-        database_url: None,
+        ..Setup::default()
     };
     let shop = Shop::open_with("naive", Stores::new().await?, setup).await?;
     let put = || {
@@ -298,7 +298,7 @@ async fn admin_calls_need_the_token() -> Result<()> {
 async fn admin_calls_are_off_without_a_token_beyond_loopback() -> Result<()> {
     let setup = Setup {
         admin: AdminPolicy::Closed,
-        database_url: None,
+        ..Setup::default()
     };
     let shop = Shop::open_with("naive", Stores::new().await?, setup).await?;
     let put = shop.put_sku("tee", json!({ "initial_units": 1 })).await?;

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::shop::{CLIENT_WAIT, Shop, problem};
+use crate::shop::{CLIENT_WAIT, Setup, Shop, problem};
 use anyhow::Result;
-use flash_testkit::Conductor;
+use flash_testkit::{Conductor, Stores};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -100,5 +100,49 @@ async fn a_request_in_flight_is_finished_before_the_server_ends() -> Result<()> 
     conductor.release().await?;
     assert_eq!(buying.await??.status(), StatusCode::CREATED);
     tokio::time::timeout(WAIT, shop.stopped()).await??;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redis_away_is_not_ready() -> Result<()> {
+    let stores = Stores::new().await?;
+    let (mut cable, redis_url) = stores.cable_to_redis().await?;
+    let setup = Setup {
+        redis_url: Some(redis_url),
+        ..Setup::default()
+    };
+    let shop = Shop::open_with("hybrid", stores, setup).await?;
+    assert_eq!(shop.get("/readyz").await?.status(), StatusCode::OK);
+
+    cable.pull_out().await;
+    let ready = shop.get("/readyz").await?;
+    assert_eq!(ready.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(ready.json::<Value>().await?["redis"], false);
+    cable.put_back().await?;
+    assert_eq!(shop.get("/readyz").await?.status(), StatusCode::OK);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_takes_too_long_has_an_unknown_outcome() -> Result<()> {
+    for strategy in ["naive", "pessimistic", "hybrid"] {
+        let setup = Setup {
+            request_timeout: Duration::from_millis(700),
+            ..Setup::default()
+        };
+        let shop = Shop::open_with(strategy, Stores::new().await?, setup).await?;
+        shop.put_sku("tee", json!({ "initial_units": 1 })).await?;
+        let conductor = Conductor::hold_stock_rows(&shop.stores).await?;
+        problem(shop.buy("ann", "k1").await?, 503, "outcome-unknown").await?;
+        conductor.release().await?;
+
+        // The same key tells, whatever it was, and nobody else gets the unit.
+        assert!(
+            shop.buy("ann", "k1").await?.status().is_success(),
+            "{strategy}"
+        );
+        problem(shop.buy("bob", "k1").await?, 409, "sold-out").await?;
+        assert_eq!(shop.audit().await?["verdict"], "exact", "{strategy}");
+    }
     Ok(())
 }

@@ -122,7 +122,7 @@ async fn a_restock_needs_the_token() -> Result<()> {
     for strategy in STRATEGIES {
         let setup = Setup {
             admin: AdminPolicy::Token("s3cret".into()),
-            database_url: None,
+            ..Setup::default()
         };
         let shop = Shop::open_with(strategy, Stores::new().await?, setup).await?;
         let put = shop

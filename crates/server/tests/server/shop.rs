@@ -1,6 +1,5 @@
 //! A server of one's own, in this process, on a free port, with stores of its own.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -32,6 +31,8 @@ pub(crate) struct Shop {
 pub(crate) struct Setup {
     pub(crate) admin: AdminPolicy,
     pub(crate) database_url: Option<String>,
+    pub(crate) redis_url: Option<String>,
+    pub(crate) request_timeout: Duration,
 }
 
 impl Default for Setup {
@@ -39,6 +40,8 @@ impl Default for Setup {
         Self {
             admin: AdminPolicy::OpenOnLoopback,
             database_url: None,
+            redis_url: None,
+            request_timeout: Duration::from_secs(20),
         }
     }
 }
@@ -66,11 +69,11 @@ impl Shop {
         match strategy {
             "naive" => {
                 let strategy = phase1_naive::Strategy::new(pool.clone());
-                Self::run(strategy, pool, None, stores, setup.admin)
+                Self::run(strategy, pool, None, stores, setup)
             }
             "pessimistic" => {
                 let strategy = phase2_pessimistic::Strategy::new(pool.clone());
-                Self::run(strategy, pool, None, stores, setup.admin)
+                Self::run(strategy, pool, None, stores, setup)
             }
             _ => {
                 let options = phase3_hybrid::Options {
@@ -79,7 +82,8 @@ impl Shop {
                     lanes: 2,
                     lock_wait: Duration::from_secs(5),
                 };
-                let redis_url = stores.redis_url();
+                let redis_url = setup.redis_url.as_deref();
+                let redis_url = redis_url.unwrap_or(stores.redis_url());
                 let strategy = phase3_hybrid::Strategy::start(
                     pool.clone(),
                     url,
@@ -87,7 +91,7 @@ impl Shop {
                     options,
                 )?;
                 let gate = Some(Gate::new(redis_url)?);
-                Self::run(strategy, pool, gate, stores, setup.admin)
+                Self::run(strategy, pool, gate, stores, setup)
             }
         }
     }
@@ -95,15 +99,7 @@ impl Shop {
     /// A shop whose PostgreSQL can be unplugged.
     pub(crate) async fn on_a_cable(strategy: &str) -> Result<(Self, Cable)> {
         let stores = Stores::new().await?;
-        let (head, directory) = stores
-            .database_url()
-            .split_once("?host=")
-            .context("a host")?;
-        let directory = directory.split('&').next().context("a directory")?;
-        let database = head.rsplit('/').next().context("a database")?;
-        let socket = PathBuf::from(directory).join(".s.PGSQL.5432");
-        let cable = Cable::plug_in(socket).await?;
-        let url = format!("postgres://flash@{}/{database}", cable.address());
+        let (cable, url) = stores.cable_to_postgresql().await?;
         let setup = Setup {
             database_url: Some(url),
             ..Setup::default()
@@ -116,18 +112,18 @@ impl Shop {
         pool: flash_db::Pool,
         gate: Option<Gate>,
         stores: Arc<Stores>,
-        admin: AdminPolicy,
+        setup: Setup,
     ) -> Result<Self> {
         let site = Site {
             strategy,
             strategy_pool: pool.clone(),
             pool,
             gate,
-            admin,
+            admin: setup.admin,
             limits: Limits {
                 workers: 1,
                 client_wait: CLIENT_WAIT,
-                request_timeout: Duration::from_secs(20),
+                request_timeout: setup.request_timeout,
                 drain_wait: Duration::from_secs(20),
             },
             draining: AtomicBool::new(false),
