@@ -21,7 +21,10 @@ pub enum Command {
     /// Sell the same units once per strategy and count who oversells
     #[command(after_help = DEMO_EXAMPLES)]
     DemoOversell(DemoArgs),
-    /// Count oversells, undersells and lost updates of a database; never writes
+    /// Sell while servers, stores and connections break, and judge what comes of it
+    #[command(after_help = CHAOS_EXAMPLES)]
+    Chaos(ChaosArgs),
+    /// Count the books of a database: oversold, lost and missing units; never writes
     #[command(after_help = AUDIT_EXAMPLES)]
     Audit(AuditArgs),
     /// List what this machine has, what it lacks, and how to get it
@@ -40,7 +43,7 @@ pub struct StoreArgs {
     )]
     pub database_url: Option<String>,
 
-    /// Redis, or Valkey
+    /// Redis, or Valkey; for a socket `redis+unix:///PATH`
     #[arg(
         long,
         env = "REDIS_URL",
@@ -67,11 +70,13 @@ impl StoreArgs {
 pub struct DemoArgs {
     /// Units for sale, 1 to 1000000; each buyer wants one
     #[arg(long, default_value_t = DEFAULT_UNITS, value_name = "N",
+          allow_negative_numbers = true,
           value_parser = value_parser!(u32).range(1..=1_000_000))]
     pub units: u32,
 
     /// Buyers, 1 to 10000; each is one TCP connection
     #[arg(long, default_value_t = DEFAULT_BUYERS, value_name = "N",
+          allow_negative_numbers = true,
           value_parser = value_parser!(u32).range(1..=10_000))]
     pub buyers: u32,
 
@@ -92,6 +97,31 @@ pub struct DemoArgs {
     /// The stores; those that are not given are started and removed at the end.
     #[command(flatten)]
     pub stores: StoreArgs,
+}
+
+/// What `chaos` is asked for.
+#[derive(Debug, ClapArgs)]
+pub struct ChaosArgs {
+    /// Runs, 1 to 100000; each takes some seconds and has stores of its own
+    #[arg(long, default_value_t = DEFAULT_RUNS, value_name = "N",
+          value_parser = value_parser!(u32).range(1..=100_000))]
+    pub runs: u32,
+
+    /// Seed of the first run; each further run takes the next number
+    #[arg(long, default_value_t = 1, value_name = "S")]
+    pub seed: u64,
+
+    /// Who sells
+    #[arg(long, value_enum, value_name = "STRATEGY", default_value_t = Strategy::Hybrid)]
+    pub strategy: Strategy,
+
+    /// Requests in one transaction of hybrid at most; 1 is the textbook hybrid
+    #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..=10_000))]
+    pub batch_max: Option<u16>,
+
+    /// File for the result as JSON, - for standard output (the summary then goes to stderr)
+    #[arg(long, value_name = "PATH")]
+    pub json: Option<PathBuf>,
 }
 
 /// What `audit` is asked for.
@@ -147,6 +177,22 @@ pub const DEFAULT_BUYERS: u32 = 1000;
 
 /// As many buyers as can be inside a transaction at once: what makes the race.
 pub const DEFAULT_POOL_SIZE: u16 = 32;
+
+/// Enough to meet each kind of fault.
+pub const DEFAULT_RUNS: u32 = 10;
+
+const CHAOS_EXAMPLES: &str = "\
+Examples:
+  lab chaos --runs 200 --seed 1
+  lab chaos --runs 1 --seed 42              the same faults at the same times once more
+  lab chaos --batch-max 1                   the textbook hybrid
+  lab chaos --strategy naive --runs 3       violations, exit code 3
+
+A seed settles what is sold, who is how patient, and which fault comes when; how the
+processes then race is theirs. A violation is told with its seed, the schedule, and what
+was asked and answered.
+
+Exit codes: 0 no violation, 1 error, 2 usage, 3 a violation, 69 a needed program is missing";
 
 const DEMO_EXAMPLES: &str = "\
 Examples:

@@ -115,7 +115,7 @@ async fn sell(
     progress.step(&format!("{strategy}: starting the server"));
     let (server, address) = Server::start(program, strategy, stores, pool_size).await?;
     let sku = new_sku(strategy)?;
-    server_process::create_sku(address, &sku, units).await?;
+    server_process::create_sku(address, &sku, units, None).await?;
 
     progress.step(&format!(
         "{strategy}: {units} units, {buyers} buyers connect"

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod audit;
+pub mod chaos;
 pub mod cli;
 mod client;
 mod crowd;

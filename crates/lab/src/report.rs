@@ -42,11 +42,17 @@ pub(crate) fn beside_json(json: Option<&JsonFile>, text: &str) -> anyhow::Result
 pub(crate) fn demo(runs: &[Run]) -> String {
     let verdicts: String = runs.iter().map(|run| verdict(run) + "\n").collect();
     format!(
-        "\n{}\n\n{verdicts}\n{}\n",
+        "\n{}\n{LEGEND}\n\n{verdicts}\n{}\n",
         demo_table(runs).trim_fmt(),
         lesson::of(runs)
     )
 }
+
+/// What the table's words mean.
+const LEGEND: &str = "\
+oversold: units sold beyond the supply; undersold: units left although buyers
+were refused; lost updates: decrements of the stock row that vanished; times
+from the moment when all buyers are let go";
 
 /// A column that would be all zeros in a good sale is shown in a bad one only.
 type Column = (&'static str, fn(&Run) -> u32);
@@ -124,17 +130,23 @@ fn fault(count: i64) -> Cell {
     }
 }
 
+/// A number with its noun.
+fn count(number: i64, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{plural}")
+}
+
 fn verdict(run: &Run) -> String {
-    let (strategy, units, audit) = (run.strategy, run.units, &run.audit);
-    let orders = live_units(audit);
+    let (strategy, audit) = (run.strategy, &run.audit);
+    let units = count(run.units.into(), "unit");
+    let orders = count(live_units(audit), "order");
     let judged = match audit.verdict {
         Verdict::Oversold => format!(
-            "oversold by {}: {orders} orders for {units} units, and the stock row still \
-             says {}",
+            "oversold by {}: {orders} for {units}; the stock row says {}",
             audit.oversold_units, audit.available_units
         ),
         Verdict::Drifted => format!(
-            "drifted: {orders} orders for {units} units, and the stock row says {}",
+            "drifted: {orders} for {units}; the stock row says {}",
             audit.available_units
         ),
         Verdict::Violated => format!(
@@ -142,12 +154,11 @@ fn verdict(run: &Run) -> String {
             audit.duplicate_keys, audit.limit_overruns, audit.available_units
         ),
         Verdict::Exact if run.undersold_units > 0 => format!(
-            "undersold by {}: {orders} orders for {units} units, and buyers were turned \
-             away",
+            "undersold by {}: {orders} for {units}, and buyers were refused",
             run.undersold_units
         ),
         Verdict::Exact => format!(
-            "exact: {orders} orders for {units} units, and the stock row says {}",
+            "exact: {orders} for {units}; the stock row says {}",
             audit.available_units
         ),
     };
@@ -185,8 +196,13 @@ pub(crate) fn audits(audits: &[Audit]) -> String {
         ]);
     }
     align_numbers(&mut table);
-    table.trim_fmt() + "\n"
+    format!("{}\n{AUDIT_LEGEND}\n", table.trim_fmt())
 }
+
+const AUDIT_LEGEND: &str = "\
+unaccounted: units - orders - left; below 0: decrements of the stock row that
+were lost, above 0: units that were lost; gate drift: Redis - PostgreSQL, at
+rest (- without --redis-url)";
 
 /// The table of `lab doctor`.
 pub(crate) fn findings(findings: &[Finding]) -> String {

@@ -1,6 +1,7 @@
 //! The real server, in a process of its own.
 
 use std::env;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::net::SocketAddr;
@@ -65,14 +66,19 @@ impl Server {
         stores: &Stores,
         pool_size: u16,
     ) -> anyhow::Result<(Self, SocketAddr)> {
+        let arguments = arguments(strategy, pool_size);
+        Self::start_with(program, arguments, environment(stores)).await
+    }
+
+    /// Starts a server with these arguments and waits until it sells.
+    pub(crate) async fn start_with<V: AsRef<OsStr>>(
+        program: &Path,
+        arguments: Vec<String>,
+        environment: impl IntoIterator<Item = (&'static str, V)>,
+    ) -> anyhow::Result<(Self, SocketAddr)> {
         let named = tempfile::NamedTempFile::new()
             .context("cannot make a file for the log of the server")?;
-        let process = Supervised::spawn(
-            program,
-            arguments(strategy, pool_size),
-            environment(stores),
-            named.path(),
-        )?;
+        let process = Supervised::spawn(program, arguments, environment, named.path())?;
         // Both have it open; without a name it leaves nothing behind.
         let log = named.into_file();
         let mut server = Self { process, log };
@@ -103,6 +109,21 @@ impl Server {
             }
             tokio::time::sleep(LOOK_AGAIN).await;
         }
+    }
+
+    /// Returns its process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
+    /// Whether it has not ended.
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.process.wait(Duration::ZERO).is_none()
+    }
+
+    /// Kills it, with SIGKILL, and waits until it has ended.
+    pub(crate) fn kill(&mut self) {
+        self.process.kill();
     }
 
     /// Ends the server and waits until it has; one that hangs is killed.
@@ -144,7 +165,7 @@ impl Server {
 fn arguments(strategy: Strategy, pool_size: u16) -> Vec<String> {
     let patience_ms = PATIENCE.as_millis().to_string();
     let pool_size = pool_size.to_string();
-    [
+    flags(&[
         ("--strategy", strategy.as_str()),
         ("--listen", "127.0.0.1:0"),
         ("--pool-size", &pool_size),
@@ -154,10 +175,15 @@ fn arguments(strategy: Strategy, pool_size: u16) -> Vec<String> {
         ("--client-wait-ms", &patience_ms),
         ("--queue-max", "20000"),
         ("--log-format", "pretty"),
-    ]
-    .into_iter()
-    .flat_map(|(flag, value)| [flag.to_owned(), value.to_owned()])
-    .collect()
+    ])
+}
+
+/// Puts flags and their values in a row.
+pub(crate) fn flags(pairs: &[(&str, &str)]) -> Vec<String> {
+    pairs
+        .iter()
+        .flat_map(|(flag, value)| [(*flag).to_owned(), (*value).to_owned()])
+        .collect()
 }
 
 /// URLs hold passwords, and everybody can read the arguments of a process.
@@ -199,10 +225,11 @@ pub(crate) async fn create_sku(
     address: SocketAddr,
     sku: &Sku,
     units: u32,
+    per_buyer_limit: Option<u32>,
 ) -> anyhow::Result<()> {
     let terms = NewSku {
         initial_units: units,
-        per_buyer_limit: None,
+        per_buyer_limit,
     };
     let path = format!("/v1/skus/{sku}");
     let request = json_request(Method::PUT, address, &path, None, &terms)?;

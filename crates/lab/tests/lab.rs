@@ -263,3 +263,34 @@ fn the_doctor_tells_what_is_missing() {
         .expect("lab starts");
     assert!(told(&output, 69).contains("missing: PostgreSQL"));
 }
+
+#[test]
+fn chaos_finds_nothing_in_the_hybrid() {
+    let output = run(&["chaos", "--runs", "2", "--seed", "1", "--json", "-"]);
+    told(&output, 0);
+    let chaos = json_of(&output);
+    same_keys(
+        &chaos,
+        "strategy batch_max runs faults answers violations seconds",
+    );
+    assert_eq!(chaos["violations"], 0);
+    let runs = chaos["runs"].as_array().expect("runs");
+    let seeds: Vec<_> = runs.iter().map(|run| &run["plan"]["seed"]).collect();
+    assert_eq!(seeds, [1, 2]);
+}
+
+#[test]
+fn chaos_finds_the_oversell_of_the_naive() {
+    let arguments = ["chaos", "--strategy", "naive", "--runs", "1", "--json", "-"];
+    let output = run(&arguments);
+    let stderr = told(&output, 3);
+    assert!(stderr.contains("--seed 1"), "{stderr}");
+    let violations = &json_of(&output)["runs"][0]["violations"];
+    let rules: BTreeSet<_> = violations
+        .as_array()
+        .expect("violations")
+        .iter()
+        .filter_map(|violation| violation["rule"].as_str())
+        .collect();
+    assert!(rules.contains("oversold"), "{rules:?}");
+}

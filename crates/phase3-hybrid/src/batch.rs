@@ -1,6 +1,7 @@
 //! One batch, one transaction: what phase 2 does for one buyer, for all of them at once.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::OnceLock;
 
 use diesel::QueryableByName;
 use diesel::sql_types::{Array, BigInt, Nullable, Text};
@@ -17,12 +18,18 @@ use crate::ticket::{Answer, Ticket};
 pub(crate) struct Entry {
     pub(crate) ticket: Ticket,
     order: Order,
+    /// The fence under which the batch was first run.
+    fence: OnceLock<i64>,
 }
 
 impl Entry {
     pub(crate) fn new(ticket: Ticket) -> Self {
         let order = orders::order_for(&ticket.request);
-        Self { ticket, order }
+        Self {
+            ticket,
+            order,
+            fence: OnceLock::new(),
+        }
     }
 
     fn request(&self) -> &PurchaseRequest {
@@ -41,6 +48,9 @@ pub(crate) enum Decision {
     LimitReached,
     KeyReused,
     UnknownSku,
+    /// Nobody waits for it any more, or units were added since the batch was first run. The
+    /// buyer may have asked elsewhere and been refused for good, so it must not be sold.
+    TooLate,
 }
 
 /// A batch whose transaction has ended.
@@ -84,6 +94,7 @@ impl Decision {
             Self::LimitReached => Ok(Placement::LimitReached),
             Self::KeyReused => Err(StrategyError::KeyReused),
             Self::UnknownSku => Err(StrategyError::UnknownSku),
+            Self::TooLate => Err(StrategyError::Busy),
         }
     }
 }
@@ -174,6 +185,8 @@ struct StockRow {
     available_units: i64,
     #[diesel(sql_type = Nullable<BigInt>)]
     per_buyer_limit: Option<i64>,
+    #[diesel(sql_type = BigInt)]
+    fence: i64,
 }
 
 /// Reads and locks the stock rows of a batch, in the order of their keys: two batches
@@ -186,7 +199,7 @@ async fn lock_stock(
     names.sort_unstable();
     names.dedup();
     let rows = diesel::sql_query(
-        "SELECT sku, available_units, per_buyer_limit FROM skus
+        "SELECT sku, available_units, per_buyer_limit, fence FROM skus
           WHERE sku = ANY ($1) ORDER BY sku FOR NO KEY UPDATE",
     )
     .bind::<Array<Text>, _>(names)
@@ -226,6 +239,10 @@ fn decide_one(
         } else {
             Decision::KeyReused
         };
+    }
+    let first_fence = *entry.fence.get_or_init(|| row.fence);
+    if row.fence > first_fence || entry.ticket.is_abandoned() {
+        return Decision::TooLate;
     }
     let units = request.units.get();
     if units > row.available_units {

@@ -24,10 +24,6 @@ use crate::ticket::Ticket;
 /// vault.
 const HELD_MAX: Duration = Duration::from_millis(500);
 
-/// How long a look at PostgreSQL may take before those who wait for it are told that it is
-/// not available: longer than the usual wait for a row.
-const LOOK_MAX: Duration = Duration::from_secs(8);
-
 /// How often to look whether held units were sold or came back.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
@@ -181,17 +177,7 @@ impl Bouncer {
         let reloaded = reload || unmoved > HELD_MAX;
         let (supply, tell, sku) = (self.supply.clone(), self.tell.clone(), sku.clone());
         tokio::spawn(async move {
-            let look = async {
-                if reloaded {
-                    supply.reload(&sku).await
-                } else {
-                    supply.look(&sku).await
-                }
-            };
-            let store = Store::PostgreSql;
-            let found = tokio::time::timeout(LOOK_MAX, look)
-                .await
-                .unwrap_or(Err(StrategyError::Unavailable { store }));
+            let found = supply.find_out(&sku, reloaded).await;
             // The bouncer is gone only when the strategy is.
             let _ = tell
                 .send(Event::Looked {

@@ -14,8 +14,9 @@ use flash_core::{PurchaseRequest, Sku};
 
 /// How long after the listener's last sign of life a latch counts. In a healthy system a
 /// latch is lifted within milliseconds of the commit that adds units; this bounds how long
-/// a process that cannot hear keeps saying "sold out".
-const LEASE: Duration = Duration::from_secs(1);
+/// a process that cannot hear keeps saying "sold out". A link that is slower than this
+/// turns the latches off.
+const LEASE: Duration = Duration::from_millis(250);
 
 /// How many SKUs can be latched at once; more are answered by PostgreSQL.
 const LATCHES_MAX: usize = 10_000;

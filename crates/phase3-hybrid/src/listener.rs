@@ -11,7 +11,7 @@ use crate::latch::Latches;
 use crate::supply::CHANNEL;
 
 /// How often the listener shows that it hears; well within the lease of a latch.
-const BEAT: Duration = Duration::from_millis(250);
+const BEAT: Duration = Duration::from_millis(50);
 
 /// How long PostgreSQL may take to answer a beat before the connection is given up.
 const BEAT_TIMEOUT: Duration = Duration::from_secs(1);

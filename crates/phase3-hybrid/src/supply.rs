@@ -6,7 +6,9 @@ use std::time::Duration;
 use diesel::sql_types::Text;
 use diesel::{ExpressionMethods, QueryDsl, QueryResult};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use flash_core::{Order, OrderId, OrderStatus, Restock, Sku, Stock, StrategyError};
+use flash_core::{
+    Order, OrderId, OrderStatus, Restock, Sku, Stock, Store, StrategyError,
+};
 use flash_db::order_batch::keys_of_sku;
 use flash_db::schema::skus;
 use flash_db::{DbError, Pool, orders, restocks};
@@ -17,6 +19,10 @@ use crate::metrics::METRICS;
 
 /// The channel on which PostgreSQL tells all processes the SKU that units were added to.
 pub(crate) const CHANNEL: &str = "flash_units_added";
+
+/// How long a look at PostgreSQL may take before those who wait for it are told that it is
+/// not available: longer than the usual wait for a row.
+const LOOK_MAX: Duration = Duration::from_secs(8);
 
 /// How long after the first comparison of a gate the second follows.
 const COMPARE_AGAIN: Duration = Duration::from_millis(200);
@@ -37,6 +43,25 @@ pub(crate) struct Supply {
 }
 
 impl Supply {
+    /// Looks at the stock of a SKU, or loads its gate again, within bounds.
+    pub(crate) async fn find_out(
+        &self,
+        sku: &Sku,
+        reload: bool,
+    ) -> Result<Found, StrategyError> {
+        let finding = async {
+            if reload {
+                self.reload(sku).await
+            } else {
+                self.look(sku).await
+            }
+        };
+        let store = Store::PostgreSql;
+        tokio::time::timeout(LOOK_MAX, finding)
+            .await
+            .unwrap_or(Err(StrategyError::Unavailable { store }))
+    }
+
     /// Looks at the stock of a SKU, and latches it if PostgreSQL says that nothing is left.
     pub(crate) async fn look(&self, sku: &Sku) -> Result<Found, StrategyError> {
         self.latches.begin_look(sku);

@@ -160,7 +160,11 @@ fn missing(wanted: &Wanted, only: Option<&OsString>) -> String {
     };
     match only {
         Some(dir) => {
-            format!("{program} in {}={}", wanted.variable, dir.display())
+            format!(
+                "{program} in {}={} (unset it to look everywhere)",
+                wanted.variable,
+                dir.display()
+            )
         }
         None => program,
     }

@@ -56,6 +56,14 @@ impl<'a> Progress<'a> {
             .is_some_and(|status| status.trim() == "ready")
     }
 
+    /// Whether the PostgreSQL that was started last is ready: one that was killed leaves
+    /// its `postmaster.pid` behind.
+    pub(crate) fn is_postmaster_ready(&self) -> bool {
+        let file = self.read("pgdata/postmaster.pid");
+        let pid = file.lines().next().and_then(|pid| pid.trim().parse().ok());
+        pid.is_some() && pid == self.pid("postgres") && self.postgres()
+    }
+
     pub(crate) fn redis(&self, password: Option<&str>) -> bool {
         self.pong(password).unwrap_or(false)
     }

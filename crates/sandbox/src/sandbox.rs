@@ -1,3 +1,5 @@
+mod restart;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -150,18 +152,24 @@ impl Sandbox {
     /// TCP, a third has the addresses for graphical clients.
     pub fn announce(&self) -> String {
         let stores = || self.postgres.iter().chain(&self.redis);
-        let join = |parts: Vec<&str>, by| parts.join(by);
-        let titles = join(stores().map(|it| it.title.as_str()).collect(), " and ");
-        let clients = join(stores().map(|it| it.client.as_str()).collect(), "   ");
+        let titles: Vec<_> = stores().map(|it| it.title.as_str()).collect();
         let mut text = format!(
-            "private sandbox started: {titles} in {}, gone when this program ends\n  \
-             {clients}",
-            self.dir.display()
+            "private stores: {}; gone when this program ends",
+            titles.join(" and ")
         );
-        let tcp: Vec<&str> = stores().filter_map(|it| it.tcp_url.as_deref()).collect();
-        if !tcp.is_empty() {
+        for store in stores() {
             text.push_str("\n  ");
-            text.push_str(&tcp.join("   "));
+            text.push_str(&store.client);
+        }
+        for url in stores().filter_map(|it| it.tcp_url.as_deref()) {
+            text.push_str("\n  ");
+            text.push_str(url);
+        }
+        if let Some(url) = self.database_url() {
+            text.push_str(&format!("\n  export DATABASE_URL='{url}'"));
+        }
+        if let Some(url) = self.redis_url() {
+            text.push_str(&format!("\n  export REDIS_URL='{url}'"));
         }
         text
     }

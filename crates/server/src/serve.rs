@@ -136,6 +136,8 @@ pub async fn serve<S: InventoryStrategy>(
     })
     .workers(limits.workers)
     .keep_alive(KEEP_ALIVE)
+    // Who closes a connection has hung up: the request is dropped, not finished.
+    .h1_allow_half_closed(false)
     .client_request_timeout(limits.client_wait + CLOCK_LATENESS)
     .client_disconnect_timeout(Duration::from_secs(1))
     .shutdown_timeout(whole_seconds(limits.drain_wait))

@@ -1,0 +1,266 @@
+//! Breaks things, one planned fault at a time, and mends them.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use diesel::QueryableByName;
+use diesel::sql_types::{Bool, Integer};
+use diesel_async::RunQueryDsl;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde::Serialize;
+use tokio::sync::{Mutex, MutexGuard};
+use tokio::task::{JoinSet, block_in_place};
+
+use super::buyers::Market;
+use super::fault::Fault;
+use super::redis;
+use super::schedule::{Plan, PlannedFault};
+use super::world::World;
+
+/// How long PostgreSQL is asked for its backends.
+const ASK_LIMIT: Duration = Duration::from_secs(1);
+
+/// A fault as it came, in microseconds since the run began.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Happened {
+    pub(crate) from_us: i64,
+    pub(crate) to_us: i64,
+    pub(crate) what: String,
+    /// Why it could not be done, where it could not.
+    pub(crate) skipped: Option<String>,
+}
+
+/// Lets all planned faults happen and returns when the last one is mended.
+pub(crate) async fn play(
+    world: &Arc<World>,
+    plan: &Arc<Plan>,
+    market: &Arc<Market>,
+) -> Vec<Happened> {
+    let mut faults = JoinSet::new();
+    for planned in plan.faults.clone() {
+        let (world, plan) = (Arc::clone(world), Arc::clone(plan));
+        faults.spawn(one(world, plan, Arc::clone(market), planned));
+    }
+    let mut happened = faults.join_all().await;
+    happened.sort_by_key(|fault| fault.from_us);
+    happened
+}
+
+async fn one(
+    world: Arc<World>,
+    plan: Arc<Plan>,
+    market: Arc<Market>,
+    PlannedFault { at_ms, fault }: PlannedFault,
+) -> Happened {
+    let journal = &market.journal;
+    tokio::time::sleep_until(journal.at_ms(at_ms).into()).await;
+    let from_us = journal.now_us();
+    let done = act(&world, &plan, fault).await;
+    Happened {
+        from_us,
+        to_us: journal.now_us(),
+        what: fault.to_string(),
+        skipped: done.err().map(|error| format!("{error:#}")),
+    }
+}
+
+async fn act(world: &World, plan: &Plan, fault: Fault) -> anyhow::Result<()> {
+    match fault {
+        Fault::KillServer { instance, down_ms } => {
+            let mut server = free(&world.servers[instance])?;
+            if let Some(mut old) = server.take() {
+                block_in_place(|| old.kill());
+            }
+            pause(down_ms).await;
+            *server = Some(world.start_server(instance).await?);
+        }
+        Fault::StopServer { instance, for_ms } => {
+            let server = free(&world.servers[instance])?;
+            let server = server.as_ref().context("it does not run")?;
+            stop(&[server.pid()], for_ms).await?;
+        }
+        Fault::DrainServer { instance } => {
+            let mut server = free(&world.servers[instance])?;
+            if let Some(old) = server.take() {
+                old.stop().await?;
+            }
+            *server = Some(world.start_server(instance).await?);
+        }
+        Fault::CutAfterCommit { instance, commits } => {
+            world.postgres_links[instance].cut_after_commit(commits);
+        }
+        Fault::CutBeforeCommit { instance, commits } => {
+            world.postgres_links[instance].cut_before_commit(commits);
+        }
+        Fault::CutPostgresLink { instance } => world.postgres_links[instance].cut(),
+        Fault::SlowPostgresLink {
+            instance,
+            delay_ms,
+            for_ms,
+        } => {
+            let link = &world.postgres_links[instance];
+            link.delay(delay_ms);
+            pause(for_ms).await;
+            link.delay(0);
+        }
+        Fault::SlowRedisLink {
+            instance,
+            delay_ms,
+            for_ms,
+        } => {
+            let link = &world.redis_links[instance];
+            link.delay(delay_ms);
+            pause(for_ms).await;
+            link.delay(0);
+        }
+        Fault::KillRedis { .. }
+        | Fault::StopRedis { .. }
+        | Fault::FlushRedis
+        | Fault::FlushScripts
+        | Fault::RollBackRedis { .. } => act_on_redis(world, plan, fault).await?,
+        _ => act_on_postgres(world, fault).await?,
+    }
+    Ok(())
+}
+
+async fn act_on_redis(world: &World, plan: &Plan, fault: Fault) -> anyhow::Result<()> {
+    let _turn = free(&world.redis_turn)?;
+    let pid = world.sandbox.lock().await.redis_pid();
+    let pid = pid.context("redis does not run")?;
+    let socket = world.redis_socket.as_path();
+    match fault {
+        Fault::KillRedis { down_ms } => {
+            signal(pid, Signal::SIGKILL)?;
+            pause(down_ms).await;
+            world.restart_redis().await?;
+        }
+        Fault::StopRedis { for_ms } => stop(&[pid], for_ms).await?,
+        Fault::FlushRedis => redis::flush_all(socket).await?,
+        Fault::FlushScripts => redis::flush_scripts(socket).await?,
+        Fault::RollBackRedis { age_ms } => roll_back(socket, plan, age_ms).await?,
+        _ => {}
+    }
+    Ok(())
+}
+
+async fn roll_back(socket: &Path, plan: &Plan, age_ms: u64) -> anyhow::Result<()> {
+    let mut snapshot = Vec::new();
+    for good in &plan.goods {
+        snapshot.push(redis::dump(socket, &good.sku).await?);
+    }
+    pause(age_ms).await;
+    for (good, dump) in plan.goods.iter().zip(&snapshot) {
+        redis::restore(socket, &good.sku, dump).await?;
+    }
+    Ok(())
+}
+
+async fn act_on_postgres(world: &World, fault: Fault) -> anyhow::Result<()> {
+    let _turn = free(&world.postgres_turn)?;
+    let pid = world.sandbox.lock().await.postgres_pid();
+    let pid = pid.context("postgres does not run")?;
+    match fault {
+        Fault::KillPostgres { down_ms } => {
+            signal(pid, Signal::SIGKILL)?;
+            pause(down_ms).await;
+            world.restart_postgres().await?;
+        }
+        Fault::AbortPostgres { down_ms } => {
+            signal(pid, Signal::SIGQUIT)?;
+            pause(down_ms).await;
+            world.restart_postgres().await?;
+        }
+        Fault::StopPostgres { for_ms } => {
+            let backends = processes(world).await?;
+            let mut pids = vec![pid];
+            pids.extend(backends.iter().map(|process| process.pid.unsigned_abs()));
+            stop(&pids, for_ms).await?;
+        }
+        Fault::StopBackend { pick, for_ms } => {
+            stop(&[backend(world, pick).await?], for_ms).await?;
+        }
+        Fault::KillBackend { pick } => {
+            signal(backend(world, pick).await?, Signal::SIGKILL)?;
+        }
+        Fault::TerminateBackend { pick } => {
+            // What `pg_terminate_backend` does.
+            signal(backend(world, pick).await?, Signal::SIGTERM)?;
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+#[derive(QueryableByName)]
+struct Process {
+    #[diesel(sql_type = Integer)]
+    pid: i32,
+    #[diesel(sql_type = Bool)]
+    serves: bool,
+}
+
+/// All processes of PostgreSQL besides the postmaster.
+async fn processes(world: &World) -> anyhow::Result<Vec<Process>> {
+    let ask = async {
+        let mut conn = flash_db::connect(&world.database_url).await?;
+        let processes = diesel::sql_query(
+            "SELECT pid, backend_type = 'client backend' AS serves \
+               FROM pg_stat_activity WHERE pid <> pg_backend_pid() ORDER BY pid",
+        )
+        .load(&mut conn)
+        .await?;
+        anyhow::Ok(processes)
+    };
+    tokio::time::timeout(ASK_LIMIT, ask)
+        .await
+        .context("postgres does not tell its backends")?
+}
+
+/// One of the backends that serve the two servers.
+async fn backend(world: &World, pick: usize) -> anyhow::Result<u32> {
+    let mut backends = processes(world).await?;
+    backends.retain(|process| process.serves);
+    let count = backends.len().max(1);
+    let backend = backends.get(pick % count).context("there is no backend")?;
+    Ok(backend.pid.unsigned_abs())
+}
+
+/// Stops processes and lets them go on; also when this future is dropped.
+async fn stop(pids: &[u32], for_ms: u64) -> anyhow::Result<()> {
+    struct Stopped<'a>(&'a [u32]);
+    impl Drop for Stopped<'_> {
+        fn drop(&mut self) {
+            for pid in self.0 {
+                // One that has ended meanwhile needs nothing.
+                let _ended = signal(*pid, Signal::SIGCONT);
+            }
+        }
+    }
+    let stopped = Stopped(pids);
+    for pid in stopped.0 {
+        // A backend may have ended since it was asked for.
+        let _ended = signal(*pid, Signal::SIGSTOP);
+    }
+    pause(for_ms).await;
+    Ok(())
+}
+
+fn signal(pid: u32, signal: Signal) -> anyhow::Result<()> {
+    let pid = Pid::from_raw(i32::try_from(pid)?);
+    kill(pid, signal).with_context(|| format!("{signal} does not reach {pid}"))
+}
+
+/// What another fault has in its hands is left alone.
+fn free<T>(what: &Mutex<T>) -> anyhow::Result<MutexGuard<'_, T>> {
+    match what.try_lock() {
+        Ok(guard) => Ok(guard),
+        Err(_taken) => bail!("another fault is at it"),
+    }
+}
+
+async fn pause(for_ms: u64) {
+    tokio::time::sleep(Duration::from_millis(for_ms)).await;
+}

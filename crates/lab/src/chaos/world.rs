@@ -1,0 +1,171 @@
+//! The processes of a run: two stores, two servers, and the cables between them.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::PathBuf;
+
+use anyhow::Context;
+use flash_sandbox::{Options, Sandbox};
+use tokio::sync::Mutex;
+use tokio::task::block_in_place;
+
+use super::proxy::Link;
+use crate::cli::Strategy;
+use crate::server_process::{self, Server};
+
+/// Connections of one instance to PostgreSQL that serve buyers.
+const POOL_SIZE: u16 = 8;
+
+/// Two instances with their pools, lanes, listeners and admin calls, and the judge.
+const MAX_CONNECTIONS: u32 = 100;
+
+/// How long an instance waits for a connection or a row, in milliseconds: less than a
+/// fault may last.
+const WAIT_MS: &str = "1000";
+
+/// How long an instance works on a request, in milliseconds.
+const REQUEST_MS: &str = "3000";
+
+/// How long an instance that drains waits for its buyers, in milliseconds.
+const DRAIN_MS: &str = "1000";
+
+/// What is needed to start an instance.
+#[derive(Debug, Clone)]
+pub(crate) struct Recipe {
+    pub(crate) program: PathBuf,
+    pub(crate) strategy: Strategy,
+    pub(crate) batch_max: Option<u16>,
+}
+
+/// Everything that runs. It ends when this is dropped.
+pub(crate) struct World {
+    recipe: Recipe,
+    /// The straight way to PostgreSQL, which no fault of a cable touches.
+    pub(crate) database_url: String,
+    pub(crate) redis_socket: PathBuf,
+    pub(crate) addresses: [SocketAddr; 2],
+    /// Where there is none, it could not be started.
+    pub(crate) servers: [Mutex<Option<Server>>; 2],
+    pub(crate) postgres_links: [Link; 2],
+    pub(crate) redis_links: [Link; 2],
+    pub(crate) sandbox: Mutex<Sandbox>,
+    /// Held while something is done to the store, so that faults do not meet.
+    pub(crate) postgres_turn: Mutex<()>,
+    pub(crate) redis_turn: Mutex<()>,
+}
+
+impl World {
+    /// Starts the stores and both servers.
+    pub(crate) async fn start(recipe: Recipe) -> anyhow::Result<Self> {
+        let options = Options {
+            redis: recipe.strategy == Strategy::Hybrid,
+            fsync: true,
+            max_connections: MAX_CONNECTIONS,
+            ..Options::default()
+        };
+        let sandbox =
+            tokio::task::spawn_blocking(move || Sandbox::start(&options)).await??;
+        let postgres_socket = sandbox.dir().join(".s.PGSQL.5432");
+        let redis_socket = sandbox.dir().join("redis.sock");
+        let world = Self {
+            recipe,
+            database_url: sandbox
+                .database_url()
+                .context("there is no database")?
+                .to_owned(),
+            addresses: free_addresses()?,
+            servers: [Mutex::default(), Mutex::default()],
+            postgres_links: [
+                Link::open(postgres_socket.clone()).await?,
+                Link::open(postgres_socket).await?,
+            ],
+            redis_links: [
+                Link::open(redis_socket.clone()).await?,
+                Link::open(redis_socket.clone()).await?,
+            ],
+            redis_socket,
+            sandbox: Mutex::new(sandbox),
+            postgres_turn: Mutex::default(),
+            redis_turn: Mutex::default(),
+        };
+        // The first one makes the tables.
+        for (instance, server) in world.servers.iter().enumerate() {
+            *server.lock().await = Some(world.start_server(instance).await?);
+        }
+        Ok(world)
+    }
+
+    /// Starts an instance at its address, which nobody listens at.
+    pub(crate) async fn start_server(&self, instance: usize) -> anyhow::Result<Server> {
+        let arguments = self.arguments(instance);
+        let postgres = self.postgres_links[instance].address();
+        let redis = self.redis_links[instance].address();
+        let environment = [
+            (
+                "DATABASE_URL",
+                format!("postgresql://flash@{postgres}/flash"),
+            ),
+            ("REDIS_URL", format!("redis://{redis}")),
+            ("ADMIN_TOKEN", String::new()),
+            ("RUST_LOG", "warn".to_owned()),
+        ];
+        let recipe = &self.recipe;
+        let (server, _address) =
+            Server::start_with(&recipe.program, arguments, environment).await?;
+        Ok(server)
+    }
+
+    /// Makes everything whole that may still be broken.
+    pub(crate) async fn heal(&self) -> anyhow::Result<()> {
+        for link in self.postgres_links.iter().chain(&self.redis_links) {
+            link.heal();
+        }
+        for (instance, server) in self.servers.iter().enumerate() {
+            let mut server = server.lock().await;
+            let runs = server.as_mut().is_some_and(Server::is_running);
+            if !runs {
+                *server = None;
+                *server = Some(self.start_server(instance).await?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts PostgreSQL again.
+    pub(crate) async fn restart_postgres(&self) -> anyhow::Result<()> {
+        let mut sandbox = self.sandbox.lock().await;
+        Ok(block_in_place(|| sandbox.restart_postgres())?)
+    }
+
+    /// Starts Redis again.
+    pub(crate) async fn restart_redis(&self) -> anyhow::Result<()> {
+        let mut sandbox = self.sandbox.lock().await;
+        Ok(block_in_place(|| sandbox.restart_redis())?)
+    }
+
+    fn arguments(&self, instance: usize) -> Vec<String> {
+        let listen = self.addresses[instance].to_string();
+        let pool_size = POOL_SIZE.to_string();
+        let mut arguments = server_process::flags(&[
+            ("--strategy", self.recipe.strategy.as_str()),
+            ("--listen", &listen),
+            ("--pool-size", &pool_size),
+            ("--pool-wait-ms", WAIT_MS),
+            ("--lock-wait-ms", WAIT_MS),
+            ("--request-timeout-ms", REQUEST_MS),
+            ("--drain-wait-ms", DRAIN_MS),
+            ("--log-format", "pretty"),
+        ]);
+        if let Some(batch_max) = self.recipe.batch_max {
+            let batch_max = batch_max.to_string();
+            arguments.extend(server_process::flags(&[("--batch-max", &batch_max)]));
+        }
+        arguments
+    }
+}
+
+/// Both are bound at the same time, so that they differ.
+fn free_addresses() -> anyhow::Result<[SocketAddr; 2]> {
+    let bind = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
+    let (one, other) = (bind()?, bind()?);
+    Ok([one.local_addr()?, other.local_addr()?])
+}
