@@ -256,8 +256,7 @@ mod tests {
     fn the_verdict_of_an_oversell_gives_all_three_numbers() {
         assert_eq!(
             verdict(&naive_run()),
-            "naive: oversold by 812: 912 orders for 100 units, and the stock row still \
-             says 12"
+            "naive: oversold by 812: 912 orders for 100 units; the stock row says 12"
         );
     }
 
