@@ -42,7 +42,7 @@ pub(crate) fn beside_json(json: Option<&JsonFile>, text: &str) -> anyhow::Result
 pub(crate) fn demo(runs: &[Run]) -> String {
     let verdicts: String = runs.iter().map(|run| verdict(run) + "\n").collect();
     format!(
-        "\n{}\n{LEGEND}\n\n{verdicts}\n{}\n",
+        "\n{}\n\n{LEGEND}\n\n{verdicts}\n{}\n",
         demo_table(runs).trim_fmt(),
         lesson::of(runs)
     )
@@ -196,7 +196,7 @@ pub(crate) fn audits(audits: &[Audit]) -> String {
         ]);
     }
     align_numbers(&mut table);
-    format!("{}\n{AUDIT_LEGEND}\n", table.trim_fmt())
+    format!("{}\n\n{AUDIT_LEGEND}\n", table.trim_fmt())
 }
 
 const AUDIT_LEGEND: &str = "\
