@@ -154,8 +154,9 @@ impl Sandbox {
         let stores = || self.postgres.iter().chain(&self.redis);
         let titles: Vec<_> = stores().map(|it| it.title.as_str()).collect();
         let mut text = format!(
-            "private stores: {}; gone when this program ends",
-            titles.join(" and ")
+            "private {} in {}, gone at the end",
+            titles.join(" and "),
+            self.dir.display()
         );
         for store in stores() {
             text.push_str("\n  ");
