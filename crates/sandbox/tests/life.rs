@@ -45,7 +45,9 @@ fn both_stores_answer_at_once() {
         "{announcement}"
     );
     assert!(announcement.contains("redis-cli -s /"), "{announcement}");
-    assert_eq!(announcement.lines().count(), 2, "{announcement}");
+    let export = format!("export DATABASE_URL='{url}'");
+    assert!(announcement.contains(&export), "{announcement}");
+    assert_eq!(announcement.lines().count(), 5, "{announcement}");
 }
 
 #[test]
@@ -132,9 +134,9 @@ fn with_tcp_both_stores_want_a_password() {
     let announcement = sandbox.announce();
     let addresses: Vec<&str> = announcement
         .lines()
-        .nth(2)
-        .unwrap()
-        .split_whitespace()
+        .skip(3)
+        .take(2)
+        .map(str::trim)
         .collect();
     let [postgres, redis] = addresses[..] else {
         panic!("{announcement}");
