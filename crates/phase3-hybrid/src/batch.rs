@@ -283,3 +283,6 @@ async fn write_stock(
     .await?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
