@@ -3,5 +3,6 @@
 mod commit;
 mod gate;
 mod refusals;
+mod scripts;
 mod suites;
 mod tampering;
