@@ -40,9 +40,12 @@ pub async fn find_by_keys(
         .map(|r| (r.buyer_id.as_str(), r.idempotency_key.as_str()))
         .unzip();
     let rows = diesel::sql_query(
-        "SELECT idempotency_key, order_id, sku, buyer_id, units, status, created_at
-           FROM unnest($1, $2) AS wanted (buyer_id, idempotency_key)
-           JOIN orders USING (buyer_id, idempotency_key)",
+        "SELECT found.*
+           FROM unnest($1, $2) AS wanted (buyer_id, idempotency_key),
+                LATERAL (SELECT * FROM orders
+                          WHERE orders.buyer_id = wanted.buyer_id
+                            AND orders.idempotency_key = wanted.idempotency_key
+                          LIMIT 1) AS found",
     )
     .bind::<Array<Text>, _>(buyers)
     .bind::<Array<Text>, _>(keys)
@@ -104,11 +107,12 @@ pub async fn owned_units(
         .map(|r| (r.sku.as_str(), r.buyer_id.as_str()))
         .unzip();
     let rows = diesel::sql_query(
-        "SELECT sku, buyer_id, sum(units)::bigint AS units
-           FROM (SELECT DISTINCT * FROM unnest($1, $2) AS _ (sku, buyer_id)) AS wanted
-           JOIN orders USING (sku, buyer_id)
-          WHERE status = 'accepted'
-          GROUP BY sku, buyer_id",
+        "SELECT wanted.sku, wanted.buyer_id, owned.units
+           FROM (SELECT DISTINCT * FROM unnest($1, $2) AS _ (sku, buyer_id)) AS wanted,
+                LATERAL (SELECT coalesce(sum(units) FILTER (
+                                    WHERE orders.sku = wanted.sku
+                                      AND status = 'accepted'), 0)::bigint AS units
+                           FROM orders WHERE orders.buyer_id = wanted.buyer_id) AS owned",
     )
     .bind::<Array<Text>, _>(skus)
     .bind::<Array<Text>, _>(buyers)

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, SubsecRound, Utc};
 use diesel::dsl::sql;
-use diesel::sql_types::BigInt;
+use diesel::sql_types::{BigInt, Text};
 use diesel::{
     ExpressionMethods, OptionalExtension, QueryDsl, Queryable, QueryableByName,
     Selectable, SelectableHelper,
@@ -137,11 +137,13 @@ pub async fn exceeds_limit(
     let Some(limit) = per_buyer_limit else {
         return Ok(false);
     };
+    // The buyer leads to few rows, the SKU to all of a sale: PostgreSQL must not choose.
+    let of_sku = sql::<BigInt>("coalesce(sum(units) FILTER (WHERE status = 'accepted' AND sku = ")
+        .bind::<Text, _>(request.sku.as_str())
+        .sql("), 0)::bigint");
     let owned_units = orders::table
-        .filter(orders::sku.eq(request.sku.as_str()))
         .filter(orders::buyer_id.eq(request.buyer_id.as_str()))
-        .filter(orders::status.eq("accepted"))
-        .select(sql::<BigInt>("coalesce(sum(units), 0)::bigint"))
+        .select(of_sku)
         .first::<i64>(conn)
         .await?;
     Ok(owned_units + request.units.get() > limit)

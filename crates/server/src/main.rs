@@ -4,8 +4,10 @@ use std::fmt::{self, Display, Formatter};
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use actix_web::rt::System;
 use anyhow::{Context, anyhow};
 use clap::Parser;
 use flash_core::{InventoryStrategy, reason};
@@ -15,6 +17,7 @@ use flash_server::cli::{Args, StrategyName};
 use flash_server::{AdminPolicy, Limits, Site, Stores, serve, start_logging};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use phase3_hybrid::Gate;
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// The exit code for arguments that make no sense; clap uses the same.
@@ -23,11 +26,21 @@ const USAGE: u8 = 2;
 /// Connections to PostgreSQL for admin calls and probes.
 const ADMIN_POOL_SIZE: usize = 4;
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let args = Args::parse();
     start_logging(args.log_format);
-    match run(args).await {
+    let runtime = match Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: cannot start threads: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    // With an actix system in place, many answers that are ready together wake a worker
+    // once; without one, each is a system call.
+    let runtime = Arc::new(runtime);
+    let _system = System::with_tokio_rt(|| Arc::clone(&runtime));
+    match runtime.block_on(run(args)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             if let Some(error) = error.downcast_ref::<SandboxError>() {

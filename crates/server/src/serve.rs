@@ -2,6 +2,7 @@
 
 use std::io::{self, ErrorKind};
 use std::net::{TcpListener, ToSocketAddrs};
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -146,15 +147,15 @@ pub async fn serve<S: InventoryStrategy>(
     .run();
 
     let handle = server.handle();
-    let mut running = tokio::spawn(server);
+    let mut running = pin!(server);
     tokio::select! {
-        ended = &mut running => return ended.map_err(io::Error::other)?,
+        ended = &mut running => return ended,
         () = shutdown => {}
     }
     site.draining.store(true, Ordering::Relaxed);
     tracing::info!("draining: no new connections, requests in flight are finished");
-    handle.stop(true).await;
-    running.await.map_err(io::Error::other)?
+    let (ended, ()) = tokio::join!(running, handle.stop(true));
+    ended
 }
 
 /// Rounds up: a wait of less than a second must not become none.
