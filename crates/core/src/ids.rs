@@ -1,6 +1,7 @@
 //! Names and amounts that are valid by construction.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -45,7 +46,8 @@ fn is_key_char(c: char) -> bool {
     c.is_ascii_graphic()
 }
 
-/// Defines a validated text type: one line of difference, one definition.
+/// Defines a validated text type: one line of difference, one definition. A clone shares
+/// the text, since each room of phase 3 keeps some.
 macro_rules! name_type {
     (
         $(#[$doc:meta])* $name:ident,
@@ -54,7 +56,7 @@ macro_rules! name_type {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
         #[serde(transparent)]
-        pub struct $name(String);
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// The longest allowed text, in bytes; every allowed character is ASCII.
@@ -65,10 +67,11 @@ macro_rules! name_type {
             /// # Errors
             ///
             /// [`InvalidInput`] says what is wrong with the text.
-            pub fn new(text: impl Into<String>) -> Result<Self, InvalidInput> {
-                let text = text.into();
-                check_name($what, &text, $max, $allowed, $allowed_text)?;
-                Ok(Self(text))
+            pub fn new(
+                text: impl AsRef<str> + Into<Arc<str>>,
+            ) -> Result<Self, InvalidInput> {
+                check_name($what, text.as_ref(), $max, $allowed, $allowed_text)?;
+                Ok(Self(text.into()))
             }
 
             /// Returns the text.

@@ -6,14 +6,14 @@ use std::collections::HashMap;
 use diesel::sql_types::{Array, BigInt, Text, Timestamptz, Uuid as SqlUuid};
 use diesel::{ExpressionMethods, QueryDsl, QueryableByName};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use flash_core::{Order, PurchaseRequest, Sku};
+use flash_core::{BuyerId, IdempotencyKey, Order, PurchaseRequest, Sku};
 
 use crate::DbError;
 use crate::orders::OrderRow;
 use crate::schema::orders;
 
-/// A buyer and a key.
-pub type Key = (String, String);
+/// A buyer and a key of theirs.
+pub type Key = (BuyerId, IdempotencyKey);
 
 #[derive(QueryableByName)]
 struct KeyedRow {
@@ -53,8 +53,9 @@ pub async fn find_by_keys(
     .await?;
     rows.into_iter()
         .map(|row| {
-            let key = (row.order.buyer_id.clone(), row.idempotency_key);
-            Ok((key, Order::try_from(row.order)?))
+            let key = IdempotencyKey::new(row.idempotency_key)?;
+            let order = Order::try_from(row.order)?;
+            Ok(((order.buyer_id.clone(), key), order))
         })
         .collect()
 }
@@ -71,7 +72,7 @@ pub async fn find_by_keys(
 pub async fn keys_of_sku(
     conn: &mut AsyncPgConnection,
     sku: &Sku,
-) -> Result<Vec<Key>, DbError> {
+) -> Result<Vec<(String, String)>, DbError> {
     Ok(orders::table
         .filter(orders::sku.eq(sku.as_str()))
         .select((orders::buyer_id, orders::idempotency_key))
@@ -102,7 +103,7 @@ struct OwnedRow {
 pub async fn owned_units(
     conn: &mut AsyncPgConnection,
     requests: impl Iterator<Item = &PurchaseRequest>,
-) -> Result<HashMap<(String, String), i64>, DbError> {
+) -> Result<HashMap<(Sku, BuyerId), i64>, DbError> {
     let (skus, buyers): (Vec<_>, Vec<_>) = requests
         .map(|r| (r.sku.as_str(), r.buyer_id.as_str()))
         .unzip();
@@ -118,10 +119,12 @@ pub async fn owned_units(
     .bind::<Array<Text>, _>(buyers)
     .load::<OwnedRow>(conn)
     .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| ((row.sku, row.buyer_id), row.units))
-        .collect())
+    rows.into_iter()
+        .map(|row| {
+            let owner = (Sku::new(row.sku)?, BuyerId::new(row.buyer_id)?);
+            Ok((owner, row.units))
+        })
+        .collect()
 }
 
 /// Inserts the orders of requests, given in pairs. Waits for concurrent transactions that

@@ -138,9 +138,11 @@ pub async fn exceeds_limit(
         return Ok(false);
     };
     // The buyer leads to few rows, the SKU to all of a sale: PostgreSQL must not choose.
-    let of_sku = sql::<BigInt>("coalesce(sum(units) FILTER (WHERE status = 'accepted' AND sku = ")
-        .bind::<Text, _>(request.sku.as_str())
-        .sql("), 0)::bigint");
+    let of_sku = sql::<BigInt>(
+        "coalesce(sum(units) FILTER (WHERE status = 'accepted' AND sku = ",
+    )
+    .bind::<Text, _>(request.sku.as_str())
+    .sql("), 0)::bigint");
     let owned_units = orders::table
         .filter(orders::buyer_id.eq(request.buyer_id.as_str()))
         .select(of_sku)

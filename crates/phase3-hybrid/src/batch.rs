@@ -8,8 +8,9 @@ use diesel::sql_types::{Array, BigInt, Nullable, Text};
 use diesel_async::{
     AnsiTransactionManager, AsyncPgConnection, RunQueryDsl, TransactionManager,
 };
-use flash_core::{Order, Placement, PurchaseRequest, Sku, StrategyError};
-use flash_db::{DbError, order_batch, orders};
+use flash_core::{BuyerId, Order, Placement, PurchaseRequest, Sku, StrategyError};
+use flash_db::order_batch::{self, Key};
+use flash_db::{DbError, orders};
 
 use crate::ticket::{Answer, Ticket};
 
@@ -73,10 +74,10 @@ impl Decision {
         matches!(self, Self::Accept)
     }
 
-    pub(crate) fn answer(self, own: &Order) -> Answer {
+    pub(crate) fn answer(self, own: Order) -> Answer {
         match self {
             Self::Accept => Ok(Placement::Accepted {
-                order: own.clone(),
+                order: own,
                 replayed: false,
             }),
             Self::Replay(order) if order.order_id == own.order_id => {
@@ -101,7 +102,7 @@ impl Decision {
 
 impl Entry {
     pub(crate) fn answer(self, decision: Decision) {
-        let answer = decision.answer(&self.order);
+        let answer = decision.answer(self.order);
         self.ticket.answer(answer);
     }
 }
@@ -212,8 +213,8 @@ async fn lock_stock(
 fn decide(
     entries: &[Entry],
     stock: &mut BTreeMap<String, StockRow>,
-    mut known: HashMap<(String, String), Order>,
-    mut owned: HashMap<(String, String), i64>,
+    mut known: HashMap<Key, Order>,
+    mut owned: HashMap<(Sku, BuyerId), i64>,
 ) -> Vec<Decision> {
     entries
         .iter()
@@ -224,15 +225,14 @@ fn decide(
 fn decide_one(
     entry: &Entry,
     stock: &mut BTreeMap<String, StockRow>,
-    known: &mut HashMap<(String, String), Order>,
-    owned: &mut HashMap<(String, String), i64>,
+    known: &mut HashMap<Key, Order>,
+    owned: &mut HashMap<(Sku, BuyerId), i64>,
 ) -> Decision {
     let request = entry.request();
     let Some(row) = stock.get_mut(request.sku.as_str()) else {
         return Decision::UnknownSku;
     };
-    let buyer = request.buyer_id.as_str().to_owned();
-    let key = (buyer.clone(), request.idempotency_key.as_str().to_owned());
+    let key = (request.buyer_id.clone(), request.idempotency_key.clone());
     if let Some(order) = known.get(&key) {
         return if order.sku == request.sku && order.units == request.units {
             Decision::Replay(order.clone())
@@ -248,16 +248,16 @@ fn decide_one(
     if units > row.available_units {
         return Decision::SoldOut;
     }
-    let owned_units = owned.entry((row.sku.clone(), buyer)).or_default();
-    if row
-        .per_buyer_limit
-        .is_some_and(|limit| *owned_units + units > limit)
-    {
-        return Decision::LimitReached;
+    if let Some(limit) = row.per_buyer_limit {
+        let owner = (request.sku.clone(), request.buyer_id.clone());
+        let owned_units = owned.entry(owner).or_default();
+        if *owned_units + units > limit {
+            return Decision::LimitReached;
+        }
+        *owned_units += units;
     }
 
     row.available_units -= units;
-    *owned_units += units;
     known.insert(key, entry.order.clone());
     Decision::Accept
 }

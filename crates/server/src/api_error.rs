@@ -1,42 +1,47 @@
 //! Errors as HTTP has them. The only place that knows status codes.
 
+use std::borrow::Cow;
+use std::error::Error;
 use std::fmt;
 
-use actix_web::body::MessageBody;
-use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
-use actix_web::http::header::{self, HeaderName, HeaderValue};
-use actix_web::middleware::Next;
-use actix_web::{Error, HttpResponse, ResponseError};
+use actix_web::http::header::{self, HeaderValue};
+use actix_web::{HttpResponse, ResponseError};
 use flash_core::{InvalidInput, Store, StrategyError};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::code::Code;
-use crate::telemetry;
 
 /// How long a buyer should wait before the next attempt, in seconds: long enough for a
 /// queue to drain, short enough for a sale.
 const RETRY_AFTER_SECONDS: &str = "1";
 
-const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 
 /// A refusal or failure with its stable code.
 #[derive(Debug)]
 pub(crate) struct ApiError {
     status: StatusCode,
     code: Code,
-    detail: String,
+    detail: Cow<'static, str>,
     /// What is possible where this method is not.
     allow: Option<&'static str>,
+    /// What an operator should know and a buyer need not.
+    cause: Option<Box<dyn Error>>,
 }
 
 impl ApiError {
-    fn new(status: StatusCode, code: Code, detail: impl Into<String>) -> Self {
+    fn new(
+        status: StatusCode,
+        code: Code,
+        detail: impl Into<Cow<'static, str>>,
+    ) -> Self {
         Self {
             status,
             code,
             detail: detail.into(),
             allow: None,
+            cause: None,
         }
     }
 
@@ -60,7 +65,7 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, Code::KeyMissing, detail)
     }
 
-    pub(crate) fn bad_key(detail: impl Into<String>) -> Self {
+    pub(crate) fn bad_key(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, Code::InvalidRequest, detail)
     }
 
@@ -99,11 +104,11 @@ impl ApiError {
         Self::new(StatusCode::CONFLICT, Code::SkuExists, detail)
     }
 
-    pub(crate) fn unauthorized(detail: &str) -> Self {
+    pub(crate) fn unauthorized(detail: &'static str) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, Code::Unauthorized, detail)
     }
 
-    pub(crate) fn invalid_body(detail: impl Into<String>) -> Self {
+    pub(crate) fn invalid_body(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(
             StatusCode::UNPROCESSABLE_ENTITY,
             Code::InvalidRequest,
@@ -135,11 +140,25 @@ impl ApiError {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, detail)
     }
 
-    fn unavailable_now(code: Code, detail: &str) -> Self {
+    fn unavailable_now(code: Code, detail: &'static str) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail)
     }
 
-    fn problem(&self, request_id: Option<&str>) -> HttpResponse {
+    /// The same with what an operator should know.
+    fn because(self, cause: Box<dyn Error>) -> Self {
+        Self {
+            cause: Some(cause),
+            ..self
+        }
+    }
+
+    /// What an operator should know.
+    pub(crate) fn cause(&self) -> Option<&(dyn Error + 'static)> {
+        self.cause.as_deref()
+    }
+
+    /// The problem document of the request with this id.
+    pub(crate) fn problem(&self, request_id: &str) -> HttpResponse {
         let mut response = HttpResponse::build(self.status);
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             response.insert_header((header::RETRY_AFTER, RETRY_AFTER_SECONDS));
@@ -154,16 +173,14 @@ impl ApiError {
             response.force_close();
         }
         let problem = Problem {
-            kind: format!("urn:flash-sale:{}", self.code),
+            kind: self.code,
             title: self.status.canonical_reason(),
             status: self.status.as_u16(),
             code: self.code,
             detail: &self.detail,
             request_id,
         };
-        response
-            .insert_header(("content-type", "application/problem+json"))
-            .json(problem)
+        response.content_type(PROBLEM_JSON).json(problem)
     }
 }
 
@@ -174,13 +191,17 @@ impl ApiError {
 /// RFC 9457, section 3; `code` and `request_id` are extension members.
 #[derive(Serialize)]
 struct Problem<'a> {
-    #[serde(rename = "type")]
-    kind: String,
+    #[serde(rename = "type", serialize_with = "urn")]
+    kind: Code,
     title: Option<&'static str>,
     status: u16,
     code: Code,
     detail: &'a str,
-    request_id: Option<&'a str>,
+    request_id: &'a str,
+}
+
+fn urn<S: Serializer>(code: &Code, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("urn:flash-sale:{code}"))
 }
 
 impl fmt::Display for ApiError {
@@ -194,8 +215,9 @@ impl ResponseError for ApiError {
         self.status
     }
 
+    /// Only the status: the document follows where the id of the request is known.
     fn error_response(&self) -> HttpResponse {
-        self.problem(None)
+        HttpResponse::new(self.status)
     }
 }
 
@@ -225,40 +247,12 @@ impl From<StrategyError> for ApiError {
                 "the order may or may not exist; ask again with the same Idempotency-Key",
             ),
             StrategyError::Store { store, source } => {
-                let error: &dyn std::error::Error = &*source;
-                tracing::error!(%store, error, "a store failed");
-                Self::unavailable(store)
+                Self::unavailable(store).because(source)
             }
             other => {
-                tracing::error!(error = %other, "an error without a status");
                 Self::unavailable_now(Code::Unavailable, "nothing was done, try again")
+                    .because(Box::new(other))
             }
         }
     }
-}
-
-/// Puts the request id on every answer, and into the body of a problem.
-pub(crate) async fn with_request_id(
-    request: ServiceRequest,
-    next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let id = telemetry::request_id(&request).map(|id| id.to_string());
-    let mut response = next.call(request).await?;
-    let Some(id) = id else {
-        return Ok(response.map_into_boxed_body());
-    };
-    let problem = response
-        .response()
-        .error()
-        .and_then(|error| error.as_error::<ApiError>())
-        .map(|error| error.problem(Some(&id)));
-    if let Ok(value) = HeaderValue::from_str(&id) {
-        response.headers_mut().insert(X_REQUEST_ID, value.clone());
-        if let Some(mut problem) = problem {
-            problem.headers_mut().insert(X_REQUEST_ID, value);
-            let request = response.into_parts().0;
-            return Ok(ServiceResponse::new(request, problem).map_into_boxed_body());
-        }
-    }
-    Ok(response.map_into_boxed_body())
 }

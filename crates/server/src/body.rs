@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use actix_web::HttpRequest;
 use actix_web::http::header;
-use actix_web::web::{BytesMut, Payload};
+use actix_web::web::{Bytes, BytesMut, Payload};
 use futures_util::StreamExt;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -79,8 +79,8 @@ fn has_json_type(request: &HttpRequest) -> bool {
         .is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
 }
 
-async fn read_bytes(mut payload: Payload) -> Result<BytesMut, ApiError> {
-    let mut bytes = BytesMut::new();
+async fn read_bytes(mut payload: Payload) -> Result<Bytes, ApiError> {
+    let mut bytes = Bytes::new();
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|error| {
             ApiError::invalid_body(format!("the body could not be read: {error}"))
@@ -88,7 +88,14 @@ async fn read_bytes(mut payload: Payload) -> Result<BytesMut, ApiError> {
         if bytes.len() + chunk.len() > MAX_BYTES {
             return Err(ApiError::body_too_large(MAX_BYTES));
         }
-        bytes.extend_from_slice(&chunk);
+        // Nearly always there is one chunk.
+        bytes = if bytes.is_empty() {
+            chunk
+        } else {
+            let mut joined = BytesMut::from(bytes);
+            joined.extend_from_slice(&chunk);
+            joined.freeze()
+        };
     }
     Ok(bytes)
 }

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod admin;
+mod answers;
 mod api_error;
 mod body;
 pub mod cli;

@@ -21,7 +21,7 @@ use crate::code::Code;
 use crate::serve::Site;
 
 pub(crate) use books::Books;
-pub(crate) use timed::{Timed, resource};
+pub(crate) use timed::{Route, resource};
 
 /// Upper ends of the histogram of answers, in seconds: from a refusal without any I/O to
 /// the longest time that a request may take by default.
@@ -37,7 +37,7 @@ static COLLECTORS: LazyLock<prometheus::Result<Collectors>> =
 pub(crate) struct Collectors {
     attempts: IntCounterVec,
     durations: HistogramVec,
-    in_flight: IntGauge,
+    pub(crate) in_flight: IntGauge,
 }
 
 impl Collectors {

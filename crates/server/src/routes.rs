@@ -33,12 +33,13 @@ pub(crate) fn routes<S: InventoryStrategy>(
     let get = web::get;
     let post = web::post;
     config
+        // Routes are tried in this order, and the crowd takes the first.
+        .service(resource("/v1/skus/{sku}/orders").route(post().to(place_order::<S>)))
         .service(
             resource("/v1/skus/{sku}")
                 .route(get().to(read_sku::<S>))
                 .route(web::put().to(create_sku::<S>)),
         )
-        .service(resource("/v1/skus/{sku}/orders").route(post().to(place_order::<S>)))
         .service(resource("/v1/skus/{sku}/audit").route(get().to(audit_sku::<S>)))
         .service(resource("/v1/skus/{sku}/restock").route(post().to(restock_sku::<S>)))
         .service(

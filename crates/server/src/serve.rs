@@ -6,19 +6,16 @@ use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 use flash_core::{InventoryStrategy, StrategyError};
 use flash_db::Pool;
 use phase3_hybrid::Gate;
 use tokio::net::TcpSocket;
-use tracing_actix_web::TracingLogger;
 
 use crate::AdminPolicy;
-use crate::api_error::with_request_id;
-use crate::metrics::{Attempts, Books, Collectors, Timed};
+use crate::answers::Answers;
+use crate::metrics::{Attempts, Books, Collectors};
 use crate::routes::routes;
-use crate::telemetry::RequestSpan;
 
 /// Connections that the kernel keeps for us until we accept them: a crowd arrives in one
 /// moment, and the default of 1024 would make the rest wait for a second SYN.
@@ -130,9 +127,7 @@ pub async fn serve<S: InventoryStrategy>(
             .app_data(app_site.clone())
             .app_data(attempts.clone())
             .app_data(books.clone())
-            .wrap(from_fn(with_request_id))
-            .wrap(TracingLogger::<RequestSpan>::new())
-            .wrap(Timed(collectors))
+            .wrap(Answers(collectors))
             .configure(|config| routes::<S>(config, collectors))
     })
     .workers(limits.workers)

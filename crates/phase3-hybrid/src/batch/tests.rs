@@ -23,7 +23,7 @@ fn run_with(
     entries: &[Entry],
     available_units: i64,
     fence: i64,
-    known: HashMap<(String, String), Order>,
+    known: HashMap<Key, Order>,
 ) -> Vec<Decision> {
     let row = StockRow {
         sku: "tee".to_owned(),
@@ -69,15 +69,16 @@ fn a_batch_that_is_run_again_under_the_same_fence_is_decided_as_before() {
 #[test]
 fn an_order_that_was_written_is_found_whatever_happened_since() {
     let (ann, waiting) = entry("ann");
-    let known =
-        HashMap::from([(("ann".to_owned(), "k1".to_owned()), ann.order.clone())]);
+    let request = ann.request();
+    let key = (request.buyer_id.clone(), request.idempotency_key.clone());
+    let known = HashMap::from([(key, ann.order.clone())]);
     let order = ann.order.clone();
     let entries = [ann];
     assert_eq!(run_once(&entries, 1, 1), [Decision::Accept]);
     drop(waiting);
     let again = run_with(&entries, 0, 9, known);
     assert_eq!(again, [Decision::Replay(order.clone())]);
-    let answer = Decision::Replay(order.clone()).answer(&order);
+    let answer = Decision::Replay(order.clone()).answer(order.clone());
     let own = Placement::Accepted {
         order,
         replayed: false,

@@ -1,0 +1,150 @@
+//! What every answer gets: the id of its request, its place in the histogram, a line in
+//! the log; and its problem document if it is one.
+
+use std::future::{Ready, ready};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use actix_web::Error;
+use actix_web::dev::{
+    Service, ServiceRequest, ServiceResponse, Transform, forward_ready,
+};
+use actix_web::http::header::{HeaderName, HeaderValue};
+use pin_project_lite::pin_project;
+use prometheus::IntGauge;
+use tracing::Instrument;
+use tracing::instrument::Instrumented;
+use uuid::Uuid;
+
+use crate::api_error::ApiError;
+use crate::metrics::{Collectors, Route};
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Middleware that finishes answers.
+pub(crate) struct Answers(pub(crate) &'static Collectors);
+
+impl<S> Transform<S, ServiceRequest> for Answers
+where
+    S: Service<ServiceRequest, Response = ServiceResponse, Error = Error>,
+{
+    type Response = ServiceResponse;
+    type Error = Error;
+    type Transform = AnswersService<S>;
+    type InitError = ();
+    type Future = Ready<Result<Self::Transform, ()>>;
+
+    fn new_transform(&self, service: S) -> Self::Future {
+        ready(Ok(AnswersService {
+            service,
+            in_flight: &self.0.in_flight,
+            no_route: Rc::new(Route::none(self.0)),
+        }))
+    }
+}
+
+pub(crate) struct AnswersService<S> {
+    service: S,
+    in_flight: &'static IntGauge,
+    no_route: Rc<Route>,
+}
+
+impl<S> Service<ServiceRequest> for AnswersService<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse, Error = Error>,
+{
+    type Response = ServiceResponse;
+    type Error = Error;
+    type Future = AnswerFuture<S::Future>;
+
+    forward_ready!(service);
+
+    fn call(&self, request: ServiceRequest) -> Self::Future {
+        let id = Uuid::now_v7();
+        let span = tracing::debug_span!(
+            "request",
+            %id,
+            method = %request.method(),
+            path = request.path(),
+        );
+        AnswerFuture {
+            id,
+            in_flight: InFlight::begin(self.in_flight),
+            started: Instant::now(),
+            no_route: Rc::clone(&self.no_route),
+            answer: self.service.call(request).instrument(span),
+        }
+    }
+}
+
+/// A request that has no answer yet, also if its buyer hangs up.
+struct InFlight(&'static IntGauge);
+
+impl InFlight {
+    fn begin(gauge: &'static IntGauge) -> Self {
+        gauge.inc();
+        Self(gauge)
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+pin_project! {
+    pub(crate) struct AnswerFuture<F> {
+        id: Uuid,
+        in_flight: InFlight,
+        started: Instant,
+        no_route: Rc<Route>,
+        #[pin]
+        answer: Instrumented<F>,
+    }
+}
+
+impl<F> Future for AnswerFuture<F>
+where
+    F: Future<Output = Result<ServiceResponse, Error>>,
+{
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let answer = self.project();
+        let response = ready!(answer.answer.poll(context))?;
+        let request = response.request();
+        let route = request.app_data().unwrap_or(&**answer.no_route);
+        route.observe(
+            request.method(),
+            response.status(),
+            answer.started.elapsed(),
+        );
+        Poll::Ready(Ok(finish(response, *answer.id)))
+    }
+}
+
+fn finish(mut response: ServiceResponse, id: Uuid) -> ServiceResponse {
+    let mut buffer = Uuid::encode_buffer();
+    let id = &*id.hyphenated().encode_lower(&mut buffer);
+    let error = response.response().error();
+    let problem = error.and_then(Error::as_error::<ApiError>).map(|error| {
+        if let Some(cause) = error.cause() {
+            let request = response.request();
+            let (method, path) = (request.method(), request.path());
+            tracing::error!(id, %method, path, cause, "{error}");
+        }
+        error.problem(id)
+    });
+    if let Some(problem) = problem {
+        response = ServiceResponse::new(response.into_parts().0, problem);
+    }
+    tracing::debug!(id, status = response.status().as_u16(), "answered");
+    // An id consists of characters that a header may have.
+    if let Ok(id) = HeaderValue::from_str(id) {
+        response.headers_mut().insert(X_REQUEST_ID, id);
+    }
+    response
+}
