@@ -9,6 +9,7 @@ mod pool;
 pub mod restocks;
 pub mod schema;
 pub mod skus;
+pub mod statement;
 
 pub use error::DbError;
 pub use migrate::migrate;

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use diesel::sql_types::{Array, BigInt, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{BigInt, Text};
 use diesel::{ExpressionMethods, QueryDsl, QueryableByName};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use flash_core::{BuyerId, IdempotencyKey, Order, PurchaseRequest, Sku};
@@ -11,6 +11,7 @@ use flash_core::{BuyerId, IdempotencyKey, Order, PurchaseRequest, Sku};
 use crate::DbError;
 use crate::orders::OrderRow;
 use crate::schema::orders;
+use crate::statement::{Column, Statement};
 
 /// A buyer and a key of theirs.
 pub type Key = (BuyerId, IdempotencyKey);
@@ -39,18 +40,16 @@ pub async fn find_by_keys(
     let (buyers, keys): (Vec<_>, Vec<_>) = requests
         .map(|r| (r.buyer_id.as_str(), r.idempotency_key.as_str()))
         .unzip();
-    let rows = diesel::sql_query(
+    let statement = Statement::new(
         "SELECT found.*
-           FROM unnest($1, $2) AS wanted (buyer_id, idempotency_key),
+           FROM unnest($, $) AS wanted (buyer_id, idempotency_key),
                 LATERAL (SELECT * FROM orders
                           WHERE orders.buyer_id = wanted.buyer_id
                             AND orders.idempotency_key = wanted.idempotency_key
                           LIMIT 1) AS found",
-    )
-    .bind::<Array<Text>, _>(buyers)
-    .bind::<Array<Text>, _>(keys)
-    .load::<KeyedRow>(conn)
-    .await?;
+        [Column::Text(buyers), Column::Text(keys)],
+    );
+    let rows = statement.load::<KeyedRow>(conn).await?;
     rows.into_iter()
         .map(|row| {
             let key = IdempotencyKey::new(row.idempotency_key)?;
@@ -107,18 +106,16 @@ pub async fn owned_units(
     let (skus, buyers): (Vec<_>, Vec<_>) = requests
         .map(|r| (r.sku.as_str(), r.buyer_id.as_str()))
         .unzip();
-    let rows = diesel::sql_query(
+    let statement = Statement::new(
         "SELECT wanted.sku, wanted.buyer_id, owned.units
-           FROM (SELECT DISTINCT * FROM unnest($1, $2) AS _ (sku, buyer_id)) AS wanted,
+           FROM (SELECT DISTINCT * FROM unnest($, $) AS _ (sku, buyer_id)) AS wanted,
                 LATERAL (SELECT coalesce(sum(units) FILTER (
                                     WHERE orders.sku = wanted.sku
                                       AND status = 'accepted'), 0)::bigint AS units
                            FROM orders WHERE orders.buyer_id = wanted.buyer_id) AS owned",
-    )
-    .bind::<Array<Text>, _>(skus)
-    .bind::<Array<Text>, _>(buyers)
-    .load::<OwnedRow>(conn)
-    .await?;
+        [Column::Text(skus), Column::Text(buyers)],
+    );
+    let rows = statement.load::<OwnedRow>(conn).await?;
     rows.into_iter()
         .map(|row| {
             let owner = (Sku::new(row.sku)?, BuyerId::new(row.buyer_id)?);
@@ -141,20 +138,21 @@ pub async fn insert_all(
     conn: &mut AsyncPgConnection,
     orders: &[(&PurchaseRequest, &Order)],
 ) -> Result<(), DbError> {
-    let column = |text: fn(&PurchaseRequest) -> &str| -> Vec<&str> {
-        orders.iter().map(|(request, _)| text(request)).collect()
+    let text = |text: fn(&PurchaseRequest) -> &str| {
+        Column::Text(orders.iter().map(|(request, _)| text(request)).collect())
     };
-    diesel::sql_query(
+    let rows = || orders.iter().map(|(_, order)| order);
+    Statement::new(
         "INSERT INTO orders (order_id, sku, buyer_id, idempotency_key, units, created_at)
-         SELECT * FROM unnest($1, $2, $3, $4, $5, $6)",
-    )
-    .bind::<Array<SqlUuid>, _>(orders.iter().map(|(_, o)| o.order_id.0).collect::<Vec<_>>())
-    .bind::<Array<Text>, _>(column(|r| r.sku.as_str()))
-    .bind::<Array<Text>, _>(column(|r| r.buyer_id.as_str()))
-    .bind::<Array<Text>, _>(column(|r| r.idempotency_key.as_str()))
-    .bind::<Array<BigInt>, _>(orders.iter().map(|(_, o)| o.units.get()).collect::<Vec<_>>())
-    .bind::<Array<Timestamptz>, _>(
-        orders.iter().map(|(_, o)| o.created_at).collect::<Vec<_>>(),
+         SELECT * FROM unnest($, $, $, $, $, $)",
+        [
+            Column::Uuid(rows().map(|order| order.order_id.0).collect()),
+            text(|request| request.sku.as_str()),
+            text(|request| request.buyer_id.as_str()),
+            text(|request| request.idempotency_key.as_str()),
+            Column::BigInt(rows().map(|order| order.units.get()).collect()),
+            Column::Timestamptz(rows().map(|order| order.created_at).collect()),
+        ],
     )
     .execute(conn)
     .await?;

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::OnceLock;
 
 use diesel::QueryableByName;
-use diesel::sql_types::{Array, BigInt, Nullable, Text};
+use diesel::sql_types::{BigInt, Nullable, Text};
 use diesel_async::{
     AnsiTransactionManager, AsyncPgConnection, RunQueryDsl, TransactionManager,
 };
 use flash_core::{BuyerId, Order, Placement, PurchaseRequest, Sku, StrategyError};
 use flash_db::order_batch::{self, Key};
+use flash_db::statement::{Column, Statement};
 use flash_db::{DbError, orders};
 
 use crate::ticket::{Answer, Ticket};
@@ -199,13 +200,12 @@ async fn lock_stock(
     let mut names: Vec<_> = entries.iter().map(|e| e.request().sku.as_str()).collect();
     names.sort_unstable();
     names.dedup();
-    let rows = diesel::sql_query(
+    let statement = Statement::new(
         "SELECT sku, available_units, per_buyer_limit, fence FROM skus
-          WHERE sku = ANY ($1) ORDER BY sku FOR NO KEY UPDATE",
-    )
-    .bind::<Array<Text>, _>(names)
-    .load::<StockRow>(conn)
-    .await?;
+          WHERE sku = ANY ($) ORDER BY sku FOR NO KEY UPDATE",
+        [Column::Text(names)],
+    );
+    let rows = statement.load::<StockRow>(conn).await?;
     Ok(rows.into_iter().map(|row| (row.sku.clone(), row)).collect())
 }
 
@@ -273,12 +273,11 @@ async fn write_stock(
     names.dedup();
     let units = names.iter().filter_map(|name| stock.get(*name));
     let units: Vec<_> = units.map(|row| row.available_units).collect();
-    diesel::sql_query(
+    Statement::new(
         "UPDATE skus SET available_units = remaining.units
-           FROM unnest($1, $2) AS remaining (sku, units) WHERE skus.sku = remaining.sku",
+           FROM unnest($, $) AS remaining (sku, units) WHERE skus.sku = remaining.sku",
+        [Column::Text(names), Column::BigInt(units)],
     )
-    .bind::<Array<Text>, _>(names)
-    .bind::<Array<BigInt>, _>(units)
     .execute(conn)
     .await?;
     Ok(())

@@ -6,33 +6,32 @@ use std::time::Duration;
 
 use flash_core::{Placement, Sku, Store, StrategyError};
 use tokio::sync::mpsc;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::breaker::{Breaker, PROBE};
 use crate::event::{self, Event};
 use crate::fences::Fences;
 use crate::gate::{Admission, Ask, Gates};
-use crate::held::Held;
+use crate::held::{HELD_MAX, Held};
 use crate::latch::Latches;
 use crate::metrics::METRICS;
 use crate::quiet::{self, QUIET, Recent};
 use crate::supply::{Found, Supply};
 use crate::ticket::Ticket;
-
-/// How long permits may be out before the gate is loaded again. A healthy commit takes
-/// milliseconds; a gate that is loaded too early only lets more requests through to the
-/// vault.
-const HELD_MAX: Duration = Duration::from_millis(500);
+use crate::vault_queue::Entrance;
 
 /// How often to look whether held units were sold or came back.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
+
+/// How long requests gather at most where the lanes are slow: a slow commit.
+const GATHER_MAX: Duration = Duration::from_millis(10);
 
 pub(crate) struct Bouncer {
     pub(crate) queue: mpsc::Receiver<Ticket>,
     pub(crate) events: mpsc::Receiver<Event>,
     /// For the tasks that the bouncer starts.
     pub(crate) tell: mpsc::Sender<Event>,
-    pub(crate) vault: mpsc::Sender<Ticket>,
+    pub(crate) vault: Entrance,
     pub(crate) gates: Arc<Gates>,
     pub(crate) latches: Arc<Latches>,
     pub(crate) supply: Supply,
@@ -51,20 +50,29 @@ pub(crate) struct State {
 
 impl Bouncer {
     /// Works until the door is closed.
+    ///
+    /// While admitted requests wait for a lane there is no hurry to admit more: the next
+    /// ones gather at the door, and Redis is asked once for all of them.
     pub(crate) async fn work(mut self) {
         let mut tickets = Vec::new();
+        let mut asked = Instant::now();
         let mut compare = tokio::time::interval(QUIET);
         compare.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             METRICS.show_waiting(self.queue.len(), self.held.count());
             let waiting = !self.held.is_empty();
+            let next = async {
+                self.vault.all_taken(asked + GATHER_MAX).await;
+                self.queue.recv_many(&mut tickets, self.batch_max).await
+            };
             tokio::select! {
                 Some(event) = self.events.recv() => self.on_event(event).await,
-                count = self.queue.recv_many(&mut tickets, self.batch_max) => {
+                count = next => {
                     if count == 0 {
                         return;
                     }
                     self.admit(std::mem::take(&mut tickets)).await;
+                    asked = Instant::now();
                 }
                 () = tokio::time::sleep(LOOK_AGAIN), if waiting => self.look_again(),
                 _ = compare.tick() => self.compare_quiet(),
@@ -156,9 +164,9 @@ impl Bouncer {
     /// To the vault. Its queue is bounded: when it is full the bouncer waits, the door's
     /// queue fills, and buyers are told `busy`.
     async fn pass_on(&mut self, ticket: Ticket) {
-        if let Err(unsent) = self.vault.send(ticket).await {
+        if let Err(unsent) = self.vault.put(ticket).await {
             let store = Store::PostgreSql;
-            unsent.0.answer(Err(StrategyError::Unavailable { store }));
+            unsent.answer(Err(StrategyError::Unavailable { store }));
         }
     }
 

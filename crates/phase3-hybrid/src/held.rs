@@ -8,6 +8,11 @@ use flash_core::Sku;
 
 use crate::ticket::Ticket;
 
+/// How long permits may be out before the gate is loaded again. A healthy commit takes
+/// milliseconds; a gate that is loaded too early only lets more requests through to the
+/// vault.
+pub(crate) const HELD_MAX: Duration = Duration::from_millis(500);
+
 /// The requests of one SKU, in the order of their arrival.
 struct Line {
     tickets: Vec<Ticket>,

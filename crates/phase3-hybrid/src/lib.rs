@@ -16,6 +16,7 @@ mod strategy;
 mod supply;
 mod ticket;
 mod vault;
+mod vault_queue;
 
 pub use gate::Gate;
 pub use strategy::{Options, Strategy};

@@ -4,7 +4,7 @@ use std::time::Duration;
 use flash_core::{InventoryStrategy, Placement, PurchaseRequest, StrategyError};
 use flash_core::{Order, OrderId, Restock, Sku, Stock};
 use flash_db::Pool;
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::bouncer::{Bouncer, State};
@@ -15,6 +15,7 @@ use crate::latch::Latches;
 use crate::listener::listen;
 use crate::supply::Supply;
 use crate::vault::{Lane, Presence};
+use crate::vault_queue::vault_queue;
 
 /// Notices from the lanes to the bouncer that may wait. One that does not fit is found out
 /// by looking at PostgreSQL.
@@ -60,7 +61,7 @@ impl Strategy {
         let latches = Arc::new(Latches::new());
         let presence = Arc::new(Presence::default());
         let (door_queue, at_the_door) = mpsc::channel(options.queue_max);
-        let (vault_queue, before_the_vault) = mpsc::channel(options.queue_max);
+        let (entrance, exit) = vault_queue(options.queue_max);
         let (tell, events) = mpsc::channel(EVENTS_MAX);
         let supply = Supply {
             pool,
@@ -69,13 +70,12 @@ impl Strategy {
         };
 
         let mut rooms = JoinSet::new();
-        let before_the_vault = Arc::new(Mutex::new(before_the_vault));
         for _ in 0..options.lanes {
             let lane = Lane {
                 database_url: database_url.to_owned(),
                 lock_wait: options.lock_wait,
                 batch_max: options.batch_max,
-                queue: Arc::clone(&before_the_vault),
+                queue: exit.clone(),
                 events: tell.clone(),
                 presence: Arc::clone(&presence),
             };
@@ -85,7 +85,7 @@ impl Strategy {
             queue: at_the_door,
             events,
             tell,
-            vault: vault_queue,
+            vault: entrance,
             gates,
             latches: Arc::clone(&latches),
             supply: supply.clone(),

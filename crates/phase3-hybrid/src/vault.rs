@@ -7,12 +7,13 @@ use std::time::Duration;
 use diesel_async::AsyncPgConnection;
 use flash_core::{Sku, Store, StrategyError, reason};
 use flash_db::DbError;
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::mpsc;
 
 use crate::batch::{self, Decision, Entry, Outcome};
 use crate::event::Event;
 use crate::metrics::METRICS;
 use crate::ticket::Ticket;
+use crate::vault_queue::Exit;
 
 /// How often to try again while PostgreSQL is away.
 const RETRY: Duration = Duration::from_millis(100);
@@ -61,7 +62,7 @@ pub(crate) struct Lane {
     pub(crate) database_url: String,
     pub(crate) lock_wait: Duration,
     pub(crate) batch_max: usize,
-    pub(crate) queue: Arc<Mutex<mpsc::Receiver<Ticket>>>,
+    pub(crate) queue: Exit,
     pub(crate) events: mpsc::Sender<Event>,
     pub(crate) presence: Arc<Presence>,
 }
@@ -72,14 +73,9 @@ impl Lane {
         let mut conn = None;
         let mut tickets = Vec::new();
         loop {
-            let mut queue = self.queue.lock().await;
-            if queue.recv_many(&mut tickets, self.batch_max).await == 0 {
+            if self.queue.take(&mut tickets, self.batch_max).await == 0 {
                 return;
             }
-            METRICS
-                .before_the_vault
-                .set(queue.len().try_into().unwrap_or(i64::MAX));
-            drop(queue);
             let mut entries = Vec::with_capacity(tickets.len());
             for ticket in tickets.drain(..) {
                 if ticket.is_abandoned() {
@@ -172,11 +168,9 @@ impl Lane {
             if let Ok(conn) = self.connect().await {
                 return conn;
             }
-            if let Ok(mut queue) = self.queue.try_lock() {
-                while let Ok(ticket) = queue.try_recv() {
-                    self.give_back(&ticket);
-                    ticket.answer(Err(unavailable()));
-                }
+            for ticket in self.queue.take_now() {
+                self.give_back(&ticket);
+                ticket.answer(Err(unavailable()));
             }
             tokio::time::sleep(RETRY).await;
         }

@@ -15,10 +15,15 @@ use flash_db::{Pool, PoolOptions};
 use flash_sandbox::SandboxError;
 use flash_server::cli::{Args, StrategyName};
 use flash_server::{AdminPolicy, Limits, Site, Stores, serve, start_logging};
+use mimalloc::MiMalloc;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use phase3_hybrid::Gate;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
+
+/// A request allocates some twenty times, and this allocator is faster at it than libc's.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// The exit code for arguments that make no sense; clap uses the same.
 const USAGE: u8 = 2;
