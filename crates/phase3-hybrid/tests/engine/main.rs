@@ -2,6 +2,8 @@
 
 mod commit;
 mod gate;
+mod keys;
+mod races;
 mod refusals;
 mod scripts;
 mod suites;
