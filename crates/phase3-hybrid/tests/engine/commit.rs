@@ -2,27 +2,22 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use flash_core::{Placement, StrategyError, Verdict};
 use flash_testkit::{Cable, Cut, Sale, Stores, order_of, purchase};
-use phase3_hybrid::{Options, Strategy};
+use phase3_hybrid::Strategy;
 use tokio::task::JoinHandle;
 
 use crate::tampering::{OPTIONS, eventually, lock_waits};
 
-async fn open() -> Result<(Sale<Strategy>, Cable)> {
-    open_with(OPTIONS).await
-}
-
 /// The engine with a cable between its lanes and PostgreSQL.
-async fn open_with(options: Options) -> Result<(Sale<Strategy>, Cable)> {
+async fn open() -> Result<(Sale<Strategy>, Cable)> {
     let stores = Stores::new().await?;
     let (cable, database_url) = stores.cable_to_postgresql().await?;
     let (pool, redis_url) = (stores.pool()?, stores.redis_url());
-    let strategy = Strategy::start(pool, &database_url, redis_url, options)?;
+    let strategy = Strategy::start(pool, &database_url, redis_url, OPTIONS)?;
     let sale = Sale {
         strategy: Arc::new(strategy),
         stores,
@@ -63,6 +58,8 @@ async fn a_commit_that_never_arrived_is_sent_again() -> Result<()> {
     Ok(())
 }
 
+const OVERTAKE: &str = "SELECT FROM skus WHERE true FOR UPDATE";
+
 type Buying = JoinHandle<Result<Placement, StrategyError>>;
 
 /// Ann buys, her COMMIT is cut, and before her batch is run again somebody else has locked
@@ -77,34 +74,32 @@ async fn cut_and_overtaken(
     conductor.wait_for_waiting(1).await?;
     let overtaker = async {
         let mut conn = sale.stores.connect().await?;
-        conn.batch_execute("BEGIN; SELECT FROM skus FOR UPDATE")
-            .await?;
+        conn.batch_execute(&format!("BEGIN; {OVERTAKE}")).await?;
         anyhow::Ok(conn)
     };
     let let_go = async {
-        // Both stand in line, and who comes back must stand at its end.
-        conductor.wait_for_waiting(2).await?;
-        cable.cut_next_commit(cut);
+        // Both stand in line.
+        let mut conn = sale.stores.connect().await?;
+        eventually(async || Ok(!lock_waits(&mut conn, OVERTAKE).await?.is_empty()))
+            .await?;
+        cable.cut_next_commit_and_refuse(cut);
         conductor.release().await
     };
     let (overtaker, ()) = tokio::try_join!(overtaker, let_go)?;
+    cable.accept_again();
     Ok((buying, overtaker))
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_commit_stays_unknown_however_often_its_batch_is_run_in_vain() -> Result<()> {
-    let (sale, cable) = open_with(Options {
-        lock_wait: Duration::from_secs(2),
-        ..OPTIONS
-    })
-    .await?;
+    let (sale, cable) = open().await?;
     let (buying, mut overtaker) =
         cut_and_overtaken(&sale, &cable, Cut::AfterCommit).await?;
     // Each run waits for the row anew, until it has waited for too long.
     let (mut conn, mut runs) = (sale.stores.connect().await?, HashSet::new());
     eventually(async || {
-        runs.extend(lock_waits(&mut conn).await?);
-        Ok(runs.len() >= 3 || buying.is_finished())
+        runs.extend(lock_waits(&mut conn, "FOR NO KEY UPDATE").await?);
+        Ok(runs.len() >= 2 || buying.is_finished())
     })
     .await?;
     overtaker.batch_execute("COMMIT").await?;

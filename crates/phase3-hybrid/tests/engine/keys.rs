@@ -65,7 +65,8 @@ async fn a_key_that_is_taken_meanwhile_sells_nothing() -> Result<()> {
     let buying = sale.start_buying(purchase("ann", "k1", 2)?);
     let mut conn = sale.stores.connect().await?;
     eventually(async || {
-        Ok(!lock_waits(&mut conn).await?.is_empty() || buying.is_finished())
+        let waits = lock_waits(&mut conn, "INSERT INTO orders").await?;
+        Ok(!waits.is_empty() || buying.is_finished())
     })
     .await?;
     elsewhere.batch_execute("COMMIT").await?;

@@ -78,14 +78,19 @@ struct Waits {
     waits: Vec<String>,
 }
 
-/// The waits for a lock that go on in the database of a connection, each by who waits and
-/// since when.
-pub(crate) async fn lock_waits(conn: &mut AsyncPgConnection) -> Result<Vec<String>> {
+/// The waits for a lock that go on in the database of a connection for statements with
+/// this text in them, each by who waits and since when.
+pub(crate) async fn lock_waits(
+    conn: &mut AsyncPgConnection,
+    statement: &str,
+) -> Result<Vec<String>> {
     let Waits { waits } = diesel::sql_query(
         "SELECT coalesce(array_agg(pid || ' since ' || waitstart), '{}') AS waits
            FROM pg_locks JOIN pg_stat_activity USING (pid)
-          WHERE datname = current_database() AND waitstart IS NOT NULL",
+          WHERE datname = current_database() AND waitstart IS NOT NULL
+            AND strpos(query, $1) > 0",
     )
+    .bind::<Text, _>(statement)
     .get_result(conn)
     .await?;
     Ok(waits)

@@ -86,10 +86,8 @@ fn report(mutant: &Mutant, verdict: Verdict) -> bool {
     };
     println!("{result}: {}", mutant.rule);
     println!("    broken by: {}", mutant.broken_by);
-    println!("    to be noticed by: {}", mutant.caught_by);
-    if let Some(complaint) = &complaint {
-        println!("    which says: {complaint}");
-    }
+    let noticed = complaint.as_deref().unwrap_or(mutant.caught_by);
+    println!("    test: {noticed}");
     complaint.is_some()
 }
 

@@ -158,11 +158,14 @@ impl Program {
     }
 }
 
-/// The line in which a test says what is wrong.
+/// The test that failed and the line in which it says what is wrong.
 fn complaint(text: &str) -> String {
-    let mut lines = text.lines();
+    let failed = text.split("\n---- ").nth(1).unwrap_or("see the test");
+    let (test, said) = failed.split_once(" stdout ----").unwrap_or((failed, ""));
+    let mut lines = said.lines();
     let line = lines.find_map(|line| line.strip_prefix("Error: "));
-    line.unwrap_or("see the test").chars().take(80).collect()
+    let line: String = line.unwrap_or_default().chars().take(80).collect();
+    format!("{test}: {line}")
 }
 
 /// Copies a directory, and removes from the copy what is not there any more.
