@@ -104,7 +104,7 @@ async fn buy_one_of(
     number: u32,
 ) -> Result<Placement, StrategyError> {
     let mut request = purchase("ann", &format!("k{number}"), 1).expect("a request");
-    request.sku = Sku::new(&format!("quiet-{number}")).expect("a SKU");
+    request.sku = Sku::new(format!("quiet-{number}")).expect("a SKU");
     strategy.place_order(&request).await
 }
 

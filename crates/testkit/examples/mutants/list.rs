@@ -74,8 +74,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         rule: UNDER_THE_LOCK,
         broken_by: "do not look at the limit",
         file: "crates/phase3-hybrid/src/batch.rs",
-        find: ".is_some_and(|limit| *owned_units + units > limit)",
-        replace: ".is_some_and(|limit| limit < 0)",
+        find: "if *owned_units + units > limit {",
+        replace: "if limit < 0 {",
         caught_by: "suites::one_by_one::one_buyer_wants_more_than_the_limit_with_two_keys",
     },
     Mutant {

@@ -98,7 +98,7 @@ impl Workshop {
         let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let output = Command::new(cargo)
             // The whole workspace, because that decides the features of its dependencies.
-            .args(["test", "--workspace", "--locked", "--no-run", "--quiet"])
+            .args(["test", "--workspace", "--locked", "--no-run"])
             .args([
                 "--test",
                 TARGET,
@@ -107,11 +107,14 @@ impl Workshop {
             ])
             .env("CARGO_TARGET_DIR", self.home.join("target"))
             .current_dir(&self.copy)
-            .stderr(Stdio::inherit())
             .output()
             .await
             .context("cargo")?;
-        ensure!(output.status.success(), "{name} does not compile");
+        ensure!(
+            output.status.success(),
+            "{name} does not compile:\n{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         let messages = String::from_utf8_lossy(&output.stdout);
         let built = messages
             .split("\"executable\":\"")
