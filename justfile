@@ -40,8 +40,13 @@ build *args:
 test *args:
     cargo test --workspace --locked "$@"
 
-# Run every check: format, lints, docs, demo, tests
-ci: format-check clippy docs demo-oversell test
+# Run every check: format, lints, docs, demo, tests, mutants
+ci: format-check clippy docs demo-oversell test mutants
+
+# Break each rule of phase 3 in a copy, and see that a test notices
+[no-exit-message]
+mutants *args:
+    cargo run --locked --quiet --example mutants -- "$@"
 
 # Format the code
 fmt *args:

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixStream};
@@ -22,11 +22,31 @@ const NO_CUT: u8 = 0;
 const CUT_BEFORE: u8 = 1;
 const CUT_AFTER: u8 = 2;
 
+/// What is to happen to the connections.
+#[derive(Default)]
+struct Plan {
+    cut: AtomicU8,
+    /// Whether the next cut is the beginning of an outage.
+    outage_follows: AtomicBool,
+    refuses: AtomicBool,
+}
+
+impl Plan {
+    /// Takes the cut that is to be made at this COMMIT.
+    fn take_cut(&self) -> u8 {
+        let cut = self.cut.swap(NO_CUT, Ordering::SeqCst);
+        if cut != NO_CUT && self.outage_follows.swap(false, Ordering::SeqCst) {
+            self.refuses.store(true, Ordering::SeqCst);
+        }
+        cut
+    }
+}
+
 /// Forwards a loopback port to a Unix socket as long as it is plugged in.
 pub struct Cable {
     address: SocketAddr,
     target: PathBuf,
-    cut: Arc<AtomicU8>,
+    plan: Arc<Plan>,
     forwarding: JoinSet<()>,
 }
 
@@ -36,7 +56,7 @@ impl Cable {
         let mut cable = Self {
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             target: target.into(),
-            cut: Arc::new(AtomicU8::new(NO_CUT)),
+            plan: Arc::default(),
             forwarding: JoinSet::new(),
         };
         cable.put_back().await?;
@@ -61,8 +81,11 @@ impl Cable {
         socket.bind(self.address)?;
         let listener = socket.listen(128)?;
         self.address = listener.local_addr()?;
-        self.forwarding
-            .spawn(forward(listener, self.target.clone(), self.cut.clone()));
+        self.forwarding.spawn(forward(
+            listener,
+            self.target.clone(),
+            self.plan.clone(),
+        ));
         Ok(())
     }
 
@@ -72,19 +95,33 @@ impl Cable {
             Cut::BeforeCommit => CUT_BEFORE,
             Cut::AfterCommit => CUT_AFTER,
         };
-        self.cut.store(cut, Ordering::SeqCst);
+        self.plan.cut.store(cut, Ordering::SeqCst);
+    }
+
+    /// Does the same, and lets nobody connect from then on.
+    pub fn cut_next_commit_and_refuse(&self, cut: Cut) {
+        self.plan.outage_follows.store(true, Ordering::SeqCst);
+        self.cut_next_commit(cut);
+    }
+
+    /// Lets everybody connect again.
+    pub fn accept_again(&self) {
+        self.plan.refuses.store(false, Ordering::SeqCst);
     }
 }
 
 /// Ends, with all its connections, when it is dropped.
-async fn forward(listener: TcpListener, target: PathBuf, cut: Arc<AtomicU8>) {
+async fn forward(listener: TcpListener, target: PathBuf, plan: Arc<Plan>) {
     let mut connections = JoinSet::new();
     while let Ok((near, _)) = listener.accept().await {
-        let (target, cut) = (target.clone(), Arc::clone(&cut));
+        if plan.refuses.load(Ordering::SeqCst) {
+            continue;
+        }
+        let (target, plan) = (target.clone(), Arc::clone(&plan));
         connections.spawn(async move {
             if let Ok(far) = UnixStream::connect(target).await {
                 // Either side may end it; there is nobody to tell.
-                let _ = carry(near, far, &cut).await;
+                let _ = carry(near, far, &plan).await;
             }
         });
     }
@@ -93,7 +130,7 @@ async fn forward(listener: TcpListener, target: PathBuf, cut: Arc<AtomicU8>) {
 async fn carry(
     mut near: TcpStream,
     mut far: UnixStream,
-    cut: &AtomicU8,
+    plan: &Plan,
 ) -> std::io::Result<()> {
     let (mut up, mut down) = (vec![0; 65_536], vec![0; 65_536]);
     loop {
@@ -101,7 +138,7 @@ async fn carry(
             count = near.read(&mut up) => {
                 let sent = &up[..count?];
                 let is_commit = sent.windows(6).any(|bytes| bytes == b"COMMIT");
-                let cut = if is_commit { cut.swap(NO_CUT, Ordering::SeqCst) } else { NO_CUT };
+                let cut = if is_commit { plan.take_cut() } else { NO_CUT };
                 if sent.is_empty() || cut == CUT_BEFORE {
                     return Ok(());
                 }

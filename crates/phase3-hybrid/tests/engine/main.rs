@@ -1,7 +1,10 @@
 //! Phase 3 on real stores: what all strategies share, and what only it has to survive.
 
 mod commit;
+mod crowds;
 mod gate;
+mod keys;
+mod races;
 mod refusals;
 mod scripts;
 mod suites;

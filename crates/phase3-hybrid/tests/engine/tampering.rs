@@ -4,6 +4,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use deadpool_redis::redis::{Client, Cmd, FromRedisValue};
+use diesel::QueryableByName;
+use diesel::sql_types::{Array, Text};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use flash_core::Placement;
 use flash_testkit::{Sale, Stores, WAIT, sku};
 use phase3_hybrid::{Gate, Options, Strategy};
@@ -47,7 +50,8 @@ pub(crate) async fn free_units(stores: &Stores) -> Result<Option<i64>> {
 /// Buys one unit after the other, by new buyers, until one is told "sold out".
 pub(crate) async fn buy_until_sold_out(sale: &Sale<Strategy>) -> Result<i64> {
     for bought in 0..1_000 {
-        match sale.buy(&format!("last{bought}"), "k1", 1).await?? {
+        let buyer = format!("last{bought}");
+        match tokio::time::timeout(WAIT, sale.buy(&buyer, "k1", 1)).await??? {
             Placement::Accepted { .. } => {}
             Placement::SoldOut => return Ok(bought),
             other => anyhow::bail!("{other:?}"),
@@ -66,4 +70,28 @@ pub(crate) async fn eventually(
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     Ok(())
+}
+
+#[derive(QueryableByName)]
+struct Waits {
+    #[diesel(sql_type = Array<Text>)]
+    waits: Vec<String>,
+}
+
+/// The waits for a lock that go on in the database of a connection for statements with
+/// this text in them, each by who waits and since when.
+pub(crate) async fn lock_waits(
+    conn: &mut AsyncPgConnection,
+    statement: &str,
+) -> Result<Vec<String>> {
+    let Waits { waits } = diesel::sql_query(
+        "SELECT coalesce(array_agg(pid || ' since ' || waitstart), '{}') AS waits
+           FROM pg_locks JOIN pg_stat_activity USING (pid)
+          WHERE datname = current_database() AND waitstart IS NOT NULL
+            AND strpos(query, $1) > 0",
+    )
+    .bind::<Text, _>(statement)
+    .get_result(conn)
+    .await?;
+    Ok(waits)
 }

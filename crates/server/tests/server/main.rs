@@ -1,5 +1,6 @@
 //! The server from outside: real HTTP, real stores, real processes.
 
+mod crowded;
 mod docs;
 mod http;
 mod metrics;

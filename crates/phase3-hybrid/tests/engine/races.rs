@@ -1,0 +1,88 @@
+//! Forced orders of events between the gate and the vault.
+
+use anyhow::{Context, Result, ensure};
+use deadpool_redis::redis::cmd;
+use flash_core::{InventoryStrategy, Placement, StrategyError, Verdict};
+use flash_testkit::{Sale, Stores, WAIT, order_of, purchase};
+use phase3_hybrid::Options;
+use tokio::task::JoinHandle;
+
+use crate::tampering::{
+    GATE, OPTIONS, buy_until_sold_out, eventually, free_units, redis, start, start_with,
+};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_buyers_whom_a_wrong_gate_admits_do_not_both_get_the_last_unit()
+-> Result<()> {
+    let sale = Sale::open(start).await?;
+    sale.stock_up(1, None).await?;
+    let mut conductor = sale.hold_stock_rows().await?;
+    let too_high = cmd("HSET").arg(GATE).arg("free_units").arg(50).clone();
+    let _: () = redis(&sale.stores, &too_high).await?;
+    // One lane each: neither can learn from the other but by the stock row.
+    let first = sale.start_buying(purchase("ann", "k1", 1)?);
+    conductor.wait_for_waiting(1).await?;
+    let second = sale.start_buying(purchase("bob", "k1", 1)?);
+    conductor.wait_for_waiting(2).await?;
+    conductor.release().await?;
+
+    let answers = [first.await??, second.await??];
+    ensure!(answers.contains(&Placement::SoldOut), "{answers:?}");
+    let audit = sale.audit().await?;
+    ensure!(
+        audit.verdict == Verdict::Exact && audit.accepted_units == 1,
+        "{audit:?}"
+    );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn units_that_are_added_are_in_the_gate_at_once() -> Result<()> {
+    let sale = Sale::open(start).await?;
+    sale.stock_up(2, None).await?;
+    let (order, _) = order_of(sale.buy("ann", "k1", 2).await?)?;
+    ensure!(buy_until_sold_out(&sale).await? == 0);
+    sale.restock("r1", 3).await??;
+    ensure!(free_units(&sale.stores).await? == Some(3), "restocked");
+    sale.strategy.cancel_order(order.order_id).await?;
+    ensure!(free_units(&sale.stores).await? == Some(5), "cancelled");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_finds_no_room_to_wait_for_held_units_is_busy() -> Result<()> {
+    let narrow = |stores: &Stores| {
+        start_with(
+            stores,
+            Options {
+                queue_max: 1,
+                lock_wait: WAIT,
+                ..OPTIONS
+            },
+        )
+    };
+    let sale = Sale::open(narrow).await?;
+    sale.stock_up(1, None).await?;
+    let mut conductor = sale.hold_stock_rows().await?;
+    let first = sale.start_buying(purchase("ann", "k1", 1)?);
+    conductor.wait_for_waiting(1).await?;
+    let mut waiting = vec![sale.start_buying(purchase("bob", "k1", 1)?)];
+    for buyer in 0..5 {
+        waiting.push(sale.start_buying(purchase(&format!("b{buyer}"), "k1", 1)?));
+        eventually(async || Ok(waiting.iter().any(JoinHandle::is_finished))).await?;
+        let turned_away = waiting.iter().position(JoinHandle::is_finished);
+        let turned_away = waiting.remove(turned_away.context("nobody")?);
+        let answer = turned_away.await?;
+        ensure!(matches!(answer, Err(StrategyError::Busy)), "{answer:?}");
+    }
+    conductor.release().await?;
+
+    waiting.push(first);
+    let mut accepted = 0;
+    for buyer in waiting {
+        accepted += i32::from(buyer.await?? != Placement::SoldOut);
+    }
+    ensure!(accepted == 1, "{accepted} orders");
+    ensure!(sale.audit().await?.verdict == Verdict::Exact);
+    Ok(())
+}
