@@ -12,16 +12,13 @@ use crate::breaker::{Breaker, PROBE};
 use crate::event::{self, Event};
 use crate::fences::Fences;
 use crate::gate::{Admission, Ask, Gates};
-use crate::held::{HELD_MAX, Held};
+use crate::held::{HELD_MAX, Held, LOOK_AGAIN};
 use crate::latch::Latches;
 use crate::metrics::METRICS;
 use crate::quiet::{self, QUIET, Recent};
 use crate::supply::{Found, Supply};
 use crate::ticket::Ticket;
 use crate::vault_queue::Entrance;
-
-/// How often to look whether held units were sold or came back.
-const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// How long requests gather at most where the lanes are slow: a slow commit.
 const GATHER_MAX: Duration = Duration::from_millis(10);
@@ -140,7 +137,10 @@ impl Bouncer {
         match admission {
             Admission::NotLoaded => {
                 for ticket in tickets {
-                    self.hold(ticket);
+                    // Where others take all the room, the vault can tell without a gate.
+                    if let Err(ticket) = self.held.hold(ticket) {
+                        self.pass_on(ticket).await;
+                    }
                 }
                 self.look(sku, true);
             }

@@ -13,6 +13,9 @@ use crate::ticket::Ticket;
 /// vault.
 pub(crate) const HELD_MAX: Duration = Duration::from_millis(500);
 
+/// How often to look whether held units were sold or came back.
+pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(10);
+
 /// The requests of one SKU, in the order of their arrival.
 struct Line {
     tickets: Vec<Ticket>,

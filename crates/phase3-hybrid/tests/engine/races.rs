@@ -2,9 +2,12 @@
 
 use anyhow::{Context, Result, ensure};
 use deadpool_redis::redis::cmd;
-use flash_core::{InventoryStrategy, Placement, StrategyError, Verdict};
+use flash_core::{
+    InventoryStrategy, Placement, Sku, StockTerms, StrategyError, Verdict,
+};
+use flash_db::skus;
 use flash_testkit::{Sale, Stores, WAIT, order_of, purchase};
-use phase3_hybrid::Options;
+use phase3_hybrid::{Options, Strategy};
 use tokio::task::JoinHandle;
 
 use crate::tampering::{
@@ -49,19 +52,21 @@ async fn units_that_are_added_are_in_the_gate_at_once() -> Result<()> {
     Ok(())
 }
 
+/// With room for one request wherever some wait.
+fn start_narrow(stores: &Stores) -> Result<Strategy> {
+    start_with(
+        stores,
+        Options {
+            queue_max: 1,
+            lock_wait: WAIT,
+            ..OPTIONS
+        },
+    )
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn who_finds_no_room_to_wait_for_held_units_is_busy() -> Result<()> {
-    let narrow = |stores: &Stores| {
-        start_with(
-            stores,
-            Options {
-                queue_max: 1,
-                lock_wait: WAIT,
-                ..OPTIONS
-            },
-        )
-    };
-    let sale = Sale::open(narrow).await?;
+    let sale = Sale::open(start_narrow).await?;
     sale.stock_up(1, None).await?;
     let mut conductor = sale.hold_stock_rows().await?;
     let first = sale.start_buying(purchase("ann", "k1", 1)?);
@@ -84,5 +89,29 @@ async fn who_finds_no_room_to_wait_for_held_units_is_busy() -> Result<()> {
     }
     ensure!(accepted == 1, "{accepted} orders");
     ensure!(sale.audit().await?.verdict == Verdict::Exact);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crowd_that_waits_for_one_sku_does_not_turn_buyers_of_another_away()
+-> Result<()> {
+    let sale = Sale::open(start_narrow).await?;
+    sale.stock_up(1, None).await?;
+    let mut conductor = sale.hold_stock_rows().await?;
+    let first = sale.start_buying(purchase("ann", "k1", 1)?);
+    conductor.wait_for_waiting(1).await?;
+    let second = sale.start_buying(purchase("bob", "k1", 1)?);
+    let third = sale.start_buying(purchase("cat", "k1", 1)?);
+    eventually(async || Ok(second.is_finished() || third.is_finished())).await?;
+
+    let mut request = purchase("dan", "k1", 1)?;
+    request.sku = Sku::new("mug")?;
+    let mut conn = sale.stores.connect().await?;
+    skus::create(&mut conn, &request.sku, StockTerms::new(1, None)?).await?;
+    order_of(sale.strategy.place_order(&request).await)?;
+    conductor.release().await?;
+    for buyer in [first, second, third] {
+        drop(buyer.await?);
+    }
     Ok(())
 }
