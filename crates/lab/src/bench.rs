@@ -6,9 +6,12 @@ mod block;
 mod counters;
 mod environment;
 mod load;
+mod markdown;
+mod page;
 mod percentiles;
 mod pgbench;
 mod plan;
+mod plot;
 mod ratios;
 mod result;
 mod scalability;
@@ -41,6 +44,7 @@ use world::World;
 /// A dropped future ends and removes what it has started.
 pub async fn run(mut args: BenchArgs) -> anyhow::Result<()> {
     let json = args.json.take().map(JsonFile::open).transpose()?;
+    let html = args.html.take().map(JsonFile::open).transpose()?;
     let plan = Plan::new(&args);
     open_files::raise_for(plan.connections())?;
 
@@ -61,6 +65,12 @@ pub async fn run(mut args: BenchArgs) -> anyhow::Result<()> {
     let result = Report::new(args.quick, environment, measured, &plan);
     if let Some(json) = &json {
         json.write(&result)?;
+    }
+    if let Some(html) = &html {
+        html.write_text(&page::html(&result))?;
+    }
+    if let Some(path) = &args.markdown {
+        markdown::write(path, &result)?;
     }
     report::beside_json(json.as_ref(), &table::terminal(&result))?;
     match result.violations {

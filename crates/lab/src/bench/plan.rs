@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::session::SERIES;
 use crate::cli::BenchArgs;
 
 /// The largest crowd.
@@ -31,6 +32,12 @@ pub(crate) const PGBENCH_CLIENTS: [usize; 3] = [1, 8, 64];
 /// Shares of the capacity at which latency is measured, without the half, which has a
 /// comparison of its own.
 pub(crate) const STEADY_SHARES: [f64; 3] = [0.3, 0.7, 0.9];
+
+/// Sections that compare two setups.
+const COMPARISONS: usize = 11;
+
+/// Strategies whose burst is shown and not compared.
+const BURST_OTHERS: usize = 2;
 
 /// Sizes and repetitions.
 #[derive(Debug, Clone)]
@@ -67,6 +74,13 @@ impl Plan {
         }
     }
 
+    /// How many blocks a whole run has.
+    pub(crate) fn blocks(&self) -> usize {
+        let series = SERIES.len() * self.levels.len();
+        let per_round = series + BURST_OTHERS + STEADY_SHARES.len();
+        COMPARISONS * 4 * self.quads + PGBENCH_CLIENTS.len() + per_round * self.rounds
+    }
+
     /// Open files that the largest crowd needs.
     pub(crate) fn connections(&self) -> u32 {
         self.overload_crowd.try_into().unwrap_or(u32::MAX)
@@ -94,6 +108,7 @@ mod tests {
         assert_eq!(full.levels, [1, 16, 64, 256, 1_000]);
         assert_eq!(full.levels, quick.levels);
         assert!(quick.block < full.block && quick.quads < full.quads);
+        assert_eq!((full.blocks(), quick.blocks()), (269, 107));
     }
 
     #[test]

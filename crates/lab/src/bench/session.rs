@@ -100,8 +100,9 @@ impl<'a> Session<'a> {
         setup: Setup,
     ) -> anyhow::Result<usize> {
         let number = self.measured.blocks.len();
+        let of = self.plan.blocks();
         self.progress
-            .step(&format!("block {}, {section}: {setup}", number + 1));
+            .step(&format!("block {}/{of}: {setup}", number + 1));
         let block = measure(&mut self.world, section, setup, self.plan.block)
             .await
             .with_context(|| format!("{setup} could not be measured"))?;

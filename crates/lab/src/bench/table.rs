@@ -2,8 +2,9 @@
 
 use comfy_table::{Cell, Table};
 
+use super::arm::Arm;
 use super::ratios::{Ratio, Side};
-use super::result::Report;
+use super::result::{Report, Steady};
 use super::session::SERIES;
 use crate::report::{align_numbers, new_table};
 
@@ -84,6 +85,63 @@ pub(crate) fn throughput(report: &Report) -> Rows {
     }
 }
 
+/// A row per rate at which requests came.
+pub(crate) fn steady(report: &Report) -> Rows {
+    let row = |steady: &Steady| {
+        let latency = steady.latency_ms;
+        let mut row = vec![whole(steady.offered_per_second)];
+        row.extend(
+            [
+                latency.p50,
+                latency.p90,
+                latency.p99,
+                latency.p999,
+                latency.max,
+            ]
+            .map(significant),
+        );
+        row
+    };
+    Rows {
+        header: words(["due per second", "p50 ms", "p90", "p99", "p99.9", "max"]),
+        rows: report.steady.iter().map(row).collect(),
+    }
+}
+
+/// A row per fact about machine, programs and settings.
+pub(crate) fn environment(report: &Report) -> Rows {
+    let told = |value: Option<String>| value.unwrap_or_else(|| "not told".to_owned());
+    let of = &report.environment;
+    let settings = &of.settings;
+    let facts = [
+        ("date", of.date.clone()),
+        ("system", of.os.clone()),
+        ("processor", told(of.cpu.clone())),
+        ("cores", of.cpus.to_string()),
+        (
+            "memory",
+            told(of.memory_mib.map(|mib| format!("{mib} MiB"))),
+        ),
+        ("one page made durable", format!("{:.0} µs", of.fsync_us)),
+        ("PostgreSQL", of.postgresql.clone()),
+        ("Redis", of.redis.clone()),
+        ("compiler", told(of.rustc.clone())),
+        ("fsync", settings.fsync.clone()),
+        ("synchronous_commit", settings.synchronous_commit.clone()),
+        ("full_page_writes", settings.full_page_writes.clone()),
+        ("wal_sync_method", settings.wal_sync_method.clone()),
+        ("shared_buffers", settings.shared_buffers.clone()),
+        ("server", of.server_flags.join(" ")),
+        ("block", format!("{} ms", of.block_ms)),
+    ];
+    Rows {
+        header: words(["", ""]),
+        rows: facts
+            .map(|(name, value)| vec![name.to_owned(), value])
+            .to_vec(),
+    }
+}
+
 /// What the tables do not say.
 pub(crate) fn notes(report: &Report) -> Vec<String> {
     let mut notes = vec![
@@ -108,6 +166,7 @@ pub(crate) fn notes(report: &Report) -> Vec<String> {
         "pgbench, orders per second: {}",
         clients.join(", ")
     ));
+    notes.push(generator(report));
     notes.push(format!(
         "blocks: {}, of which void: {}, violations: {}",
         report.blocks.len(),
@@ -118,6 +177,29 @@ pub(crate) fn notes(report: &Report) -> Vec<String> {
         notes.push("a debug build was measured: the numbers mean nothing".to_owned());
     }
     notes
+}
+
+/// Whether the generator could have been what was measured.
+fn generator(report: &Report) -> String {
+    let busiest = report
+        .blocks
+        .iter()
+        .filter_map(|block| block.counters.generator_cpu_share)
+        .fold(0.0, f64::max);
+    let of = |arm: fn(Arm) -> bool| {
+        let points = report.series.iter().filter(|point| arm(point.arm));
+        points.map(|it| it.per_second.median).fold(0.0, f64::max)
+    };
+    let (ceiling, others) = (
+        of(|arm| arm == Arm::Static),
+        of(|arm| arm != Arm::Static).max(1.0),
+    );
+    format!(
+        "generator: at most {:.0} % of a core; static / best other arm {}, both at \
+         their best",
+        busiest * 100.0,
+        significant(ceiling / others)
+    )
 }
 
 /// Three digits that mean something.
