@@ -3,6 +3,7 @@
 
 mod arm;
 mod block;
+mod books;
 mod counters;
 mod environment;
 mod load;
@@ -16,6 +17,7 @@ mod ratios;
 mod result;
 mod scalability;
 mod session;
+mod shop;
 mod statistics;
 mod table;
 mod world;

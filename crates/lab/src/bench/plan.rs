@@ -63,10 +63,11 @@ impl Plan {
         let crowd = args.buyers_max.map_or(CROWD, usize::from).min(CROWD);
         let mut levels = LEVELS.map(|level| level.min(crowd)).to_vec();
         levels.dedup();
+        let asked = args.rounds.map(usize::from);
         Self {
             block: Duration::from_millis(args.block_ms.unwrap_or(block_ms)),
-            quads,
-            rounds,
+            quads: asked.unwrap_or(quads),
+            rounds: asked.unwrap_or(rounds),
             levels,
             crowd,
             refused: REFUSED.min(crowd),

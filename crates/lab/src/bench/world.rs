@@ -1,21 +1,18 @@
 //! What runs: the private stores, and the servers of the arms that are being compared.
 
-use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, bail, ensure};
-use diesel::sql_types::{BigInt, Text};
-use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use anyhow::{Context, bail};
+use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use flash_sandbox::{Options, Sandbox};
 use tempfile::NamedTempFile;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 use super::arm::{Arm, Setup, Work};
-use super::load::{Load, Pace, Template, apply, is_whole};
+use super::load::{Load, Pace, apply};
 use super::pgbench;
+use super::shop::{learn_answers, put_on_sale};
 use crate::server_process::{self, Server};
 
 /// Two servers with their pools at a time, up to 64 clients of pgbench, and ourselves.
@@ -218,6 +215,17 @@ impl World {
         Ok(started)
     }
 
+    /// Hybrid shows what static has to say.
+    async fn learn_answers(&mut self) -> anyhow::Result<[NamedTempFile; 2]> {
+        let prefix = self.new_prefix();
+        let (server, address) = self.start_server(Arm::Hybrid).await?;
+        let mut conn = self.connect(Arm::Hybrid).await?;
+        put_on_sale(&mut conn, &prefix, Work::Burst { units: 1 }).await?;
+        let answers = learn_answers(address, &prefix, self.take_buyers()).await?;
+        server.stop().await?;
+        Ok(answers)
+    }
+
     async fn start_static(
         &mut self,
         refuses: bool,
@@ -233,30 +241,6 @@ impl World {
             path.to_str().context("a path that is no text")?.to_owned(),
         ];
         Server::start_with(&self.lab, arguments, [("LC_ALL", "C")]).await
-    }
-
-    /// Buys the only unit of a SKU from hybrid, and then asks once more.
-    async fn learn_answers(&mut self) -> anyhow::Result<[NamedTempFile; 2]> {
-        let prefix = self.new_prefix();
-        let (server, address) = self.start_server(Arm::Hybrid).await?;
-        let mut conn = self.connect(Arm::Hybrid).await?;
-        put_on_sale(&mut conn, &prefix, Work::Burst { units: 1 }).await?;
-        let first = self.take_buyers();
-        let mut template = Template::new(address, &prefix, 1);
-        let order = ask(address, template.of_buyer(first)).await?;
-        let refusal = ask(address, template.of_buyer(first + 1)).await?;
-        server.stop().await?;
-        ensure!(order.starts_with("HTTP/1.1 201"), "no order but {order}");
-        ensure!(
-            refusal.starts_with("HTTP/1.1 409"),
-            "no refusal but {refusal}"
-        );
-        let keep = |answer: String| {
-            let mut file = NamedTempFile::new()?;
-            file.write_all(answer.as_bytes())?;
-            anyhow::Ok(file)
-        };
-        Ok([keep(order)?, keep(refusal)?])
     }
 }
 
@@ -283,40 +267,6 @@ async fn start_redis() -> anyhow::Result<Sandbox> {
         ..Options::default()
     };
     Ok(tokio::task::spawn_blocking(move || Sandbox::start(&options)).await??)
-}
-
-/// Sends a request and returns the answer as it came.
-async fn ask(address: SocketAddr, request: &[u8]) -> anyhow::Result<String> {
-    let mut stream = TcpStream::connect(address).await?;
-    stream.write_all(request).await?;
-    let mut answer = Vec::new();
-    while !is_whole(&answer) {
-        let read = stream.read_buf(&mut answer).await?;
-        ensure!(read > 0, "the server closed the connection");
-    }
-    Ok(String::from_utf8(answer)?)
-}
-
-/// Forgets all orders, so that every block finds the same tables, and puts new SKUs on
-/// sale.
-pub(crate) async fn put_on_sale(
-    conn: &mut AsyncPgConnection,
-    prefix: &str,
-    work: Work,
-) -> anyhow::Result<()> {
-    conn.batch_execute("TRUNCATE orders").await?;
-    diesel::sql_query(
-        "INSERT INTO skus (sku, initial_units, available_units)
-         SELECT $1 || '-' || lpad(number::text, 4, '0'), $2, $2
-           FROM generate_series(0, $3 - 1) AS number",
-    )
-    .bind::<Text, _>(prefix)
-    .bind::<BigInt, _>(i64::try_from(work.units())?)
-    .bind::<BigInt, _>(i64::try_from(work.skus())?)
-    .execute(conn)
-    .await
-    .context("cannot put units on sale")?;
-    Ok(())
 }
 
 /// The directory of the private stores is on this disk.

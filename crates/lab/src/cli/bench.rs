@@ -29,6 +29,11 @@ pub struct BenchArgs {
           value_parser = value_parser!(u64).range(10..=60_000))]
     pub block_ms: Option<u64>,
 
+    /// Repetitions; for tests
+    #[arg(long, hide = true, value_name = "N",
+          value_parser = value_parser!(u16).range(1..=100))]
+    pub rounds: Option<u16>,
+
     /// Size of the largest crowd; for tests
     #[arg(long, hide = true, value_name = "N",
           value_parser = value_parser!(u16).range(1..=1_000))]

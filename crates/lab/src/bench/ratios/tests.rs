@@ -1,6 +1,7 @@
 use super::*;
 use crate::bench::arm::{Arm, Work};
-use crate::bench::block::{Answers, Block, Counters};
+use crate::bench::block::{Block, Counters};
+use crate::bench::books::Answers;
 use crate::bench::percentiles::Latency;
 
 fn block(arm: Arm, buyers: usize, per_second: f64) -> Block {
