@@ -1,9 +1,5 @@
 //! `lab bench`, as briefly as it can be: what is measured and how it is told, not how
 //! fast anything is.
-#![expect(
-    clippy::expect_used,
-    reason = "what surrounds a test ends it when it fails"
-)]
 
 use std::process::{Command, Output};
 

@@ -89,20 +89,20 @@ pub(crate) async fn measure(
         redis: matches!(arm, Arm::Textbook | Arm::Hybrid).then_some(redis.as_path()),
         server_pid: running.map(|it| it.server.pid()),
     };
-    let load = |pace, first_buyer| {
+    let load = |connections, pace, first_buyer| {
         let address = address.ok_or_else(|| anyhow::anyhow!("{arm} does not run"))?;
         anyhow::Ok(Load {
             address,
             prefix: prefix.clone(),
             skus: work.skus(),
-            connections: buyers,
+            connections,
             pace,
             first_buyer,
         })
     };
-    if work == Work::Refusals && arm != Arm::Static {
-        // The first buyer takes the only unit.
-        apply(load(Pace::Once, world.take_buyers())?).await?;
+    let early = early_buyers(work, buyers);
+    if early > 0 && address.is_some() {
+        apply(load(early, Pace::Once, world.take_buyers())?).await?;
     }
 
     let before = Snapshot::take(&mut sources, &prefix).await?;
@@ -112,11 +112,21 @@ pub(crate) async fn measure(
         let outcome = pgbench::run(&world.pgbench, &url, &sku, clients).await?;
         (tally_of(&outcome)?, Some(outcome.per_second))
     } else {
-        let load = load(pace(work, lasting), world.take_buyers())?;
+        let load = load(buyers, pace(work, lasting), world.take_buyers())?;
         (apply(load).await?, None)
     };
     let told = Snapshot::take(&mut sources, &prefix).await?.since(&before);
     Ok(Block::of(section, setup, (&tally, tps), &told, fsync_us))
+}
+
+/// Buyers who ask once before the clock starts: those who sell everything out, or one per
+/// SKU, so that opening a gate is not part of a throughput. It is part of a burst.
+fn early_buyers(work: Work, buyers: usize) -> usize {
+    match work {
+        Work::Burst { .. } => 0,
+        Work::Refusals => buyers,
+        _ => buyers.min(work.skus().try_into().unwrap_or(buyers)),
+    }
 }
 
 fn pace(work: Work, lasting: Duration) -> Pace {
