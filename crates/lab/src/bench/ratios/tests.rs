@@ -29,15 +29,16 @@ fn block(arm: Arm, buyers: usize, per_second: f64) -> Block {
 
 /// Two pairs with the static route: 0.6 and 0.4.
 fn measured() -> Measured {
-    let mut measured = Measured::default();
-    measured.blocks = vec![
-        block(Arm::Static, 1_000, 100.0),
-        block(Arm::Hybrid, 1_000, 60.0),
-        block(Arm::Hybrid, 1_000, 40.0),
-        block(Arm::Static, 1_000, 100.0),
-    ];
-    measured.pairs.insert("static", vec![[0, 1], [3, 2]]);
-    measured
+    Measured {
+        blocks: vec![
+            block(Arm::Static, 1_000, 100.0),
+            block(Arm::Hybrid, 1_000, 60.0),
+            block(Arm::Hybrid, 1_000, 40.0),
+            block(Arm::Static, 1_000, 100.0),
+        ],
+        pairs: [("static", vec![[0, 1], [3, 2]])].into(),
+        rounds: Vec::new(),
+    }
 }
 
 fn of<'a>(ratios: &'a [Ratio], id: &str) -> &'a Ratio {
