@@ -45,6 +45,9 @@ pub(crate) fn judge(
     else {
         return (None, false);
     };
+    if orders == 0 && accepted == 0 && work != Work::Refusals {
+        return (Some("nobody got an order".to_owned()), false);
+    }
     let supply = work.units() * work.skus();
     let oversold = orders > supply;
     let exact = accepted == orders && orders == stock_taken && !oversold;
@@ -87,6 +90,11 @@ mod tests {
         assert_eq!(judged(Arm::Pessimistic, 90, 90, 89), (true, true));
         assert_eq!(judged(Arm::Hybrid, 91, 90, 90), (true, true));
         assert_eq!(judged(Arm::Hybrid, 101, 101, 101), (true, true));
+    }
+
+    #[test]
+    fn a_block_without_an_order_says_nothing() {
+        assert_eq!(judged(Arm::Pgbench, 0, 0, 0), (true, false));
     }
 
     #[test]

@@ -10,6 +10,9 @@ use tokio::process::Command;
 
 use crate::error::Ending;
 
+/// pgbench takes whole seconds, and the time in which it connects is part of them.
+const LEAST_SECONDS: u64 = 2;
+
 /// What pgbench has done.
 #[derive(Debug)]
 pub(crate) struct Outcome {
@@ -56,8 +59,7 @@ pub(crate) async fn run(
         .args(["--no-vacuum", "--protocol=prepared", "--log"])
         .arg(format!("--file={}", file.display()))
         .arg(format!("--client={clients}"))
-        // Whole seconds only, and zero would be no end.
-        .arg(format!("--time={}", lasting.as_secs().max(1)))
+        .arg(format!("--time={}", lasting.as_secs().max(LEAST_SECONDS)))
         .arg(database_url)
         .current_dir(dir.path())
         .env("LC_ALL", "C")
@@ -110,11 +112,13 @@ fn latencies(log: &str) -> impl Iterator<Item = u64> {
 fn summary(text: &str) -> Option<(u64, f64)> {
     let after = |label| text.lines().find_map(|line| line.strip_prefix(label));
     let transactions = after("number of transactions actually processed: ")?;
-    let per_second = after("tps = ")?;
-    Some((
-        transactions.split('/').next()?.trim().parse().ok()?,
-        per_second.split(' ').next()?.parse().ok()?,
-    ))
+    let transactions = transactions.split('/').next()?.trim().parse().ok()?;
+    if transactions == 0 {
+        // Then it says nothing more.
+        return Some((0, 0.0));
+    }
+    let per_second = after("tps = ")?.split(' ').next()?.parse().ok()?;
+    Some((transactions, per_second))
 }
 
 #[cfg(test)]
@@ -128,6 +132,8 @@ mod tests {
                     initial connection time = 2.1 ms\n\
                     tps = 2611.5 (without initial connection time)\n";
         assert_eq!(summary(text), Some((2_610, 2_611.5)));
+        let none = "number of transactions actually processed: 0\n";
+        assert_eq!(summary(none), Some((0, 0.0)));
         assert_eq!(summary("pgbench: error"), None);
     }
 
