@@ -10,9 +10,6 @@ use tokio::process::Command;
 
 use crate::error::Ending;
 
-/// pgbench takes whole seconds, and the time in which it connects is part of them.
-const LEAST_SECONDS: u64 = 2;
-
 /// What pgbench has done.
 #[derive(Debug)]
 pub(crate) struct Outcome {
@@ -59,7 +56,8 @@ pub(crate) async fn run(
         .args(["--no-vacuum", "--protocol=prepared", "--log"])
         .arg(format!("--file={}", file.display()))
         .arg(format!("--client={clients}"))
-        .arg(format!("--time={}", lasting.as_secs().max(LEAST_SECONDS)))
+        // Whole seconds only, and zero would be no end.
+        .arg(format!("--time={}", lasting.as_secs().max(1)))
         .arg(database_url)
         .current_dir(dir.path())
         .env("LC_ALL", "C")

@@ -39,10 +39,14 @@ const COMPARISONS: usize = 11;
 /// Strategies whose burst is shown and not compared.
 const BURST_OTHERS: usize = 2;
 
+/// The time in which pgbench connects is part of what it is given.
+const PGBENCH_LEAST: Duration = Duration::from_secs(2);
+
 /// Sizes and repetitions.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
     pub(crate) block: Duration,
+    pub(crate) pgbench_block: Duration,
     /// Times that two setups are measured A, B, B, A.
     pub(crate) quads: usize,
     /// Times that all crowds of the series are measured.
@@ -64,8 +68,11 @@ impl Plan {
         let mut levels = LEVELS.map(|level| level.min(crowd)).to_vec();
         levels.dedup();
         let asked = args.rounds.map(usize::from);
+        let block = Duration::from_millis(args.block_ms.unwrap_or(block_ms));
+        let least = args.block_ms.map_or(PGBENCH_LEAST, Duration::from_millis);
         Self {
-            block: Duration::from_millis(args.block_ms.unwrap_or(block_ms)),
+            block,
+            pgbench_block: block.max(least),
             quads: asked.unwrap_or(quads),
             rounds: asked.unwrap_or(rounds),
             levels,

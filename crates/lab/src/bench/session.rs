@@ -103,7 +103,11 @@ impl<'a> Session<'a> {
         let of = self.plan.blocks();
         self.progress
             .step(&format!("block {}/{of}: {setup}", number + 1));
-        let block = measure(&mut self.world, section, setup, self.plan.block)
+        let lasting = match setup.arm {
+            Arm::Pgbench => self.plan.pgbench_block,
+            _ => self.plan.block,
+        };
+        let block = measure(&mut self.world, section, setup, lasting)
             .await
             .with_context(|| format!("{setup} could not be measured"))?;
         if let Some(why) = &block.void {
