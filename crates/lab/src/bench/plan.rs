@@ -62,7 +62,7 @@ impl Plan {
         let (block_ms, quads, rounds) = if args.quick {
             (600, 1, 2)
         } else {
-            (3_000, 4, 3)
+            (2_500, 4, 3)
         };
         let crowd = args.buyers_max.map_or(CROWD, usize::from).min(CROWD);
         let mut levels = LEVELS.map(|level| level.min(crowd)).to_vec();
