@@ -17,6 +17,11 @@ demo-oversell *args: build
 chaos *args: build
     cargo run --release --locked --quiet --bin lab -- chaos "$@"
 
+# Measure this machine; --quick takes two minutes
+[no-exit-message]
+bench *args: build
+    cargo run --release --locked --quiet --bin lab -- bench "$@"
+
 # Run the server: --strategy naive|pessimistic|hybrid
 [no-exit-message]
 server *args:

@@ -7,7 +7,7 @@ mod journal;
 mod judge;
 mod probe;
 mod proxy;
-mod redis;
+pub(crate) mod redis;
 mod result;
 mod run;
 mod saboteur;

@@ -1,10 +1,15 @@
 //! The command line.
 
+mod bench;
+
 use std::fmt;
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, value_parser};
 use flash_core::Sku;
+
+use bench::BENCH_EXAMPLES;
+pub use bench::{BenchArgs, StaticRouteArgs};
 
 /// Shows what flash-sale strategies promise, and counts whether they keep it.
 #[derive(Debug, Parser)]
@@ -24,6 +29,12 @@ pub enum Command {
     /// Sell while servers, stores and connections break, and judge what comes of it
     #[command(after_help = CHAOS_EXAMPLES)]
     Chaos(ChaosArgs),
+    /// Measure what each strategy can do, against the others and the machine's limit
+    #[command(after_help = BENCH_EXAMPLES)]
+    Bench(BenchArgs),
+    /// Answer every order with the same bytes: the ceiling that `bench` measures
+    #[command(hide = true)]
+    StaticRoute(StaticRouteArgs),
     /// Count the books of a database: oversold, lost and missing units; never writes
     #[command(after_help = AUDIT_EXAMPLES)]
     Audit(AuditArgs),

@@ -1,4 +1,4 @@
-//! Where `--json` goes.
+//! Where `--json` goes, and `--html`.
 
 use std::fs::{self, OpenOptions};
 use std::path::PathBuf;
@@ -29,9 +29,12 @@ impl JsonFile {
     }
 
     pub(crate) fn write(&self, value: &impl Serialize) -> anyhow::Result<()> {
-        let text = serde_json::to_string_pretty(value)? + "\n";
+        self.write_text(&(serde_json::to_string_pretty(value)? + "\n"))
+    }
+
+    pub(crate) fn write_text(&self, text: &str) -> anyhow::Result<()> {
         match self {
-            Self::Stdout => report::to_stdout(&text),
+            Self::Stdout => report::to_stdout(text),
             Self::Path(path) => fs::write(path, text)
                 .with_context(|| format!("cannot write {}", path.display())),
         }

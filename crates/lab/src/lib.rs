@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod audit;
+pub mod bench;
 pub mod chaos;
 pub mod cli;
 mod client;
@@ -17,4 +18,5 @@ mod promise;
 mod report;
 mod run;
 mod server_process;
+pub mod static_route;
 mod stores;

@@ -7,7 +7,7 @@ use anyhow::Context;
 use clap::Parser;
 use flash_lab::cli::{Args, Command};
 use flash_lab::error::{Ending, exit_code, sentence};
-use flash_lab::{audit, chaos, demo, doctor};
+use flash_lab::{audit, bench, chaos, demo, doctor, static_route};
 use tokio::runtime::Runtime;
 
 /// A sandbox that is being started when Ctrl-C comes has this long to be cleared away;
@@ -45,6 +45,8 @@ async fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::DemoOversell(args) => demo::run(args).await,
         Command::Chaos(args) => chaos::run(args).await,
         Command::Audit(args) => audit::run(args).await,
+        Command::Bench(args) => bench::run(args).await,
+        Command::StaticRoute(args) => static_route::run(args).await,
         Command::Doctor => doctor::run(),
     }
 }

@@ -162,7 +162,7 @@ impl Server {
 
 /// Buyers should be told what the strategy says, not that they waited too long: all
 /// limits of the server are as long as a buyer waits, or longer than it takes to connect.
-fn arguments(strategy: Strategy, pool_size: u16) -> Vec<String> {
+pub(crate) fn arguments(strategy: Strategy, pool_size: u16) -> Vec<String> {
     let patience_ms = PATIENCE.as_millis().to_string();
     let pool_size = pool_size.to_string();
     flags(&[

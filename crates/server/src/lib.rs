@@ -16,6 +16,6 @@ mod stores;
 mod telemetry;
 
 pub use admin::AdminPolicy;
-pub use serve::{Limits, Site, bind, serve};
+pub use serve::{CLOCK_LATENESS, KEEP_ALIVE, Limits, Site, bind, serve};
 pub use stores::Stores;
 pub use telemetry::{LogFormat, start_logging};

@@ -22,7 +22,7 @@ use crate::routes::routes;
 const BACKLOG: u32 = 4096;
 
 /// How long an idle connection is kept open: longer than a buyer needs to read a page.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
+pub const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 /// How late the clock may be from which actix counts the wait for a head. Without it a
 /// wait of less may be over before it begins, and a buyer on a new connection is told 408.
@@ -30,7 +30,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// # Source
 ///
 /// actix-http 3, `date.rs`: the time is read twice a second.
-const CLOCK_LATENESS: Duration = Duration::from_millis(500);
+pub const CLOCK_LATENESS: Duration = Duration::from_millis(500);
 
 /// What a server may take and may wait for.
 #[derive(Debug, Clone, Copy)]

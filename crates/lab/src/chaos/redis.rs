@@ -1,4 +1,4 @@
-//! The few words of Redis' protocol that faults need, over its Unix socket.
+//! The few words of Redis' protocol that faults and counters need, over its Unix socket.
 //!
 //! # Source
 //!
@@ -51,6 +51,12 @@ pub(crate) async fn restore(socket: &Path, sku: &str, dump: &Dump) -> io::Result
         None => call(socket, &[b"DEL", key.as_bytes()]).await,
     };
     answer.map(drop)
+}
+
+/// Asks for a section of what Redis tells about itself.
+pub(crate) async fn info(socket: &Path, section: &str) -> io::Result<String> {
+    let bulk = call(socket, &[b"INFO", section.as_bytes()]).await?;
+    Ok(String::from_utf8_lossy(&bulk.unwrap_or_default()).into_owned())
 }
 
 async fn call(socket: &Path, words: &[&[u8]]) -> io::Result<Option<Vec<u8>>> {
