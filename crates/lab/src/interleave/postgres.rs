@@ -284,3 +284,6 @@ impl Awaited {
         shown.join("; ")
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -175,7 +175,12 @@ impl Stage {
         finish: Finish,
     ) -> anyhow::Result<Played> {
         let sku = self.new_sku().await?;
-        let mut table = Table::new(&mut self.seats, &mut self.observer, sku.clone());
+        let mut table = Table::new(
+            &mut self.seats,
+            &mut self.observer,
+            sku.clone(),
+            self.first.as_ref(),
+        );
         let choices = take_turns(&mut table, schedule, finish).await;
         let over = table.is_over();
         let buyers = Buyer::BOTH.map(|it| table.buyer_state(it, self.first.as_ref()));

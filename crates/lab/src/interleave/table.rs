@@ -49,6 +49,8 @@ pub(super) struct Table<'a> {
     pids: [Option<i32>; 2],
     pub(super) steps: Vec<Step>,
     pub(super) schedule: Schedule,
+    /// Where a buyer goes first, if that is known.
+    first_store: Option<Store>,
 }
 
 impl<'a> Table<'a> {
@@ -56,6 +58,7 @@ impl<'a> Table<'a> {
         seats: &'a mut [Seat; 2],
         observer: &'a mut Observer,
         sku: Sku,
+        first: Option<&Statement>,
     ) -> Self {
         for seat in seats.iter_mut() {
             while seat.events.try_recv().is_ok() {}
@@ -69,6 +72,7 @@ impl<'a> Table<'a> {
             pids: [None, None],
             steps: Vec::new(),
             schedule: Schedule::default(),
+            first_store: first.map(|it| it.store),
         }
     }
 
@@ -96,6 +100,10 @@ impl<'a> Table<'a> {
         let State::Held { statement, release } = state else {
             bail!("buyer {buyer} has no step to take");
         };
+        let is_first = !self.schedule.0.contains(&buyer);
+        if is_first && self.first_store.is_some_and(|it| it != statement.store) {
+            return Err(Disturbed("Redis was not asked").into());
+        }
         self.steps.push(Step {
             buyer,
             statement,
@@ -171,6 +179,8 @@ impl<'a> Table<'a> {
 
     fn on_event(&mut self, buyer: Buyer, event: Event) -> anyhow::Result<()> {
         let now = self.steps.len();
+        let other = &self.states[buyer.other().index()];
+        let other_is_held = matches!(other, State::Held { .. });
         let state = &mut self.states[buyer.index()];
         let step = match *state {
             State::Running(step) | State::Locked(step) | State::AtGate(step) => {
@@ -198,8 +208,8 @@ impl<'a> Table<'a> {
                 end_wait(step, now);
                 *state = State::Running(number);
                 if step.statement.store == Store::Redis && !is_admitted(&text) {
-                    step.waited = true;
-                    step.waited_for = Some(Wait::Gate);
+                    step.waited = other_is_held;
+                    step.waited_for = other_is_held.then_some(Wait::Gate);
                     *state = State::AtGate(number);
                 }
                 step.returned = Some(text);

@@ -11,6 +11,9 @@ use crate::report;
 /// Characters of a buyer's column: two of them, the number and the stock fit 88.
 const COLUMN: usize = 37;
 
+/// Lines that a result may take; the JSON has all of it.
+const RESULT_LINES: usize = 2;
+
 /// Writes a transcript for people.
 #[must_use]
 pub fn transcript(transcript: &Transcript) -> String {
@@ -106,7 +109,7 @@ impl Page {
             }
             (Some(returned), waited_for) => {
                 if *returned != step.statement.readable {
-                    lines.extend(wrapped(&explained(step, returned), "  → ", "    "));
+                    lines.extend(result(&explained(step, returned), "  → ", "    "));
                 }
                 if waited_for == Some(Wait::Gate) {
                     lines.push(format!("  ⋮ waits: T{other} has the permit"));
@@ -126,7 +129,7 @@ impl Page {
         if step.waited_for == Some(Wait::Lock)
             && let Some(returned) = &step.returned
         {
-            lines.extend(wrapped(returned, "  ⋮ → ", "      "));
+            lines.extend(result(returned, "  ⋮ → ", "      "));
         }
         if let Some(answer) = &step.answer {
             lines.push(told(answer));
@@ -150,6 +153,18 @@ fn explained(step: &Step, returned: &str) -> String {
         (Store::Redis, _) => format!("{returned}: admitted"),
         (Store::PostgreSQL, _) => returned.to_owned(),
     }
+}
+
+/// The first lines of what came back.
+fn result(text: &str, first: &str, further: &str) -> Vec<String> {
+    let mut lines = wrapped(text, first, further);
+    if lines.len() > RESULT_LINES {
+        lines.truncate(RESULT_LINES);
+        if let Some(last) = lines.last_mut() {
+            last.push_str(" …");
+        }
+    }
+    lines
 }
 
 /// Breaks a text between words; a word that is too long is broken anywhere.
@@ -188,7 +203,7 @@ fn verdict(ending: &Ending) -> String {
     match ending.verdict {
         Verdict::Oversold => format!(
             "oversold by {oversold_units}: {accepted_units} orders for 1 unit, and the \
-             stock row says {available_units}. Both had\nread the number before either \
+             stock row says {available_units}.\nBoth had read the number before either \
              had committed what became of it."
         ),
         Verdict::Exact if *accepted_units == 1 => format!(

@@ -93,11 +93,25 @@ pub(super) fn readable(sql: &str, parameters: &[Parameter]) -> String {
         text = text.replace(&format!("\"{table}\".\""), "\"");
     }
     text = text.replace('"', "");
+    for (before, after) in [("SELECT ", " FROM "), ("INSERT INTO orders (", ")")] {
+        text = with_first_only(&text, before, after);
+    }
     // From the last to the first, so that $1 is not found in $10.
     for (position, parameter) in parameters.iter().enumerate().rev() {
         text = text.replace(&format!("${}", position + 1), &parameter.shown);
     }
     shortened(&text)
+}
+
+/// Of a list of columns between two words, the first is enough to read.
+fn with_first_only(text: &str, before: &str, after: &str) -> String {
+    let cut = || {
+        let list = text.strip_prefix(before)?;
+        let (list, rest) = list.split_once(after)?;
+        let (first, _others) = list.split_once(", ")?;
+        Some(format!("{before}{first}, …{after}{rest}"))
+    };
+    cut().unwrap_or_else(|| text.to_owned())
 }
 
 fn shortened(text: &str) -> String {
@@ -153,8 +167,20 @@ mod tests {
     }
 
     #[test]
+    fn of_a_list_of_columns_the_first_is_shown() {
+        assert_eq!(
+            readable("SELECT a, b, c FROM skus WHERE x = 1 FOR UPDATE", &[]),
+            "SELECT a, … FROM skus WHERE x = 1 FOR UPDATE"
+        );
+        assert_eq!(
+            readable("INSERT INTO \"orders\" (\"a\", \"b\") VALUES (1, 2)", &[]),
+            "INSERT INTO orders (a, …) VALUES (1, 2)"
+        );
+    }
+
+    #[test]
     fn a_long_statement_keeps_its_end() {
-        let sql = format!("SELECT {} FOR UPDATE", "a, ".repeat(100));
+        let sql = format!("SELECT {} FOR UPDATE", "a + ".repeat(100));
         let short = readable(&sql, &[]);
         assert!(short.chars().count() <= READABLE_MAX);
         assert!(short.starts_with("SELECT a") && short.ends_with("FOR UPDATE"));
