@@ -8,10 +8,11 @@ use flash_core::Sku;
 use flash_sandbox::{Options, Sandbox};
 use uuid::Uuid;
 
+use super::desk::Disturbed;
 use super::observer::Observer;
 use super::schedule::{Buyer, Schedule};
 use super::seat::Seat;
-use super::table::{Disturbed, Table};
+use super::table::Table;
 use super::transcript::{Ending, Statement, Transcript};
 use crate::audit::Auditor;
 use crate::cli::Strategy;

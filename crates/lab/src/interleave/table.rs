@@ -6,7 +6,7 @@ use anyhow::bail;
 use flash_core::Sku;
 use tokio::sync::oneshot;
 
-use super::desk::Event;
+use super::desk::{Disturbed, Event};
 use super::observer::Observer;
 use super::schedule::{Buyer, Schedule};
 use super::seat::Seat;
@@ -18,11 +18,6 @@ const LIMIT: Duration = Duration::from_secs(20);
 
 /// How often to ask whether a step that does not return waits for a lock.
 const LOOK_AGAIN: Duration = Duration::from_millis(1);
-
-/// A run in which a clock of the server ran out: the machine was too slow for this order.
-#[derive(Debug, thiserror::Error)]
-#[error("the servers were disturbed: {0}")]
-pub(super) struct Disturbed(&'static str);
 
 /// Where a buyer is.
 enum State {

@@ -33,7 +33,8 @@ pub fn transcript(transcript: &Transcript) -> String {
     let ending = transcript.ending.as_ref();
     let ending = ending.map_or_else(String::new, |it| format!("\n{}\n", verdict(it)));
     format!(
-        "{}: schedule {}\n\n{}{ending}",
+        "{}: schedule {}\nOne unit is left, and Ann and Bob both want it. Each line is what \
+         a server sends for\none of them, → what it gets back.\n\n{}{ending}",
         transcript.strategy, transcript.schedule, page.text
     )
 }
@@ -101,7 +102,9 @@ impl Page {
     }
 
     fn step(&mut self, number: usize, step: &Step) {
-        let mut lines = wrapped(&step.statement.readable, "", "  ");
+        let purpose = step.statement.purpose.map(|it| format!("-- {it}"));
+        let mut lines: Vec<_> = purpose.into_iter().collect();
+        lines.extend(wrapped(&step.statement.readable, "", "  "));
         let other = step.buyer.other();
         match (&step.returned, step.waited_for) {
             (_, Some(Wait::Lock)) => {
@@ -131,8 +134,11 @@ impl Page {
         {
             lines.extend(result(returned, "  ⋮ → ", "      "));
         }
-        if let Some(answer) = &step.answer {
-            lines.push(told(answer));
+        lines.extend(step.answer.as_deref().map(told));
+        if let Some(first) = lines.first_mut()
+            && step.waited_for == Some(Wait::Gate)
+        {
+            *first = format!("  ⋮ {}", first.trim_start());
         }
         self.lines(step.buyer, "", "", &lines);
     }

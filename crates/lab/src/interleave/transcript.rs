@@ -29,6 +29,8 @@ pub struct Statement {
     /// The same to read, at most 160 characters: no quotes around names, no table before
     /// a column, of a list of columns the first, the parameters in their places.
     pub readable: String,
+    /// What it is for, in plain words; null for BEGIN, COMMIT and the like.
+    pub purpose: Option<&'static str>,
 }
 
 /// What a buyer waits for after a step.

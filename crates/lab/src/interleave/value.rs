@@ -114,6 +114,28 @@ fn with_first_only(text: &str, before: &str, after: &str) -> String {
     cut().unwrap_or_else(|| text.to_owned())
 }
 
+/// Says in plain words what a statement of a purchase is for.
+pub(super) fn purpose(readable: &str) -> Option<&'static str> {
+    const PURPOSES: [(&str, &str); 6] = [
+        ("SELECT available_units", "reads what is available"),
+        ("SELECT sku, …", "reads and locks what is available"),
+        ("SELECT order_id", "was this order placed before?"),
+        ("SELECT idempotency_key", "was this order placed before?"),
+        ("UPDATE skus", "writes what remains"),
+        ("INSERT INTO orders", "records the order"),
+    ];
+    let purpose = PURPOSES
+        .into_iter()
+        .find(|(begin, _)| readable.starts_with(begin));
+    match purpose {
+        Some(("SELECT available_units", _)) if readable.ends_with("FOR UPDATE") => {
+            Some("reads and locks what is available")
+        }
+        Some((_, purpose)) => Some(purpose),
+        None => None,
+    }
+}
+
 fn shortened(text: &str) -> String {
     let length = text.chars().count();
     if length <= READABLE_MAX {
@@ -121,6 +143,11 @@ fn shortened(text: &str) -> String {
     }
     let begin: String = text.chars().take(READABLE_MAX - END_SHOWN - 3).collect();
     let end: String = text.chars().skip(length - END_SHOWN).collect();
+    // Between words, where there are any.
+    let begin = begin
+        .rsplit_once(' ')
+        .map_or(&*begin, |(whole, _cut)| whole);
+    let end = end.split_once(' ').map_or(&*end, |(_cut, whole)| whole);
     format!("{begin} … {end}")
 }
 
@@ -164,6 +191,19 @@ mod tests {
             readable(sql, &parameters),
             "SELECT available_units FROM skus WHERE (sku = 'tee') LIMIT 1"
         );
+    }
+
+    #[test]
+    fn a_statement_has_a_purpose_and_a_lock_is_part_of_it() {
+        let reads = "SELECT available_units, … FROM skus LIMIT 1";
+        assert_eq!(purpose(reads), Some("reads what is available"));
+        let locks = format!("{reads} FOR UPDATE");
+        assert_eq!(purpose(&locks), Some("reads and locks what is available"));
+        assert_eq!(
+            purpose("UPDATE skus SET x = 1"),
+            Some("writes what remains")
+        );
+        assert_eq!(purpose("COMMIT"), None);
     }
 
     #[test]
