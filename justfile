@@ -12,6 +12,11 @@ default:
 demo-oversell *args: build
     cargo run --release --locked --quiet --bin lab -- demo-oversell "$@"
 
+# Show every order of the steps of two buyers, and what comes of it
+[no-exit-message]
+interleave *args: build
+    cargo run --release --locked --quiet --bin lab -- interleave "$@"
+
 # Sell while everything breaks, and judge
 [no-exit-message]
 chaos *args: build

@@ -7,7 +7,7 @@ use anyhow::Context;
 use clap::Parser;
 use flash_lab::cli::{Args, Command};
 use flash_lab::error::{Ending, exit_code, sentence};
-use flash_lab::{audit, bench, chaos, demo, doctor, static_route};
+use flash_lab::{audit, bench, chaos, demo, doctor, interleave, static_route};
 use tokio::runtime::Runtime;
 
 /// A sandbox that is being started when Ctrl-C comes has this long to be cleared away;
@@ -44,6 +44,7 @@ async fn dispatch(command: Command) -> anyhow::Result<()> {
     match command {
         Command::DemoOversell(args) => demo::run(args).await,
         Command::Chaos(args) => chaos::run(args).await,
+        Command::Interleave(args) => interleave::run(args).await,
         Command::Audit(args) => audit::run(args).await,
         Command::Bench(args) => bench::run(args).await,
         Command::StaticRoute(args) => static_route::run(args).await,

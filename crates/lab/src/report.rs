@@ -121,7 +121,7 @@ pub(crate) fn align_numbers(table: &mut Table) {
 }
 
 /// A number that should be zero.
-fn fault(count: i64) -> Cell {
+pub(crate) fn fault(count: i64) -> Cell {
     let cell = Cell::new(count);
     if count == 0 {
         cell

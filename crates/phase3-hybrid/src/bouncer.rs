@@ -48,8 +48,8 @@ pub(crate) struct State {
 impl Bouncer {
     /// Works until the door is closed.
     ///
-    /// While admitted requests wait for a lane there is no hurry to admit more: the next
-    /// ones gather at the door, and Redis is asked once for all of them.
+    /// While plenty of admitted requests wait for a lane there is no hurry to admit more: the
+    /// next ones gather at the door, and Redis is asked once for all of them.
     pub(crate) async fn work(mut self) {
         let mut tickets = Vec::new();
         let mut asked = Instant::now();
@@ -59,7 +59,7 @@ impl Bouncer {
             METRICS.show_waiting(self.queue.len(), self.held.count());
             let waiting = !self.held.is_empty();
             let next = async {
-                self.vault.all_taken(asked + GATHER_MAX).await;
+                self.vault.little_left(asked + GATHER_MAX).await;
                 self.queue.recv_many(&mut tickets, self.batch_max).await
             };
             tokio::select! {

@@ -8,6 +8,10 @@ use tokio::time::Instant;
 use crate::metrics::METRICS;
 use crate::ticket::Ticket;
 
+/// With this many requests before the vault there is no hurry to admit more. At 32 requests
+/// per call Redis costs a request little; with fewer the next lane would be kept waiting.
+const PLENTY: usize = 32;
+
 /// Where the bouncer puts what it has admitted.
 pub(crate) struct Entrance {
     queue: mpsc::Sender<Ticket>,
@@ -42,10 +46,10 @@ impl Entrance {
         self.queue.send(ticket).await.map_err(|unsent| unsent.0)
     }
 
-    /// Waits until the lanes have taken everything, or it is this late.
-    pub(crate) async fn all_taken(&self, until: Instant) {
+    /// Waits until the lanes have little left to take, or it is this late.
+    pub(crate) async fn little_left(&self, until: Instant) {
         let taken = async {
-            while self.queue.capacity() < self.queue.max_capacity() {
+            while self.queue.max_capacity() - self.queue.capacity() >= PLENTY {
                 self.taken.notified().await;
             }
         };
