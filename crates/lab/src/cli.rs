@@ -1,10 +1,14 @@
 //! The command line.
 
+mod page;
+
 use std::fmt;
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, value_parser};
 use flash_core::Sku;
+
+pub use page::{PageArgs, ReportArgs, TermArgs};
 
 /// Shows what flash-sale strategies promise, and counts whether they keep it.
 #[derive(Debug, Parser)]
@@ -21,6 +25,12 @@ pub enum Command {
     /// Sell the same units once per strategy and count who oversells
     #[command(after_help = DEMO_EXAMPLES)]
     DemoOversell(DemoArgs),
+    /// Show a sale live in the browser, and the race step by step
+    #[command(after_help = page::PAGE_EXAMPLES)]
+    Page(PageArgs),
+    /// Write a sale of all three as one HTML file
+    #[command(after_help = page::REPORT_EXAMPLES)]
+    Report(ReportArgs),
     /// Sell while servers, stores and connections break, and judge what comes of it
     #[command(after_help = CHAOS_EXAMPLES)]
     Chaos(ChaosArgs),

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::thread::available_parallelism;
+use std::time::Instant;
 
 use anyhow::Context;
 use chrono::{SecondsFormat, Utc};
@@ -12,11 +13,12 @@ use uuid::Uuid;
 
 use crate::audit::{Auditor, DatabaseFacts};
 use crate::cli::{DemoArgs, StoreArgs, Strategy};
+use crate::crowd::{Answer, Onlooker};
 use crate::error::Ending;
 use crate::json_file::JsonFile;
 use crate::progress::Progress;
 use crate::promise::broken_promise;
-use crate::run::{Latency, Run, millis, undersold_units};
+use crate::run::{Latency, Outcomes, Run, millis, undersold_units};
 use crate::server_process::{self, Server};
 use crate::stores::Stores;
 use crate::{crowd, open_files, report};
@@ -120,7 +122,12 @@ async fn sell(
     progress.step(&format!(
         "{strategy}: {units} units, {buyers} buyers connect"
     ));
-    let sale = crowd::rush(address, &sku, buyers, (strategy, progress)).await?;
+    let onlooker = Teller {
+        strategy,
+        buyers,
+        progress,
+    };
+    let sale = crowd::rush(address, &sku, buyers, &onlooker).await?;
     progress.step(&format!("{strategy}: stopping the server, counting"));
     server.stop().await?;
 
@@ -145,8 +152,37 @@ async fn sell(
     })
 }
 
+/// Tells on standard error how a sale goes.
+struct Teller<'a> {
+    strategy: Strategy,
+    buyers: u32,
+    progress: &'a Progress,
+}
+
+impl Onlooker for Teller<'_> {
+    fn arrived(&self, arrived: u32) {
+        let what = "buyers are at the door";
+        self.progress
+            .count(self.strategy, arrived, self.buyers, what);
+    }
+
+    fn released(&self, _released: Instant) {}
+
+    fn answered(&self, _answer: Answer, outcomes: &Outcomes) {
+        self.progress.count(
+            self.strategy,
+            outcomes.total(),
+            self.buyers,
+            &format!(
+                "answers: {} accepted, {} sold out",
+                outcomes.accepted, outcomes.sold_out
+            ),
+        );
+    }
+}
+
 /// A name that no earlier sale in a given database has.
-fn new_sku(strategy: Strategy) -> anyhow::Result<Sku> {
+pub(crate) fn new_sku(strategy: Strategy) -> anyhow::Result<Sku> {
     // The last bytes of a UUID of version 7 are random.
     let id = Uuid::now_v7().simple().to_string();
     let (_, random) = id.split_at(id.len() - 8);
