@@ -3,7 +3,7 @@
 // share one scale, so that they can be compared at a glance.
 
 const SVG = "http://www.w3.org/2000/svg";
-const FRAME = { left: 52, right: 392, top: 12, bottom: 182 };
+const FRAME = { left: 52, right: 392, top: 34, bottom: 208 };
 
 // The scale that shows every column of a state.
 function chartScale(state) {
@@ -41,7 +41,7 @@ function shape(name, attributes, text) {
 }
 
 function drawChart(svg, column, scale) {
-  const parts = [...axes(scale)];
+  const parts = axes(column, scale);
   if (column.curve.length > 0) {
     parts.push(...curve(column, scale));
   }
@@ -49,7 +49,7 @@ function drawChart(svg, column, scale) {
   const over = lastCount(column.curve) - scale.units;
   if (over > 0) {
     const y = scale.y(scale.units + over / 2) + 7;
-    const x = FRAME.right - 6;
+    const x = Math.max(scale.x(column.elapsed_ms) - 10, FRAME.left + 160);
     const at = { class: "over-label", x, y: Math.max(y, FRAME.top + 16) };
     parts.push(shape("text", { ...at, "text-anchor": "end" }, `${over} too many`));
   }
@@ -57,14 +57,16 @@ function drawChart(svg, column, scale) {
   svg.setAttribute("aria-label", description(column, scale));
 }
 
-function axes(scale) {
+function axes(column, scale) {
   const { left, right, top, bottom } = FRAME;
-  const end = scale.ms < 10000 ? `${Math.round(scale.ms)} ms` : `${Math.round(scale.ms / 1000)} s`;
+  const end = scale.x(column.elapsed_ms);
+  const anchor = end > (left + right) / 2 ? "end" : "start";
+  const time = { x: end, y: bottom + 21, "text-anchor": anchor };
   return [
     shape("path", { class: "axis", d: `M${left} ${top}V${bottom}H${right}` }),
-    shape("text", { x: left - 7, y: bottom, "text-anchor": "end" }, "0"),
-    shape("text", { x: left, y: bottom + 20 }, "accepted over time"),
-    shape("text", { x: right, y: bottom + 20, "text-anchor": "end" }, end),
+    shape("text", { x: left - 7, y: bottom + 2, "text-anchor": "end" }, "0"),
+    shape("text", { x: 0, y: 18 }, "accepted orders over time"),
+    shape("text", time, column.elapsed_ms > 0 ? `${Math.round(column.elapsed_ms)} ms` : ""),
   ];
 }
 
@@ -95,6 +97,7 @@ function curve(column, scale) {
     shape("path", { class: "under", d: `${top}V${y(0)}Z` }),
     hatch,
     shape("path", { class: "sold", d: top }),
+    shape("circle", { class: "end", cx: end, cy: y(lastCount(column.curve)), r: 5 }),
   ];
 }
 

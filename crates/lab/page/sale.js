@@ -52,15 +52,17 @@ function showTerms(state) {
   document.getElementById("buyers").value = state.terms.buyers;
   document.getElementById("buyers").max = state.buyers_max;
   const commands = state.columns.map((column) => column.audit_command);
-  const lines = commands.filter((command) => command !== null).map(checkLine);
-  document.getElementById("footer").replaceChildren(...lines);
+  const lines = commands.filter((command) => command !== null).map(commandLine);
+  if (lines.length > 0) {
+    document.getElementById("commands").replaceChildren(...lines);
+  }
 }
 
-function checkLine(command) {
+function commandLine(command) {
   const line = document.createElement("div");
   const code = document.createElement("code");
   code.textContent = command;
-  line.append("Count again: ", code);
+  line.append(code);
   return line;
 }
 
