@@ -10,6 +10,8 @@ use flash_core::Sku;
 
 pub use page::{PageArgs, ReportArgs, TermArgs};
 
+use crate::interleave::Schedule;
+
 /// Shows what flash-sale strategies promise, and counts whether they keep it.
 #[derive(Debug, Parser)]
 #[command(name = "lab", version, after_help = EXIT_CODES)]
@@ -34,6 +36,9 @@ pub enum Command {
     /// Sell while servers, stores and connections break, and judge what comes of it
     #[command(after_help = CHAOS_EXAMPLES)]
     Chaos(ChaosArgs),
+    /// Let two buyers of one unit take their steps in every possible order
+    #[command(after_help = INTERLEAVE_EXAMPLES)]
+    Interleave(InterleaveArgs),
     /// Count the books of a database: oversold, lost and missing units; never writes
     #[command(after_help = AUDIT_EXAMPLES)]
     Audit(AuditArgs),
@@ -134,6 +139,23 @@ pub struct ChaosArgs {
     pub json: Option<PathBuf>,
 }
 
+/// What `interleave` is asked for.
+#[derive(Debug, ClapArgs)]
+pub struct InterleaveArgs {
+    /// Who sells; can be given several times
+    #[arg(long = "strategy", value_enum, value_name = "STRATEGY",
+          default_values_t = Strategy::value_variants().to_vec())]
+    pub strategies: Vec<Strategy>,
+
+    /// Play this one only: whose turn it is, step by step, 1 or 2
+    #[arg(long, value_name = "TURNS")]
+    pub schedule: Option<Schedule>,
+
+    /// File for the result as JSON, - for standard output (tables then go to stderr)
+    #[arg(long, value_name = "PATH")]
+    pub json: Option<PathBuf>,
+}
+
 /// What `audit` is asked for.
 #[derive(Debug, ClapArgs)]
 pub struct AuditArgs {
@@ -217,6 +239,28 @@ removed at the end. A database that is given keeps one SKU demo-… and its orde
 Times are in milliseconds, counted from the moment that releases all buyers at once.
 Exit codes: 0 each strategy did as promised, 1 error, 2 usage, 3 one did not,
 69 a needed program is missing";
+
+const INTERLEAVE_EXAMPLES: &str = "\
+Examples:
+  lab interleave --strategy naive                       every order, and the shortest
+                                                        one that oversells
+  lab interleave --strategy naive --schedule 112222     one order, step by step
+  lab interleave --strategy hybrid --json - | jq .matrix
+
+Each buyer has a server of one's own; a proxy between the servers and the stores holds
+each statement until its turn. A step is a statement of the transaction that sells, or the
+question to Redis; whatever else a server says to its stores passes at once. A buyer who
+waits for a lock is seen to wait, and the other one goes on; the step ends by itself when
+the lock is free. A turn of a buyer who waits or is done passes to the other one. After the
+last turn the first buyer goes on whenever there is a choice, until both have answers.
+
+refused early: a buyer was refused, and nobody waited for a lock. In hybrid a buyer who is
+not admitted waits too, for the word of PostgreSQL, but for no lock.
+JSON: one object for one strategy, {\"runs\":[…]} for several; with --schedule the matrix
+counts this one schedule. `sql` is what was sent, `readable` is at most 160 characters.
+
+Exit codes: 0 naive oversold in some order (not asked with --schedule), the others in none,
+1 error, 2 usage, 3 not as promised, 69 a needed program is missing";
 
 const AUDIT_EXAMPLES: &str = "\
 Examples:

@@ -8,6 +8,7 @@ mod crowd;
 pub mod demo;
 pub mod doctor;
 pub mod error;
+pub mod interleave;
 mod json_file;
 mod lesson;
 mod open_files;

@@ -7,7 +7,7 @@ use anyhow::Context;
 use clap::Parser;
 use flash_lab::cli::{Args, Command};
 use flash_lab::error::{Ending, exit_code, sentence};
-use flash_lab::{audit, chaos, demo, doctor, page};
+use flash_lab::{audit, chaos, demo, doctor, interleave, page};
 use tokio::runtime::Runtime;
 
 /// A sandbox that is being started when Ctrl-C comes has this long to be cleared away;
@@ -46,6 +46,7 @@ async fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::Page(args) => page::run(args).await,
         Command::Report(args) => page::report(args).await,
         Command::Chaos(args) => chaos::run(args).await,
+        Command::Interleave(args) => interleave::run(args).await,
         Command::Audit(args) => audit::run(args).await,
         Command::Doctor => doctor::run(),
     }

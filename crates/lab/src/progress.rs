@@ -43,6 +43,13 @@ impl Progress {
         }
     }
 
+    /// Shows how far a step has come; without a terminal it is not told.
+    pub(crate) fn follow(&self, text: impl Display) {
+        if let Some(line) = &self.line {
+            line.set_message(text.to_string());
+        }
+    }
+
     /// Says something that stays.
     pub(crate) fn note(&self, text: &str) {
         match &self.line {

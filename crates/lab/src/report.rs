@@ -98,7 +98,7 @@ fn demo_table(runs: &[Run]) -> Table {
 }
 
 /// One line below the header and space between the columns: fits 80 characters.
-fn new_table(header: Vec<&str>) -> Table {
+pub(crate) fn new_table(header: Vec<&str>) -> Table {
     let mut table = Table::new();
     table
         .load_preset(NOTHING)
@@ -114,14 +114,14 @@ fn new_table(header: Vec<&str>) -> Table {
     table
 }
 
-fn align_numbers(table: &mut Table) {
+pub(crate) fn align_numbers(table: &mut Table) {
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }
 }
 
 /// A number that should be zero.
-fn fault(count: i64) -> Cell {
+pub(crate) fn fault(count: i64) -> Cell {
     let cell = Cell::new(count);
     if count == 0 {
         cell

@@ -1,0 +1,130 @@
+//! `lab interleave`: two buyers, one unit, every possible order of their steps.
+//!
+//! Each buyer has a `server` of one's own; both sell from the same stores. Between each
+//! server and each store is a proxy that reads the protocol: it holds a statement until
+//! its turn comes, and tells what came back. Nothing in a strategy knows of it.
+//!
+//! A [`Stage`] keeps the stores and the servers of one strategy and plays any number of
+//! schedules on it, each with a SKU of its own.
+
+mod bytes;
+mod desk;
+mod explore;
+mod observer;
+mod postgres;
+mod redis;
+mod schedule;
+mod seat;
+mod stage;
+mod table;
+mod text;
+mod transcript;
+mod value;
+mod wire;
+
+use serde::Serialize;
+
+use crate::cli::{InterleaveArgs, Strategy};
+use crate::error::Ending as CommandEnding;
+use crate::json_file::JsonFile;
+use crate::progress::Progress;
+use crate::report;
+
+pub use explore::{Exploration, Matrix, explore};
+pub use schedule::{Buyer, Schedule};
+pub use stage::{Finish, Stage, start_stores};
+pub use text::transcript as to_text;
+pub use transcript::{
+    BuyerState, Ending, Place, Statement, Step, Store, Transcript, Wait,
+};
+
+/// Where more than one strategy was asked for.
+#[derive(Serialize)]
+struct Runs<'a> {
+    runs: &'a [Exploration],
+}
+
+/// Runs `lab interleave`.
+///
+/// # Errors
+///
+/// Whatever keeps a schedule from being played, or a strategy that broke its promise.
+///
+/// # Cancel safety
+///
+/// A dropped future ends and removes what it has started.
+pub async fn run(mut args: InterleaveArgs) -> anyhow::Result<()> {
+    let json = args.json.take().map(JsonFile::open).transpose()?;
+    let progress = Progress::start();
+    progress.step("starting private stores");
+    let stores = start_stores().await?;
+    let mut runs = Vec::new();
+    for strategy in &args.strategies {
+        progress.step(&format!("{strategy}: starting two servers"));
+        let mut stage = Stage::open(stores.clone(), *strategy).await?;
+        runs.push(match &args.schedule {
+            Some(schedule) => replay(&mut stage, schedule).await?,
+            None => {
+                let count = |number| {
+                    progress.follow(format_args!("{strategy}: {number} schedules"));
+                };
+                explore(&mut stage, count).await?
+            }
+        });
+    }
+    progress.step("removing what was started");
+    drop(stores);
+    drop(progress);
+
+    if let Some(json) = &json {
+        match runs.as_slice() {
+            [run] => json.write(run)?,
+            runs => json.write(&Runs { runs })?,
+        }
+    }
+    report::beside_json(json.as_ref(), &text::explorations(&runs))?;
+    let is_replay = args.schedule.is_some();
+    let broken: Vec<_> = args
+        .strategies
+        .iter()
+        .zip(&runs)
+        .filter_map(|(strategy, run)| {
+            let broken = broken_promise(*strategy, &run.matrix, is_replay)?;
+            Some(format!("{strategy}: {broken}"))
+        })
+        .collect();
+    if broken.is_empty() {
+        return Ok(());
+    }
+    let broken = broken.join("; ");
+    Err(CommandEnding::NotAsPromised(format!("not as promised: {broken}")).into())
+}
+
+/// Plays one schedule.
+async fn replay(stage: &mut Stage, schedule: &Schedule) -> anyhow::Result<Exploration> {
+    let transcript = stage.play(schedule, Finish::Both).await?;
+    let mut exploration = Exploration::new(stage.strategy().to_string());
+    exploration.add(&transcript);
+    Ok(exploration)
+}
+
+/// Naive oversells in some order; the others sell the unit once in every order.
+fn broken_promise(
+    strategy: Strategy,
+    matrix: &Matrix,
+    is_replay: bool,
+) -> Option<String> {
+    match strategy {
+        Strategy::Naive => (!is_replay && matrix.oversold == 0)
+            .then(|| "no schedule oversold".to_owned()),
+        Strategy::Pessimistic | Strategy::Hybrid => {
+            let wrong = matrix.schedules - matrix.exact;
+            (wrong > 0).then(|| {
+                format!(
+                    "{wrong} of {} schedules did not sell the unit exactly once",
+                    matrix.schedules
+                )
+            })
+        }
+    }
+}

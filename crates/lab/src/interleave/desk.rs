@@ -1,0 +1,119 @@
+//! Where a buyer's wires ask before each step, and tell what came of it.
+
+use std::sync::{Mutex, PoisonError};
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::transcript::{Statement, Store};
+
+/// What the SKU of every run is called in a transcript.
+pub(super) const SHOWN_SKU: &str = "tee";
+
+/// What happens to one buyer, in order.
+pub(super) enum Event {
+    /// A statement waits for its turn.
+    Held {
+        statement: Statement,
+        release: oneshot::Sender<()>,
+        pid: Option<i32>,
+    },
+    /// The statement that had its turn was answered.
+    Returned(String),
+    /// The buyer was answered.
+    Answered(String),
+    /// A clock of the server ran out: this is not the order that was asked for.
+    Disturbed(&'static str),
+}
+
+/// The one run that is watched.
+struct Watched {
+    sku: String,
+    /// Whether Redis was asked for the buyer.
+    has_asked: bool,
+}
+
+/// One for each buyer.
+pub(super) struct Desk {
+    events: mpsc::UnboundedSender<Event>,
+    watched: Mutex<Option<Watched>>,
+}
+
+impl Desk {
+    pub(super) fn new() -> (Self, mpsc::UnboundedReceiver<Event>) {
+        let (events, receiver) = mpsc::unbounded_channel();
+        let desk = Self {
+            events,
+            watched: Mutex::new(None),
+        };
+        (desk, receiver)
+    }
+
+    /// From now on the steps for this SKU wait for their turns.
+    pub(super) fn watch(&self, sku: &str) {
+        *self.lock() = Some(Watched {
+            sku: sku.to_owned(),
+            has_asked: false,
+        });
+    }
+
+    /// From now on everything passes.
+    pub(super) fn look_away(&self) {
+        *self.lock() = None;
+    }
+
+    pub(super) fn tell(&self, event: Event) {
+        // Nobody listens only when the stage is gone.
+        let _heard = self.events.send(event);
+    }
+
+    /// Whether a statement is a step of the buyer.
+    ///
+    /// Steps are: all that is run on the connection over which orders are recorded, and
+    /// the first question to Redis about the SKU. The rest is the server's own business:
+    /// preparing statements, listening, looking at the stock for those who wait, loading
+    /// and closing gates.
+    pub(super) fn is_step(&self, statement: &Statement, records_orders: bool) -> bool {
+        let mut watched = self.lock();
+        let Some(watched) = watched.as_mut() else {
+            return false;
+        };
+        match statement.store {
+            Store::PostgreSQL => {
+                if !records_orders && statement.sql == "BEGIN" {
+                    self.tell(Event::Disturbed("the gate was loaded again"));
+                }
+                records_orders
+            }
+            Store::Redis => {
+                statement.sql.starts_with("EVALSHA")
+                    && statement.sql.contains(&format!("{{{}}}", watched.sku))
+                    && !std::mem::replace(&mut watched.has_asked, true)
+            }
+        }
+    }
+
+    /// Calls the SKU of the run what it is called in every transcript.
+    pub(super) fn without_names(&self, statement: Statement) -> Statement {
+        Statement {
+            store: statement.store,
+            sql: self.without_name(&statement.sql),
+            parameters: statement
+                .parameters
+                .iter()
+                .map(|it| self.without_name(it))
+                .collect(),
+            readable: self.without_name(&statement.readable),
+        }
+    }
+
+    pub(super) fn without_name(&self, text: &str) -> String {
+        match &*self.lock() {
+            Some(watched) => text.replace(&watched.sku, SHOWN_SKU),
+            None => text.to_owned(),
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Watched>> {
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

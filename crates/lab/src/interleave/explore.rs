@@ -1,0 +1,131 @@
+//! All schedules of two buyers, and what they lead to.
+
+use serde::Serialize;
+
+use super::schedule::Schedule;
+use super::stage::{Finish, Played, Stage};
+use super::transcript::Transcript;
+
+/// How many schedules led to what.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Matrix {
+    /// Schedules that were tried, no two alike.
+    pub schedules: usize,
+    /// The audit found more units sold than there were.
+    pub oversold: usize,
+    /// The unit was sold once, and the books say so.
+    pub exact: usize,
+    /// A buyer waited for a lock of the other one.
+    pub blocked: usize,
+    /// A buyer was refused, and nobody waited for a lock.
+    pub refused_early: usize,
+}
+
+impl Matrix {
+    /// Counts one more.
+    pub fn add(&mut self, transcript: &Transcript) {
+        self.schedules += 1;
+        self.oversold += usize::from(transcript.is_oversold());
+        self.exact += usize::from(transcript.is_exact());
+        self.blocked += usize::from(transcript.has_blocked());
+        self.refused_early += usize::from(transcript.is_refused_early());
+    }
+}
+
+/// What came of all schedules of one strategy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Exploration {
+    /// Who sold.
+    pub strategy: String,
+    /// How many schedules led to what.
+    pub matrix: Matrix,
+    /// Of the schedules that oversell: the fewest turns, then the fewest changes of turn,
+    /// then the first in order.
+    pub shortest_oversell: Option<Transcript>,
+    /// The schedule that was asked for, or the one that shows best what happens where
+    /// nothing is oversold: a wait if there is one, with the fewest changes of turn.
+    pub chosen: Option<Transcript>,
+}
+
+impl Exploration {
+    /// Nothing tried yet.
+    pub(super) fn new(strategy: String) -> Self {
+        Self {
+            strategy,
+            matrix: Matrix::default(),
+            shortest_oversell: None,
+            chosen: None,
+        }
+    }
+
+    pub(super) fn add(&mut self, transcript: &Transcript) {
+        self.matrix.add(transcript);
+        let shortest =
+            |it: &Transcript| (it.schedule.0.len(), it.changes(), it.schedule.clone());
+        keep_least(
+            &mut self.shortest_oversell,
+            transcript,
+            |it| it.is_oversold(),
+            shortest,
+        );
+        let clearest = |it: &Transcript| {
+            let is_calm = !it.steps.iter().any(|step| step.waited);
+            (is_calm, it.changes(), it.schedule.clone())
+        };
+        keep_least(&mut self.chosen, transcript, |_| true, clearest);
+    }
+}
+
+fn keep_least<K: Ord>(
+    kept: &mut Option<Transcript>,
+    transcript: &Transcript,
+    counts: impl Fn(&Transcript) -> bool,
+    key: impl Fn(&Transcript) -> K,
+) {
+    let is_less = kept.as_ref().is_none_or(|kept| key(transcript) < key(kept));
+    if counts(transcript) && is_less {
+        *kept = Some(transcript.clone());
+    }
+}
+
+/// Plays every schedule once: depth first, from a new SKU each time, along the turns that
+/// led to a choice, then the other way, then to the end.
+///
+/// # Errors
+///
+/// A store or a server that does not do what it should.
+///
+/// # Cancel safety
+///
+/// A stage whose play was dropped must not be used again.
+pub async fn explore(
+    stage: &mut Stage,
+    mut tell: impl FnMut(usize),
+) -> anyhow::Result<Exploration> {
+    let mut exploration = Exploration::new(stage.strategy().to_string());
+    let mut open = vec![Schedule::default()];
+    while let Some(prefix) = open.pop() {
+        let Played {
+            transcript,
+            choices,
+        } = stage.play_with_choices(&prefix, Finish::Both).await?;
+        // What stands in the prefix has been turned both ways before.
+        let turns = transcript.schedule.0.iter().zip(choices).enumerate();
+        for (position, (buyer, has_choice)) in turns.skip(prefix.0.len()) {
+            if has_choice {
+                let mut other: Vec<_> = transcript
+                    .schedule
+                    .0
+                    .iter()
+                    .take(position)
+                    .copied()
+                    .collect();
+                other.push(buyer.other());
+                open.push(Schedule(other));
+            }
+        }
+        exploration.add(&transcript);
+        tell(exploration.matrix.schedules);
+    }
+    Ok(exploration)
+}

@@ -1,0 +1,175 @@
+//! A cable between a server and a store on which each step waits for its turn.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+
+use super::desk::{Desk, Event};
+use super::transcript::{Statement, Store};
+
+/// What a client said up to the point where it waits for an answer.
+pub(super) struct Said {
+    pub(super) bytes: Vec<u8>,
+    /// Where it runs something.
+    pub(super) statement: Option<Statement>,
+    /// Names the answer.
+    pub(super) number: u64,
+}
+
+/// One message of a store.
+pub(super) struct Heard {
+    pub(super) bytes: Vec<u8>,
+    /// Where it ends an answer: whose, and what it was.
+    pub(super) returned: Option<(u64, String)>,
+}
+
+/// Follows both sides of one connection. What is complete is taken from the buffer.
+pub(super) trait Protocol: Default + Send + 'static {
+    fn said(&mut self, buffer: &mut Vec<u8>) -> Option<Said>;
+    fn heard(&mut self, buffer: &mut Vec<u8>) -> Option<Heard>;
+    /// The process of the store that serves this connection.
+    fn pid(&self) -> Option<i32> {
+        None
+    }
+}
+
+/// Forwards a loopback port to a Unix socket, and asks the desk before each step.
+pub(super) struct Wire {
+    pub(super) address: SocketAddr,
+    _forwarding: JoinSet<()>,
+}
+
+impl Wire {
+    /// Listens at a free port.
+    pub(super) async fn open<P: Protocol>(
+        target: PathBuf,
+        desk: Arc<Desk>,
+    ) -> anyhow::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .await
+            .context("no port for a proxy")?;
+        let address = listener.local_addr()?;
+        let mut forwarding = JoinSet::new();
+        forwarding.spawn(forward::<P>(listener, target, desk));
+        Ok(Self {
+            address,
+            _forwarding: forwarding,
+        })
+    }
+}
+
+/// Ends, with all its connections, when it is dropped.
+async fn forward<P: Protocol>(listener: TcpListener, target: PathBuf, desk: Arc<Desk>) {
+    let mut connections = JoinSet::new();
+    loop {
+        let near = tokio::select! {
+            Ok((near, _)) = listener.accept() => near,
+            Some(_ended) = connections.join_next() => continue,
+            else => return,
+        };
+        let (target, desk) = (target.clone(), Arc::clone(&desk));
+        connections.spawn(async move {
+            // Either side may end it; there is nobody to tell.
+            let _ended = connect::<P>(near, target, &desk).await;
+        });
+    }
+}
+
+async fn connect<P: Protocol>(
+    near: TcpStream,
+    target: PathBuf,
+    desk: &Desk,
+) -> std::io::Result<()> {
+    near.set_nodelay(true)?;
+    let far = UnixStream::connect(target).await?;
+    let mut connection = Connection {
+        protocol: P::default(),
+        desk,
+        records_orders: false,
+        step: None,
+    };
+    connection.carry(near, far).await
+}
+
+struct Connection<'a, P> {
+    protocol: P,
+    desk: &'a Desk,
+    /// Whether an order was recorded over this connection: then it is the buyers'.
+    records_orders: bool,
+    /// The step that is not answered.
+    step: Option<u64>,
+}
+
+impl<P: Protocol> Connection<'_, P> {
+    async fn carry(
+        &mut self,
+        mut near: TcpStream,
+        mut far: UnixStream,
+    ) -> std::io::Result<()> {
+        let (mut up, mut down) = (Vec::new(), Vec::new());
+        loop {
+            tokio::select! {
+                count = near.read_buf(&mut up) => {
+                    if count? == 0 {
+                        return Ok(());
+                    }
+                    while let Some(said) = self.protocol.said(&mut up) {
+                        self.wait_for_turn(said.statement, said.number).await;
+                        far.write_all(&said.bytes).await?;
+                    }
+                }
+                count = far.read_buf(&mut down) => {
+                    if count? == 0 {
+                        return Ok(());
+                    }
+                    while let Some(heard) = self.protocol.heard(&mut down) {
+                        // Told before it is passed on: what follows from it comes later.
+                        self.tell(heard.returned);
+                        near.write_all(&heard.bytes).await?;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn wait_for_turn(&mut self, statement: Option<Statement>, number: u64) {
+        let Some(statement) = statement else {
+            return;
+        };
+        self.records_orders |= records_order(&statement);
+        if !self.desk.is_step(&statement, self.records_orders) {
+            return;
+        }
+        let (release, released) = oneshot::channel();
+        self.desk.tell(Event::Held {
+            statement: self.desk.without_names(statement),
+            release,
+            pid: self.protocol.pid(),
+        });
+        // Whoever drops it does not watch any more, and the statement goes on.
+        if released.await.is_ok() {
+            self.step = Some(number);
+        }
+    }
+
+    fn tell(&mut self, returned: Option<(u64, String)>) {
+        if let Some((number, text)) = returned
+            && self.step == Some(number)
+        {
+            self.step = None;
+            self.desk
+                .tell(Event::Returned(self.desk.without_name(&text)));
+        }
+    }
+}
+
+fn records_order(statement: &Statement) -> bool {
+    statement.store == Store::PostgreSQL
+        && statement.readable.starts_with("INSERT INTO orders")
+}
