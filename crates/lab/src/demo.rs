@@ -25,7 +25,7 @@ use crate::{crowd, open_files, report};
 
 /// Where and with what it was measured.
 #[derive(Debug, Serialize)]
-struct Environment {
+pub(crate) struct Environment {
     date: String,
     os: String,
     cpus: usize,
@@ -35,6 +35,18 @@ struct Environment {
     lab: &'static str,
     fsync: bool,
     pool_size: u16,
+}
+
+impl Environment {
+    /// The same for people.
+    pub(crate) fn sentence(&self) -> String {
+        let fsync = if self.fsync { "on" } else { "off" };
+        format!(
+            "{}; {}; {} CPUs; PostgreSQL {}, fsync {fsync}; {} connections per server; \
+             lab {}",
+            self.date, self.os, self.cpus, self.postgresql, self.pool_size, self.lab
+        )
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -78,21 +90,27 @@ pub async fn run(mut args: DemoArgs) -> anyhow::Result<()> {
     drop(stores);
     drop(progress);
 
-    let broken: Vec<_> = runs
-        .iter()
-        .filter_map(|run| {
-            let broken = broken_promise(run, args.pool_size)?;
-            Some(format!("{}: {broken}", run.strategy))
-        })
-        .collect();
+    let kept = keep_promises(&runs, args.pool_size);
     if let Some(json) = &json {
         json.write(&Demo {
             environment: environment(facts, redis, args.pool_size)?,
             runs: &runs,
-            as_promised: broken.is_empty(),
+            as_promised: kept.is_ok(),
         })?;
     }
     report::beside_json(json.as_ref(), &report::demo(&runs))?;
+    kept
+}
+
+/// Checks what each strategy owes.
+pub(crate) fn keep_promises(runs: &[Run], pool_size: u16) -> anyhow::Result<()> {
+    let broken: Vec<_> = runs
+        .iter()
+        .filter_map(|run| {
+            let broken = broken_promise(run, pool_size)?;
+            Some(format!("{}: {broken}", run.strategy))
+        })
+        .collect();
     if broken.is_empty() {
         return Ok(());
     }
@@ -197,7 +215,8 @@ fn redis_version(used: bool, given: &StoreArgs) -> Option<String> {
     Some(flash_sandbox::find_redis().ok()?.version)
 }
 
-fn environment(
+/// Describes this machine and what was used.
+pub(crate) fn environment(
     facts: DatabaseFacts,
     redis: Option<String>,
     pool_size: u16,

@@ -29,9 +29,13 @@ impl JsonFile {
     }
 
     pub(crate) fn write(&self, value: &impl Serialize) -> anyhow::Result<()> {
-        let text = serde_json::to_string_pretty(value)? + "\n";
+        self.write_text(&(serde_json::to_string_pretty(value)? + "\n"))
+    }
+
+    /// Writes text of any kind.
+    pub(crate) fn write_text(&self, text: &str) -> anyhow::Result<()> {
         match self {
-            Self::Stdout => report::to_stdout(&text),
+            Self::Stdout => report::to_stdout(text),
             Self::Path(path) => fs::write(path, text)
                 .with_context(|| format!("cannot write {}", path.display())),
         }

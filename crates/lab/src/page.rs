@@ -2,6 +2,8 @@
 
 mod assets;
 mod board;
+mod file;
+mod plays;
 mod shop;
 mod site;
 mod turned_away;
@@ -10,18 +12,24 @@ mod watcher;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use tokio::sync::mpsc;
 
-use crate::cli::{PageArgs, Strategy, TermArgs};
+use crate::cli::{PageArgs, ReportArgs, Strategy, TermArgs};
+use crate::interleave::{Stage, explore, start_stores, to_text};
+use crate::json_file::JsonFile;
 use crate::progress::Progress;
-use crate::{open_files, report, server_process};
+use crate::{demo, open_files, report, server_process};
 
 use board::{Board, Terms};
+use file::Words;
 use shop::Shops;
 
 /// The largest crowd that the form takes.
 const BUYERS_MAX: u32 = 10_000;
+
+/// Tabs that wait for their order of steps to be played; more wait before that.
+const PLAYS_MAX: usize = 8;
 
 /// Runs `lab page`, until it is interrupted.
 ///
@@ -44,7 +52,8 @@ pub async fn run(args: PageArgs) -> anyhow::Result<()> {
     let board = Arc::new(Board::new(&names(), terms(args.terms), most));
     let _closing = Closing(Arc::clone(&board));
     let (starts, mut started) = mpsc::channel(1);
-    let site = site::serve(listener, Arc::clone(&board), starts);
+    let (play, asked) = mpsc::channel(PLAYS_MAX);
+    let site = site::serve(listener, Arc::clone(&board), starts, play);
     eprintln!("the page is ready; Ctrl-C ends it and removes what was started");
     report::to_stdout(&format!("http://{address}/\n"))?;
     let sell = async {
@@ -56,6 +65,7 @@ pub async fn run(args: PageArgs) -> anyhow::Result<()> {
     tokio::select! {
         ended = site => ended.context("the page has ended"),
         ended = sell => ended,
+        () = plays::serve(asked) => Ok(()),
     }
 }
 
@@ -96,8 +106,55 @@ fn bind(listen: SocketAddr) -> anyhow::Result<(TcpListener, SocketAddr)> {
 ///
 /// # Errors
 ///
-/// Whatever keeps the sales from taking place, or a strategy that broke its promise.
-pub async fn report(args: crate::cli::ReportArgs) -> anyhow::Result<()> {
-    drop(args);
-    Ok(())
+/// Whatever keeps the sales from taking place, a file that cannot be written, or a
+/// strategy that broke its promise.
+///
+/// # Cancel safety
+///
+/// A dropped future ends and removes what it has started.
+pub async fn report(args: ReportArgs) -> anyhow::Result<()> {
+    let program = server_process::find()?;
+    let html = JsonFile::open(args.html)?;
+    open_files::raise_for(args.terms.buyers)?;
+    let progress = Progress::start();
+    let mut shops = Shops::open(&program, args.terms.pool_size, &progress).await?;
+    let board = Board::new(&names(), terms(args.terms), BUYERS_MAX);
+    let terms = terms(args.terms);
+    progress.step("all three sell");
+    // Nothing else can be running.
+    let _ = board.begin(terms);
+    let runs = shops.sell(terms, &board).await;
+    let facts = shops.facts().await?;
+    drop(shops);
+    let transcript = shortest_oversell(&progress).await?;
+    drop(progress);
+
+    let mut state = board.state();
+    for column in &mut state.columns {
+        column.audit_command = None;
+        if let Some(error) = &column.error {
+            bail!("{} could not sell: {error}", column.strategy);
+        }
+    }
+    let environment = demo::environment(facts, None, args.terms.pool_size)?;
+    let words = Words {
+        table: report::demo(&runs),
+        transcript,
+        environment: environment.sentence(),
+    };
+    html.write_text(&file::write(&state, &words)?)?;
+    report::beside_json(Some(&html), &report::demo(&runs))?;
+    demo::keep_promises(&runs, args.terms.pool_size)
+}
+
+/// Two buyers and one unit of the naive strategy, told for people.
+async fn shortest_oversell(progress: &Progress) -> anyhow::Result<String> {
+    progress.step("naive: every order of the steps of two buyers");
+    let mut stage = Stage::open(start_stores().await?, Strategy::Naive).await?;
+    let exploration = explore(&mut stage, |_| {}).await?;
+    let shortest = exploration.shortest_oversell;
+    Ok(shortest.map_or_else(
+        || "no order of steps oversold".to_owned(),
+        |it| to_text(&it),
+    ))
 }

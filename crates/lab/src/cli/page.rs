@@ -68,7 +68,7 @@ fn loopback(text: &str) -> Result<SocketAddr, String> {
     }
 }
 
-pub(super) const PAGE_EXAMPLES: &str = "\
+pub(super) const EXAMPLES: &str = "\
 Examples:
   lab page                                  then open the URL that it prints
   lab page --listen 127.0.0.1:0             any free port

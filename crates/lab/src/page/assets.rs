@@ -16,13 +16,21 @@ pub(crate) const SALE_HTML: &str = include_str!("../../page/sale.html");
 pub(crate) const PAGE_CSS: &str = include_str!("../../page/page.css");
 pub(crate) const CHART_JS: &str = include_str!("../../page/chart.js");
 pub(crate) const COLUMN_JS: &str = include_str!("../../page/column.js");
-pub(crate) const ICON_SVG: &str = include_str!("../../page/icon.svg");
+const STEPS_HTML: &str = include_str!("../../page/steps.html");
+const STEPS_CSS: &str = include_str!("../../page/steps.css");
+const LANES_JS: &str = include_str!("../../page/lanes.js");
+const STEPS_JS: &str = include_str!("../../page/steps.js");
+const ICON_SVG: &str = include_str!("../../page/icon.svg");
 pub(crate) const SALE_JS: &str = include_str!("../../page/sale.js");
 
 /// All of them, by the path of their URL.
-pub(crate) const ASSETS: [Asset; 6] = [
+pub(crate) const ASSETS: [Asset; 10] = [
     asset("/", HTML, SALE_HTML),
     asset("/page.css", CSS, PAGE_CSS),
+    asset("/steps", HTML, STEPS_HTML),
+    asset("/steps.css", CSS, STEPS_CSS),
+    asset("/lanes.js", JS, LANES_JS),
+    asset("/steps.js", JS, STEPS_JS),
     asset("/icon.svg", SVG, ICON_SVG),
     asset("/chart.js", JS, CHART_JS),
     asset("/column.js", JS, COLUMN_JS),

@@ -13,7 +13,7 @@ use tokio::time::MissedTickBehavior;
 use super::board::{Board, Stage, Terms};
 use super::turned_away::TurnedAway;
 use super::watcher::Watcher;
-use crate::audit::Auditor;
+use crate::audit::{Auditor, DatabaseFacts};
 use crate::cli::{StoreArgs, Strategy};
 use crate::progress::Progress;
 use crate::run::{Latency, Run, millis, undersold_units};
@@ -88,6 +88,13 @@ impl Shops {
         }
         board.end();
         runs
+    }
+
+    /// What PostgreSQL says about itself.
+    pub(crate) async fn facts(&self) -> anyhow::Result<DatabaseFacts> {
+        let shop = self.shops.first().context("there is no server")?;
+        let mut auditor = Auditor::open(&shop.stores.database_url, None).await?;
+        auditor.database_facts().await
     }
 }
 

@@ -12,12 +12,16 @@ use actix_web::http::header::{
 };
 use actix_web::middleware::{DefaultHeaders, Next, from_fn};
 use actix_web::{App, Error, HttpResponse, HttpServer, web};
+use clap::ValueEnum;
 use futures_util::stream;
 use serde::{Deserialize, Serialize};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::assets::ASSETS;
 use super::board::{Board, Terms};
+use super::plays::Play;
+use crate::cli::Strategy;
+use crate::interleave::{Finish, Schedule};
 
 /// A browser loads and calls nothing but this page.
 const ONLY_FROM_HERE: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
@@ -29,15 +33,21 @@ const WORKERS: usize = 2;
 struct Site {
     board: Arc<Board>,
     starts: mpsc::Sender<Terms>,
+    plays: mpsc::Sender<Play>,
 }
 
-/// Serves the page; sales that were started are told to `starts`.
+/// Serves the page; what a tab wants is told to `starts` and `plays`.
 pub(crate) async fn serve(
     listener: TcpListener,
     board: Arc<Board>,
     starts: mpsc::Sender<Terms>,
+    plays: mpsc::Sender<Play>,
 ) -> std::io::Result<()> {
-    let site = web::Data::new(Site { board, starts });
+    let site = web::Data::new(Site {
+        board,
+        starts,
+        plays,
+    });
     HttpServer::new(move || {
         let headers = DefaultHeaders::new()
             .add((CONTENT_SECURITY_POLICY, ONLY_FROM_HERE))
@@ -69,7 +79,8 @@ fn routes(config: &mut web::ServiceConfig) {
     config
         .route("/state", web::get().to(state))
         .route("/events", web::get().to(events))
-        .route("/sales", web::post().to(start));
+        .route("/sales", web::post().to(start))
+        .route("/plays", web::post().to(play));
 }
 
 /// A page elsewhere must not reach this one under a name that it made up.
@@ -170,6 +181,57 @@ async fn start(site: web::Data<Site>, wanted: web::Json<Wanted>) -> HttpResponse
         return HttpResponse::ServiceUnavailable().json(refusal);
     }
     HttpResponse::Accepted().json(terms)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WantedPlay {
+    strategy: String,
+    /// Turns, such as `1221`; none at all before the first choice.
+    schedule: String,
+    /// Whether to go on until both buyers have answers.
+    finish: bool,
+}
+
+impl WantedPlay {
+    fn read(&self) -> Result<(Strategy, Schedule, Finish), String> {
+        let strategy = Strategy::from_str(&self.strategy, false)
+            .map_err(|error| format!("No such strategy: {error}."))?;
+        let schedule = match self.schedule.as_str() {
+            "" => Schedule::default(),
+            turns => turns.parse()?,
+        };
+        let finish = if self.finish {
+            Finish::Both
+        } else {
+            Finish::Here
+        };
+        Ok((strategy, schedule, finish))
+    }
+}
+
+async fn play(site: web::Data<Site>, wanted: web::Json<WantedPlay>) -> HttpResponse {
+    let (strategy, schedule, finish) = match wanted.read() {
+        Ok(read) => read,
+        Err(message) => {
+            return HttpResponse::UnprocessableEntity().json(Refusal::new(message));
+        }
+    };
+    let (answer, played) = oneshot::channel();
+    let play = Play {
+        strategy,
+        schedule,
+        finish,
+        answer,
+    };
+    let _queued = site.plays.send(play).await;
+    match played.await {
+        Ok(Ok(transcript)) => HttpResponse::Ok().json(transcript),
+        Ok(Err(error)) => HttpResponse::InternalServerError()
+            .json(Refusal::new(crate::error::sentence(&error))),
+        Err(_ending) => HttpResponse::ServiceUnavailable()
+            .json(Refusal::new("The page is ending; start it again.")),
+    }
 }
 
 #[cfg(test)]
