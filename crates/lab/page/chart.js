@@ -3,7 +3,7 @@
 // share one scale, so that they can be compared at a glance.
 
 const SVG = "http://www.w3.org/2000/svg";
-const FRAME = { left: 52, right: 392, top: 34, bottom: 208 };
+const FRAME = { left: 52, right: 392, top: 34, bottom: 226 };
 
 // The scale that shows every column of a state.
 function chartScale(state) {
@@ -48,7 +48,7 @@ function drawChart(svg, column, scale) {
   parts.push(...stockLine(scale));
   const over = lastCount(column.curve) - scale.units;
   if (over > 0) {
-    const y = scale.y(scale.units + over / 2) + 7;
+    const y = scale.y(scale.units + over * 0.3) + 7;
     const x = Math.max(scale.x(column.elapsed_ms) - 10, FRAME.left + 160);
     const at = { class: "over-label", x, y: Math.max(y, FRAME.top + 16) };
     parts.push(shape("text", { ...at, "text-anchor": "end" }, `${over} too many`));

@@ -63,8 +63,8 @@ function stillWaits(step, at) {
 }
 
 const WAITS = {
-  lock: "⏸ waits for the row lock of the other",
-  gate: "⏸ waits: Redis has given the unit to the other",
+  lock: "‖ waits for the row lock of the other",
+  gate: "‖ waits: Redis has promised the unit to the other",
 };
 
 // Where a buyer is once `at` steps were taken, in words.
@@ -94,7 +94,7 @@ function nextOf(transcript, buyer, at) {
 function judge(transcript, at) {
   const { ending, steps } = transcript;
   if (ending === null || at < steps.length) {
-    return { look: "", word: "One unit, two buyers", sentence: "nobody has seen the end yet" };
+    return { look: "", word: "One unit, two buyers", sentence: "not over yet" };
   }
   const orders = `${ending.accepted_units} order${ending.accepted_units === 1 ? "" : "s"}`;
   const sentence = `${orders} for 1 unit; the stock row says ${ending.available_units}`;

@@ -4,6 +4,8 @@
 
 const columns = new Map();
 const message = document.getElementById("message");
+// Where the page is a file, the state is in it, and nothing follows.
+const embedded = document.getElementById("state");
 let sale = null;
 
 function say(text, refused = false) {
@@ -30,7 +32,9 @@ function show(state) {
   if (sale !== news) {
     sale = news;
     say(announcement(state));
-    showTerms(state);
+    if (embedded === null) {
+      showTerms(state);
+    }
   }
 }
 
@@ -98,7 +102,6 @@ function listen() {
   document.getElementById("start").addEventListener("submit", start);
 }
 
-const embedded = document.getElementById("state");
 if (embedded === null) {
   listen();
 } else {

@@ -16,7 +16,7 @@ function say(text, refused = false) {
 }
 
 const HINTS = {
-  play: "Step through it with the arrow keys. A statement that waits is one that the database holds.",
+  play: "Step through it with the arrow keys. The stock in the middle is what is committed.",
   choose: "You decide who goes: press 1 or 2. Can you sell the one unit twice?",
 };
 
