@@ -25,6 +25,11 @@ pub(super) enum Event {
     Disturbed(&'static str),
 }
 
+/// A run in which a clock of the server ran out: the machine was too slow for this order.
+#[derive(Debug, thiserror::Error)]
+#[error("the servers were disturbed: {0}")]
+pub(super) struct Disturbed(pub(super) &'static str);
+
 /// The one run that is watched.
 struct Watched {
     sku: String,
@@ -96,6 +101,7 @@ impl Desk {
     pub(super) fn without_names(&self, statement: Statement) -> Statement {
         Statement {
             store: statement.store,
+            purpose: statement.purpose,
             sql: self.without_name(&statement.sql),
             parameters: statement
                 .parameters

@@ -42,8 +42,8 @@ pub struct Exploration {
     /// Of the schedules that oversell: the fewest turns, then the fewest changes of turn,
     /// then the first in order.
     pub shortest_oversell: Option<Transcript>,
-    /// The schedule that was asked for, or the one that shows best what happens where
-    /// nothing is oversold: a wait if there is one, with the fewest changes of turn.
+    /// The schedule that was asked for, or the one in which a buyer waits earliest, with
+    /// the fewest changes of turn, and then the first in order.
     pub chosen: Option<Transcript>,
 }
 
@@ -69,8 +69,12 @@ impl Exploration {
             shortest,
         );
         let clearest = |it: &Transcript| {
-            let is_calm = !it.steps.iter().any(|step| step.waited);
-            (is_calm, it.changes(), it.schedule.clone())
+            let wait = it.steps.iter().position(|step| step.waited);
+            (
+                wait.unwrap_or(usize::MAX),
+                it.changes(),
+                it.schedule.clone(),
+            )
         };
         keep_least(&mut self.chosen, transcript, |_| true, clearest);
     }

@@ -218,9 +218,11 @@ fn format_of(formats: &[i16], position: usize) -> bool {
 }
 
 fn statement(sql: String, parameters: Vec<Parameter>) -> Statement {
+    let readable = value::readable(&sql, &parameters);
     Statement {
         store: Store::PostgreSQL,
-        readable: value::readable(&sql, &parameters),
+        purpose: value::purpose(&readable),
+        readable,
         sql,
         parameters: parameters.into_iter().map(|it| it.shown).collect(),
     }
@@ -284,3 +286,6 @@ impl Awaited {
         shown.join("; ")
     }
 }
+
+#[cfg(test)]
+mod tests;

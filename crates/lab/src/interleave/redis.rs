@@ -10,7 +10,7 @@ use super::transcript::{Statement, Store};
 use super::wire::{Heard, Protocol, Said};
 
 /// The hash of a script is shown up to here.
-const HASH_SHOWN: usize = 7;
+const HASH_SHOWN: usize = 5;
 
 /// One connection, both ways.
 #[derive(Default)]
@@ -57,6 +57,7 @@ fn statement(words: &[String]) -> Statement {
     };
     Statement {
         store: Store::Redis,
+        purpose: Some("asks whether a unit may be free"),
         sql: words.join(" "),
         parameters: Vec::new(),
         readable: readable.join(" "),
@@ -137,7 +138,7 @@ mod tests {
         assert!(up.is_empty());
         let statement = call.statement.expect("a statement");
         assert_eq!(statement.sql, "EVALSHA 012345678 1");
-        assert_eq!(statement.readable, "EVALSHA 0123456… 1");
+        assert_eq!(statement.readable, "EVALSHA 01234… 1");
 
         let mut down = b"+PONG\r\n*2\r\n:7\r\n:0\r".to_vec();
         let pong = redis.heard(&mut down).expect("an answer");

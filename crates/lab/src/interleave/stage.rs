@@ -8,10 +8,11 @@ use flash_core::Sku;
 use flash_sandbox::{Options, Sandbox};
 use uuid::Uuid;
 
+use super::desk::Disturbed;
 use super::observer::Observer;
 use super::schedule::{Buyer, Schedule};
 use super::seat::Seat;
-use super::table::{Disturbed, Table};
+use super::table::Table;
 use super::transcript::{Ending, Statement, Transcript};
 use crate::audit::Auditor;
 use crate::cli::Strategy;
@@ -175,7 +176,12 @@ impl Stage {
         finish: Finish,
     ) -> anyhow::Result<Played> {
         let sku = self.new_sku().await?;
-        let mut table = Table::new(&mut self.seats, &mut self.observer, sku.clone());
+        let mut table = Table::new(
+            &mut self.seats,
+            &mut self.observer,
+            sku.clone(),
+            self.first.as_ref(),
+        );
         let choices = take_turns(&mut table, schedule, finish).await;
         let over = table.is_over();
         let buyers = Buyer::BOTH.map(|it| table.buyer_state(it, self.first.as_ref()));

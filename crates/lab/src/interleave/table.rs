@@ -6,7 +6,7 @@ use anyhow::bail;
 use flash_core::Sku;
 use tokio::sync::oneshot;
 
-use super::desk::Event;
+use super::desk::{Disturbed, Event};
 use super::observer::Observer;
 use super::schedule::{Buyer, Schedule};
 use super::seat::Seat;
@@ -18,11 +18,6 @@ const LIMIT: Duration = Duration::from_secs(20);
 
 /// How often to ask whether a step that does not return waits for a lock.
 const LOOK_AGAIN: Duration = Duration::from_millis(1);
-
-/// A run in which a clock of the server ran out: the machine was too slow for this order.
-#[derive(Debug, thiserror::Error)]
-#[error("the servers were disturbed: {0}")]
-pub(super) struct Disturbed(&'static str);
 
 /// Where a buyer is.
 enum State {
@@ -49,6 +44,8 @@ pub(super) struct Table<'a> {
     pids: [Option<i32>; 2],
     pub(super) steps: Vec<Step>,
     pub(super) schedule: Schedule,
+    /// Where a buyer goes first, if that is known.
+    first_store: Option<Store>,
 }
 
 impl<'a> Table<'a> {
@@ -56,6 +53,7 @@ impl<'a> Table<'a> {
         seats: &'a mut [Seat; 2],
         observer: &'a mut Observer,
         sku: Sku,
+        first: Option<&Statement>,
     ) -> Self {
         for seat in seats.iter_mut() {
             while seat.events.try_recv().is_ok() {}
@@ -69,6 +67,7 @@ impl<'a> Table<'a> {
             pids: [None, None],
             steps: Vec::new(),
             schedule: Schedule::default(),
+            first_store: first.map(|it| it.store),
         }
     }
 
@@ -96,6 +95,10 @@ impl<'a> Table<'a> {
         let State::Held { statement, release } = state else {
             bail!("buyer {buyer} has no step to take");
         };
+        let is_first = !self.schedule.0.contains(&buyer);
+        if is_first && self.first_store.is_some_and(|it| it != statement.store) {
+            return Err(Disturbed("Redis was not asked").into());
+        }
         self.steps.push(Step {
             buyer,
             statement,
@@ -171,6 +174,8 @@ impl<'a> Table<'a> {
 
     fn on_event(&mut self, buyer: Buyer, event: Event) -> anyhow::Result<()> {
         let now = self.steps.len();
+        let other = &self.states[buyer.other().index()];
+        let other_is_held = matches!(other, State::Held { .. });
         let state = &mut self.states[buyer.index()];
         let step = match *state {
             State::Running(step) | State::Locked(step) | State::AtGate(step) => {
@@ -198,8 +203,8 @@ impl<'a> Table<'a> {
                 end_wait(step, now);
                 *state = State::Running(number);
                 if step.statement.store == Store::Redis && !is_admitted(&text) {
-                    step.waited = true;
-                    step.waited_for = Some(Wait::Gate);
+                    step.waited = other_is_held;
+                    step.waited_for = other_is_held.then_some(Wait::Gate);
                     *state = State::AtGate(number);
                 }
                 step.returned = Some(text);

@@ -11,6 +11,9 @@ use crate::report;
 /// Characters of a buyer's column: two of them, the number and the stock fit 88.
 const COLUMN: usize = 37;
 
+/// Lines that a result may take; the JSON has all of it.
+const RESULT_LINES: usize = 2;
+
 /// Writes a transcript for people.
 #[must_use]
 pub fn transcript(transcript: &Transcript) -> String {
@@ -30,7 +33,8 @@ pub fn transcript(transcript: &Transcript) -> String {
     let ending = transcript.ending.as_ref();
     let ending = ending.map_or_else(String::new, |it| format!("\n{}\n", verdict(it)));
     format!(
-        "{}: schedule {}\n\n{}{ending}",
+        "{}: schedule {}\nOne unit is left, and Ann and Bob both want it. Each line is what \
+         a server sends for\none of them, → what it gets back.\n\n{}{ending}",
         transcript.strategy, transcript.schedule, page.text
     )
 }
@@ -98,7 +102,9 @@ impl Page {
     }
 
     fn step(&mut self, number: usize, step: &Step) {
-        let mut lines = wrapped(&step.statement.readable, "", "  ");
+        let purpose = step.statement.purpose.map(|it| format!("-- {it}"));
+        let mut lines: Vec<_> = purpose.into_iter().collect();
+        lines.extend(wrapped(&step.statement.readable, "", "  "));
         let other = step.buyer.other();
         match (&step.returned, step.waited_for) {
             (_, Some(Wait::Lock)) => {
@@ -106,7 +112,7 @@ impl Page {
             }
             (Some(returned), waited_for) => {
                 if *returned != step.statement.readable {
-                    lines.extend(wrapped(&explained(step, returned), "  → ", "    "));
+                    lines.extend(result(&explained(step, returned), "  → ", "    "));
                 }
                 if waited_for == Some(Wait::Gate) {
                     lines.push(format!("  ⋮ waits: T{other} has the permit"));
@@ -126,10 +132,13 @@ impl Page {
         if step.waited_for == Some(Wait::Lock)
             && let Some(returned) = &step.returned
         {
-            lines.extend(wrapped(returned, "  ⋮ → ", "      "));
+            lines.extend(result(returned, "  ⋮ → ", "      "));
         }
-        if let Some(answer) = &step.answer {
-            lines.push(told(answer));
+        lines.extend(step.answer.as_deref().map(told));
+        if let Some(first) = lines.first_mut()
+            && step.waited_for == Some(Wait::Gate)
+        {
+            *first = format!("  ⋮ {}", first.trim_start());
         }
         self.lines(step.buyer, "", "", &lines);
     }
@@ -150,6 +159,18 @@ fn explained(step: &Step, returned: &str) -> String {
         (Store::Redis, _) => format!("{returned}: admitted"),
         (Store::PostgreSQL, _) => returned.to_owned(),
     }
+}
+
+/// The first lines of what came back.
+fn result(text: &str, first: &str, further: &str) -> Vec<String> {
+    let mut lines = wrapped(text, first, further);
+    if lines.len() > RESULT_LINES {
+        lines.truncate(RESULT_LINES);
+        if let Some(last) = lines.last_mut() {
+            last.push_str(" …");
+        }
+    }
+    lines
 }
 
 /// Breaks a text between words; a word that is too long is broken anywhere.
@@ -188,7 +209,7 @@ fn verdict(ending: &Ending) -> String {
     match ending.verdict {
         Verdict::Oversold => format!(
             "oversold by {oversold_units}: {accepted_units} orders for 1 unit, and the \
-             stock row says {available_units}. Both had\nread the number before either \
+             stock row says {available_units}.\nBoth had read the number before either \
              had committed what became of it."
         ),
         Verdict::Exact if *accepted_units == 1 => format!(

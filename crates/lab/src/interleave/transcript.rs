@@ -26,9 +26,11 @@ pub struct Statement {
     pub sql: String,
     /// The parameters.
     pub parameters: Vec<String>,
-    /// The same to read: no quotes around names, no table before columns of the only
-    /// table, the parameters in their places.
+    /// The same to read, at most 160 characters: no quotes around names, no table before
+    /// a column, of a list of columns the first, the parameters in their places.
     pub readable: String,
+    /// What it is for, in plain words; null for BEGIN, COMMIT and the like.
+    pub purpose: Option<&'static str>,
 }
 
 /// What a buyer waits for after a step.
@@ -51,7 +53,7 @@ pub struct Step {
     pub statement: Statement,
     /// What came back; null while it waits for a lock.
     pub returned: Option<String>,
-    /// Whether the buyer had to wait for the other one.
+    /// Whether the buyer had to wait for the other one, who was on the way.
     pub waited: bool,
     /// For what.
     pub waited_for: Option<Wait>,

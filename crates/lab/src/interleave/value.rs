@@ -93,11 +93,47 @@ pub(super) fn readable(sql: &str, parameters: &[Parameter]) -> String {
         text = text.replace(&format!("\"{table}\".\""), "\"");
     }
     text = text.replace('"', "");
+    for (before, after) in [("SELECT ", " FROM "), ("INSERT INTO orders (", ")")] {
+        text = with_first_only(&text, before, after);
+    }
     // From the last to the first, so that $1 is not found in $10.
     for (position, parameter) in parameters.iter().enumerate().rev() {
         text = text.replace(&format!("${}", position + 1), &parameter.shown);
     }
     shortened(&text)
+}
+
+/// Of a list of columns between two words, the first is enough to read.
+fn with_first_only(text: &str, before: &str, after: &str) -> String {
+    let cut = || {
+        let list = text.strip_prefix(before)?;
+        let (list, rest) = list.split_once(after)?;
+        let (first, _others) = list.split_once(", ")?;
+        Some(format!("{before}{first}, …{after}{rest}"))
+    };
+    cut().unwrap_or_else(|| text.to_owned())
+}
+
+/// Says in plain words what a statement of a purchase is for.
+pub(super) fn purpose(readable: &str) -> Option<&'static str> {
+    const PURPOSES: [(&str, &str); 6] = [
+        ("SELECT available_units", "reads what is available"),
+        ("SELECT sku, …", "reads and locks what is available"),
+        ("SELECT order_id", "was this order placed before?"),
+        ("SELECT idempotency_key", "was this order placed before?"),
+        ("UPDATE skus", "writes what remains"),
+        ("INSERT INTO orders", "records the order"),
+    ];
+    let purpose = PURPOSES
+        .into_iter()
+        .find(|(begin, _)| readable.starts_with(begin));
+    match purpose {
+        Some(("SELECT available_units", _)) if readable.ends_with("FOR UPDATE") => {
+            Some("reads and locks what is available")
+        }
+        Some((_, purpose)) => Some(purpose),
+        None => None,
+    }
 }
 
 fn shortened(text: &str) -> String {
@@ -107,6 +143,11 @@ fn shortened(text: &str) -> String {
     }
     let begin: String = text.chars().take(READABLE_MAX - END_SHOWN - 3).collect();
     let end: String = text.chars().skip(length - END_SHOWN).collect();
+    // Between words, where there are any.
+    let begin = begin
+        .rsplit_once(' ')
+        .map_or(&*begin, |(whole, _cut)| whole);
+    let end = end.split_once(' ').map_or(&*end, |(_cut, whole)| whole);
     format!("{begin} … {end}")
 }
 
@@ -153,8 +194,33 @@ mod tests {
     }
 
     #[test]
+    fn a_statement_has_a_purpose_and_a_lock_is_part_of_it() {
+        let reads = "SELECT available_units, … FROM skus LIMIT 1";
+        assert_eq!(purpose(reads), Some("reads what is available"));
+        let locks = format!("{reads} FOR UPDATE");
+        assert_eq!(purpose(&locks), Some("reads and locks what is available"));
+        assert_eq!(
+            purpose("UPDATE skus SET x = 1"),
+            Some("writes what remains")
+        );
+        assert_eq!(purpose("COMMIT"), None);
+    }
+
+    #[test]
+    fn of_a_list_of_columns_the_first_is_shown() {
+        assert_eq!(
+            readable("SELECT a, b, c FROM skus WHERE x = 1 FOR UPDATE", &[]),
+            "SELECT a, … FROM skus WHERE x = 1 FOR UPDATE"
+        );
+        assert_eq!(
+            readable("INSERT INTO \"orders\" (\"a\", \"b\") VALUES (1, 2)", &[]),
+            "INSERT INTO orders (a, …) VALUES (1, 2)"
+        );
+    }
+
+    #[test]
     fn a_long_statement_keeps_its_end() {
-        let sql = format!("SELECT {} FOR UPDATE", "a, ".repeat(100));
+        let sql = format!("SELECT {} FOR UPDATE", "a + ".repeat(100));
         let short = readable(&sql, &[]);
         assert!(short.chars().count() <= READABLE_MAX);
         assert!(short.starts_with("SELECT a") && short.ends_with("FOR UPDATE"));

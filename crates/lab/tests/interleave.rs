@@ -1,0 +1,130 @@
+//! `lab interleave`, from its command line to its verdict.
+//!
+//! It needs `server` beside it, as `tests/lab.rs` does.
+#![expect(
+    clippy::expect_used,
+    reason = "what surrounds a test ends it when it fails"
+)]
+
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+fn interleave(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_lab"))
+        .arg("interleave")
+        .args(arguments)
+        .output()
+        .expect("lab starts")
+}
+
+/// Checks the exit code, and returns the JSON and what was said beside it.
+#[track_caller]
+fn played(arguments: &[&str], code: i32) -> (Value, String) {
+    let output = interleave(&[arguments, &["--json", "-"]].concat());
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(code), "{text}");
+    let json = serde_json::from_slice(&output.stdout).expect("JSON");
+    (json, text)
+}
+
+fn count(run: &Value, what: &str) -> u64 {
+    run["matrix"][what].as_u64().expect("a count")
+}
+
+#[test]
+fn naive_oversells_in_some_orders_and_the_shortest_is_found() {
+    let (run, text) = played(&["--strategy", "naive"], 0);
+    assert_eq!(run["strategy"], "naive");
+    assert!(count(&run, "oversold") > 0 && count(&run, "exact") > 0);
+    assert_eq!(
+        count(&run, "oversold") + count(&run, "exact"),
+        count(&run, "schedules")
+    );
+    assert!(count(&run, "blocked") > 0);
+    assert_eq!(count(&run, "refused_early"), count(&run, "exact"));
+
+    let shortest = &run["shortest_oversell"];
+    assert_eq!(shortest["schedule"], "111222222111");
+    assert_eq!(shortest["ending"]["verdict"], "oversold");
+    let steps = shortest["steps"].as_array().expect("steps");
+    let reads: Vec<_> = steps
+        .iter()
+        .filter(|step| {
+            let sql = step["sql"].as_str().expect("a text");
+            sql.starts_with("SELECT") && sql.contains("\"available_units\"")
+        })
+        .collect();
+    assert_eq!(reads.len(), 2);
+    for read in reads {
+        assert_eq!(
+            read["returned"],
+            "available_units = 1, restocked_units = 0, per_buyer_limit = NULL"
+        );
+    }
+    assert_eq!(steps[11]["available_units_after"], 0);
+    assert!(
+        text.contains("oversold by 1: 2 orders for 1 unit"),
+        "{text}"
+    );
+}
+
+#[test]
+fn pessimistic_and_hybrid_sell_the_unit_once_in_every_order() {
+    let (json, text) =
+        played(&["--strategy", "pessimistic", "--strategy", "hybrid"], 0);
+    let runs = json["runs"].as_array().expect("runs");
+    for run in runs {
+        assert_eq!(count(run, "exact"), count(run, "schedules"), "{text}");
+        assert_eq!(count(run, "oversold"), 0);
+        assert!(run["shortest_oversell"].is_null());
+    }
+    let [pessimistic, hybrid] = runs.as_slice() else {
+        panic!("{json}");
+    };
+    assert!(count(pessimistic, "blocked") > 0);
+    let waits = |run: &Value| {
+        let steps = run["chosen"]["steps"].as_array().expect("steps").clone();
+        let waits: Vec<_> = steps
+            .into_iter()
+            .filter(|it| it["waited"] == true)
+            .collect();
+        waits
+    };
+    let waited = waits(pessimistic);
+    assert_eq!(waited.len(), 1);
+    assert_eq!(waited[0]["waited_for"], "lock");
+    let sql = waited[0]["sql"].as_str().expect("a text");
+    assert!(sql.contains("FOR UPDATE"), "{sql}");
+    // In hybrid the second buyer never gets as far as the row.
+    assert_eq!(count(hybrid, "blocked"), 0);
+    let waited = waits(hybrid);
+    assert_eq!(waited.len(), 1);
+    assert_eq!(waited[0]["store"], "Redis");
+    assert_eq!(waited[0]["answer"], "sold out");
+}
+
+#[test]
+fn the_same_schedule_gives_the_same_transcript() {
+    for (strategy, asked, taken) in [
+        // T2 waits at its UPDATE until T1 has committed: its turns pass to T1.
+        ("naive", "121212121212", "121212121122"),
+        ("pessimistic", "12121212", "1212111122"),
+        ("hybrid", "1121", "11211111"),
+    ] {
+        let arguments = ["--strategy", strategy, "--schedule", asked];
+        let (first, text) = played(&arguments, 0);
+        let (second, _) = played(&arguments, 0);
+        assert_eq!(first, second, "{text}");
+        assert_eq!(count(&first, "schedules"), 1);
+        assert_eq!(first["chosen"]["schedule"], taken, "{text}");
+    }
+}
+
+#[test]
+fn a_schedule_that_is_none_is_refused_with_a_reason() {
+    let output = interleave(&["--schedule", "1213"]);
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(text.contains("a turn is 1 or 2, for the first or the second buyer"));
+}
