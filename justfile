@@ -12,6 +12,16 @@ default:
 demo-oversell *args: build
     cargo run --release --locked --quiet --bin lab -- demo-oversell "$@"
 
+# Show a sale live in the browser, and the race step by step
+[no-exit-message]
+page *args: build
+    cargo run --release --locked --quiet --bin lab -- page "$@"
+
+# Write a sale as one HTML file: --html PATH
+[no-exit-message]
+report *args: build
+    cargo run --release --locked --quiet --bin lab -- report "$@"
+
 # Sell while everything breaks, and judge
 [no-exit-message]
 chaos *args: build
@@ -42,6 +52,12 @@ test *args:
 
 # Run every check: format, lints, docs, demo, tests
 ci: format-check clippy docs demo-oversell test
+
+# Take the pictures of README and docs from a real run
+pictures: build
+    cargo test --release --locked --package flash-lab --test page -- sale:: steps::
+    cp target/tmp/sale-ended-720-light.png target/tmp/sale-ended-720-dark.png docs/pictures/
+    cp target/tmp/steps-naive-720-light.png target/tmp/steps-naive-720-dark.png docs/pictures/
 
 # Format the code
 fmt *args:

@@ -39,8 +39,17 @@ function row(transcript, step, index, at) {
 }
 
 function card(step, number, at) {
-  const made = element("div", "card", element("code", "", `${number}. ${step.readable}`));
-  made.append(outcome(step, at));
+  const made = element("div", "card");
+  if (step.purpose === null) {
+    made.append(element("code", "", `${number}. ${step.readable}`));
+  } else {
+    made.append(element("b", "", `${number}. ${step.purpose}`));
+    made.append(element("code", "", step.readable));
+  }
+  // BEGIN returns BEGIN: nobody learns from that.
+  if (step.returned !== step.readable || step.waited) {
+    made.append(outcome(step, at));
+  }
   if (step.answer !== null && !stillWaits(step, at)) {
     const told = element("b", "", step.answer);
     made.append(element("span", "answer", "the buyer is told: ", told));

@@ -154,4 +154,5 @@ for (const id of ["strategy", "order"]) {
   });
 }
 document.addEventListener("keydown", pressed);
+window.addEventListener("resize", show);
 begin();

@@ -22,8 +22,14 @@ const NAMES: [&str; 4] = [
     "google-chrome-stable",
 ];
 
+/// Where macOS has them.
+const BUNDLES: [&str; 2] = [
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    "/Applications/Chromium.app/Contents/MacOS/Chromium",
+];
+
 /// What it should leave alone: the network, the graphics card, first-run dialogs.
-const FLAGS: [&str; 14] = [
+const FLAGS: [&str; 17] = [
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
@@ -36,6 +42,10 @@ const FLAGS: [&str; 14] = [
     "--disable-default-apps",
     "--disable-sync",
     "--disable-extensions",
+    // A tab that nobody looks at should not be slower.
+    "--disable-renderer-backgrounding",
+    "--disable-backgrounding-occluded-windows",
+    "--disable-background-timer-throttling",
     "--hide-scrollbars",
     "--remote-debugging-pipe",
 ];
@@ -180,6 +190,8 @@ impl Browser {
 
     /// Takes a picture, as PNG.
     pub fn picture(&mut self, tab: &Tab, path: &Path) -> Result<()> {
+        // A tab in the background has nothing to take a picture of.
+        self.call(tab, "Page.bringToFront", &json!({}))?;
         let png = json!({"format": "png"});
         let answer = self.call(tab, "Page.captureScreenshot", &png)?;
         let data = answer["data"].as_str().context("no picture")?;
@@ -241,9 +253,8 @@ fn find() -> Result<PathBuf> {
     let on_path = NAMES
         .iter()
         .flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
-    let bundle = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome";
     on_path
-        .chain([PathBuf::from(bundle)])
+        .chain(BUNDLES.map(PathBuf::from))
         .find(|program| Path::is_file(program))
         .context(
             "the tests of the page need Chromium: `./just test` installs it, or \
