@@ -47,7 +47,8 @@ function drawChart(svg, column, scale) {
   }
   parts.push(...stockLine(scale));
   const over = lastCount(column.curve) - scale.units;
-  if (over > 0) {
+  // Where there is no room, the verdict above says it alone.
+  if (scale.y(scale.units) - scale.y(scale.units + over) > 34) {
     const y = scale.y(scale.units + over * 0.3) + 7;
     const x = Math.max(scale.x(column.elapsed_ms) - 10, FRAME.left + 160);
     const at = { class: "over-label", x, y: Math.max(y, FRAME.top + 16) };

@@ -30,11 +30,11 @@ function show(state) {
   // A refusal stays until something else has happened.
   const news = `${state.sale} ${state.phase}`;
   if (sale !== news) {
+    if (embedded === null) {
+      showTerms(state, sale === null);
+    }
     sale = news;
     say(announcement(state));
-    if (embedded === null) {
-      showTerms(state);
-    }
   }
 }
 
@@ -51,10 +51,13 @@ function announcement(state) {
   }
 }
 
-function showTerms(state) {
-  document.getElementById("units").value = state.terms.units;
-  document.getElementById("buyers").value = state.terms.buyers;
-  document.getElementById("buyers").max = state.buyers_max;
+// Who is typing while a sale ends is left alone.
+function showTerms(state, isFirst) {
+  if (isFirst || state.phase === "running") {
+    document.getElementById("units").value = state.terms.units;
+    document.getElementById("buyers").value = state.terms.buyers;
+    document.getElementById("buyers").max = state.buyers_max;
+  }
   const commands = state.columns.map((column) => column.audit_command);
   const lines = commands.filter((command) => command !== null).map(commandLine);
   if (lines.length > 0) {

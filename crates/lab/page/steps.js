@@ -18,6 +18,9 @@ function say(text, refused = false) {
 const HINTS = {
   play: "Step through it with the arrow keys. The stock in the middle is what is committed.",
   choose: "You decide who goes: press 1 or 2. Can you sell the one unit twice?",
+  broken: "You sold one unit twice. Now try the same with the other strategies.",
+  luck: "Sold once, this time. Go back, and let both read before one of them commits.",
+  exact: "Sold once, and no order of steps changes that. Go back and try another.",
 };
 
 async function play(schedule, finish) {
@@ -36,7 +39,7 @@ async function play(schedule, finish) {
       return false;
     }
     view.transcript = body;
-    say(choosing() ? HINTS.choose : HINTS.play);
+    say(hint(body));
     return true;
   } catch {
     say("The connection is lost. Is the page still running in its terminal?", true);
@@ -44,6 +47,19 @@ async function play(schedule, finish) {
   } finally {
     view.busy = false;
   }
+}
+
+function hint({ strategy, ending }) {
+  if (!choosing()) {
+    return HINTS.play;
+  }
+  if (ending === null) {
+    return HINTS.choose;
+  }
+  if (ending.oversold_units > 0) {
+    return HINTS.broken;
+  }
+  return strategy === "naive" ? HINTS.luck : HINTS.exact;
 }
 
 async function begin() {
