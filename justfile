@@ -22,6 +22,11 @@ page *args: build
 report *args: build
     cargo run --release --locked --quiet --bin lab -- report "$@"
 
+# Show every order of the steps of two buyers, and what comes of it
+[no-exit-message]
+interleave *args: build
+    cargo run --release --locked --quiet --bin lab -- interleave "$@"
+
 # Sell while everything breaks, and judge
 [no-exit-message]
 chaos *args: build

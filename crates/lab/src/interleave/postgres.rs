@@ -218,11 +218,10 @@ fn format_of(formats: &[i16], position: usize) -> bool {
 }
 
 fn statement(sql: String, parameters: Vec<Parameter>) -> Statement {
-    let readable = value::readable(&sql, &parameters);
     Statement {
         store: Store::PostgreSQL,
-        purpose: value::purpose(&readable),
-        readable,
+        purpose: value::purpose(&sql),
+        readable: value::readable(&sql, &parameters),
         sql,
         parameters: parameters.into_iter().map(|it| it.shown).collect(),
     }

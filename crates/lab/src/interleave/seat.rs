@@ -85,7 +85,7 @@ impl Seat {
     }
 
     /// Sends the purchase request of a buyer, who wants one unit.
-    pub(super) fn order(&self, buyer: Buyer, sku: &Sku) -> anyhow::Result<()> {
+    pub(super) fn order(&self, buyer: Buyer, sku: &Sku) {
         let request = Purchase::new(buyer.name(), 1, sku);
         let (address, desk) = (self.address, Arc::clone(&self.desk));
         tokio::spawn(async move {
@@ -95,7 +95,6 @@ impl Seat {
             };
             desk.tell(Event::Answered(answer));
         });
-        Ok(())
     }
 
     /// Sends a purchase request that nobody watches, and checks what comes of it.

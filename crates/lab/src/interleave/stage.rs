@@ -1,6 +1,6 @@
 //! Real stores, two real servers of one strategy, and a buyer at each.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -91,12 +91,29 @@ impl Stage {
         stores: Arc<Sandbox>,
         strategy: Strategy,
     ) -> anyhow::Result<Self> {
-        let program: PathBuf = server_process::find()?;
+        Self::open_with(&server_process::find()?, stores, strategy).await
+    }
+
+    /// Starts two servers from this program, as [`open`](Self::open) does from the one
+    /// beside the running program.
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps a server from selling.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future ends what it has started.
+    pub async fn open_with(
+        program: &Path,
+        stores: Arc<Sandbox>,
+        strategy: Strategy,
+    ) -> anyhow::Result<Self> {
         let database_url = stores.database_url().context("there is no database")?;
         let seats = [
             // The first one makes the tables.
-            Seat::take(&program, strategy, &stores).await?,
-            Seat::take(&program, strategy, &stores).await?,
+            Seat::take(program, strategy, &stores).await?,
+            Seat::take(program, strategy, &stores).await?,
         ];
         let id = Uuid::now_v7().simple().to_string();
         let (_, random) = id.split_at(id.len() - 8);
