@@ -40,7 +40,7 @@ impl Machine {
         machine.stub("initdb", "exit 0")?;
         machine.stub("postgres", "echo 'postgres (PostgreSQL) 16.4'")?;
         machine.stub("redis-server", "echo 'Redis server v=7.0.15'")?;
-        machine.stub("just", "echo \"${1#--version}\" && echo just 1.0")?;
+        machine.stub("just", "case $1 in --version) echo just 1.0 ;; esac")?;
         Ok(machine)
     }
 

@@ -100,7 +100,10 @@ fn the_page_is_small_and_knows_no_other_host() -> Result<()> {
             }
         }
     }
-    assert_none(found, "a file of the page has at most 300 lines, and no URL");
+    assert_none(
+        found,
+        "a file of the page has at most 300 lines, and no URL",
+    );
     Ok(())
 }
 
