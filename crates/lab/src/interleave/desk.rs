@@ -33,8 +33,8 @@ pub(super) struct Disturbed(pub(super) &'static str);
 /// The one run that is watched.
 struct Watched {
     sku: String,
-    /// Whether Redis was asked for the buyer.
-    has_asked: bool,
+    /// Whether the buyer is here, and Redis was not asked yet.
+    is_to_ask: bool,
 }
 
 /// One for each buyer.
@@ -57,8 +57,15 @@ impl Desk {
     pub(super) fn watch(&self, sku: &str) {
         *self.lock() = Some(Watched {
             sku: sku.to_owned(),
-            has_asked: false,
+            is_to_ask: false,
         });
+    }
+
+    /// The buyer comes: the next question to Redis is a step.
+    pub(super) fn expect_question(&self) {
+        if let Some(watched) = &mut *self.lock() {
+            watched.is_to_ask = true;
+        }
     }
 
     /// From now on everything passes.
@@ -92,7 +99,7 @@ impl Desk {
             Store::Redis => {
                 statement.sql.starts_with("EVALSHA")
                     && statement.sql.contains(&format!("{{{}}}", watched.sku))
-                    && !std::mem::replace(&mut watched.has_asked, true)
+                    && std::mem::take(&mut watched.is_to_ask)
             }
         }
     }

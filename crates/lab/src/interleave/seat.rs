@@ -88,6 +88,7 @@ impl Seat {
     pub(super) fn order(&self, buyer: Buyer, sku: &Sku) {
         let request = Purchase::new(buyer.name(), 1, sku);
         let (address, desk) = (self.address, Arc::clone(&self.desk));
+        desk.expect_question();
         tokio::spawn(async move {
             let answer = match request.send(address).await {
                 Ok(outcome) => told(outcome).to_owned(),
