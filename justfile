@@ -60,7 +60,7 @@ ci: format-check clippy docs demo-oversell test
 
 # Take the pictures of README and docs from a real run
 pictures: build
-    cargo test --release --locked --package flash-lab --test page -- sale:: steps::
+    cargo test --release --locked --package flash-lab --test page -- --test-threads 1 sale:: steps::
     cp target/tmp/sale-ended-720-light.png target/tmp/sale-ended-720-dark.png docs/pictures/
     cp target/tmp/steps-naive-720-light.png target/tmp/steps-naive-720-dark.png docs/pictures/
 
