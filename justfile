@@ -12,6 +12,16 @@ default:
 demo-oversell *args: build
     cargo run --release --locked --quiet --bin lab -- demo-oversell "$@"
 
+# Show a sale live in the browser, and the race step by step
+[no-exit-message]
+page *args: build
+    cargo run --release --locked --quiet --bin lab -- page "$@"
+
+# Write a sale as one HTML file: --html PATH
+[no-exit-message]
+report *args: build
+    cargo run --release --locked --quiet --bin lab -- report "$@"
+
 # Show every order of the steps of two buyers, and what comes of it
 [no-exit-message]
 interleave *args: build
@@ -57,6 +67,12 @@ ci: format-check clippy docs demo-oversell test mutants
 [no-exit-message]
 mutants *args:
     cargo run --locked --quiet --example mutants -- "$@"
+
+# Take the pictures of README and docs from a real run
+pictures: build
+    cargo test --release --locked --package flash-lab --test page -- --test-threads 1 sale:: steps::
+    cp target/tmp/sale-ended-720-light.png target/tmp/sale-ended-720-dark.png docs/pictures/
+    cp target/tmp/steps-naive-720-light.png target/tmp/steps-naive-720-dark.png docs/pictures/
 
 # Format the code
 fmt *args:

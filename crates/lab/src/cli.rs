@@ -1,6 +1,8 @@
 //! The command line.
 
 mod bench;
+mod chaos;
+mod page;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -8,9 +10,11 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, value_parser};
 use flash_core::Sku;
 
-use crate::interleave::Schedule;
-use bench::BENCH_EXAMPLES;
 pub use bench::{BenchArgs, StaticRouteArgs};
+pub use chaos::{ChaosArgs, DEFAULT_RUNS};
+pub use page::{PageArgs, ReportArgs, TermArgs};
+
+use crate::interleave::Schedule;
 
 /// Shows what flash-sale strategies promise, and counts whether they keep it.
 #[derive(Debug, Parser)]
@@ -27,11 +31,17 @@ pub enum Command {
     /// Sell the same units once per strategy and count who oversells
     #[command(after_help = DEMO_EXAMPLES)]
     DemoOversell(DemoArgs),
+    /// Show a sale live in the browser, and the race step by step
+    #[command(after_help = page::EXAMPLES)]
+    Page(PageArgs),
+    /// Write a sale of all three as one HTML file
+    #[command(after_help = page::REPORT_EXAMPLES)]
+    Report(ReportArgs),
     /// Sell while servers, stores and connections break, and judge what comes of it
-    #[command(after_help = CHAOS_EXAMPLES)]
+    #[command(after_help = chaos::EXAMPLES)]
     Chaos(ChaosArgs),
     /// Measure what each strategy can do, against the others and the machine's limit
-    #[command(after_help = BENCH_EXAMPLES)]
+    #[command(after_help = bench::EXAMPLES)]
     Bench(BenchArgs),
     /// Answer every order with the same bytes: the ceiling that `bench` measures
     #[command(hide = true)]
@@ -114,31 +124,6 @@ pub struct DemoArgs {
     pub stores: StoreArgs,
 }
 
-/// What `chaos` is asked for.
-#[derive(Debug, ClapArgs)]
-pub struct ChaosArgs {
-    /// Runs, 1 to 100000; each takes some seconds and has stores of its own
-    #[arg(long, default_value_t = DEFAULT_RUNS, value_name = "N",
-          value_parser = value_parser!(u32).range(1..=100_000))]
-    pub runs: u32,
-
-    /// Seed of the first run; each further run takes the next number
-    #[arg(long, default_value_t = 1, value_name = "S")]
-    pub seed: u64,
-
-    /// Who sells
-    #[arg(long, value_enum, value_name = "STRATEGY", default_value_t = Strategy::Hybrid)]
-    pub strategy: Strategy,
-
-    /// Requests in one transaction of hybrid at most; 1 is the textbook hybrid
-    #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..=10_000))]
-    pub batch_max: Option<u16>,
-
-    /// File for the result as JSON, - for standard output (the summary then goes to stderr)
-    #[arg(long, value_name = "PATH")]
-    pub json: Option<PathBuf>,
-}
-
 /// What `interleave` is asked for.
 #[derive(Debug, ClapArgs)]
 pub struct InterleaveArgs {
@@ -209,22 +194,6 @@ pub const DEFAULT_BUYERS: u32 = 1000;
 
 /// As many buyers as can be inside a transaction at once: what makes the race.
 pub const DEFAULT_POOL_SIZE: u16 = 32;
-
-/// Enough to meet each kind of fault.
-pub const DEFAULT_RUNS: u32 = 10;
-
-const CHAOS_EXAMPLES: &str = "\
-Examples:
-  lab chaos --runs 200 --seed 1
-  lab chaos --runs 1 --seed 42              the same faults at the same times once more
-  lab chaos --batch-max 1                   the textbook hybrid
-  lab chaos --strategy naive --runs 3       violations, exit code 3
-
-A seed settles what is sold, who is how patient, and which fault comes when; how the
-processes then race is theirs. A violation is told with its seed, the schedule, and what
-was asked and answered.
-
-Exit codes: 0 no violation, 1 error, 2 usage, 3 a violation, 69 a needed program is missing";
 
 const DEMO_EXAMPLES: &str = "\
 Examples:

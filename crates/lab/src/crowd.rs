@@ -11,10 +11,8 @@ use serde::Serialize;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
-use crate::cli::Strategy;
 use crate::client::{Client, JsonRequest, json_request};
 use crate::outcome::Outcome;
-use crate::progress::Progress;
 use crate::run::Outcomes;
 
 /// Connections being opened at once: well below any backlog of a listener.
@@ -26,10 +24,21 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What became of one buyer.
 #[derive(Debug, Clone, Copy)]
-struct Answer {
-    outcome: Outcome,
+pub(crate) struct Answer {
+    /// What the buyer was told.
+    pub(crate) outcome: Outcome,
     /// From the release to the answer; none for a buyer who never came to ask.
-    latency: Option<Duration>,
+    pub(crate) latency: Option<Duration>,
+}
+
+/// Somebody who is told how a sale goes.
+pub(crate) trait Onlooker {
+    /// One more buyer is at the door.
+    fn arrived(&self, arrived: u32);
+    /// All buyers may ask from now on.
+    fn released(&self, released: Instant);
+    /// One more buyer has an answer; `outcomes` has it too.
+    fn answered(&self, answer: Answer, outcomes: &Outcomes);
 }
 
 /// What became of all buyers.
@@ -56,7 +65,7 @@ pub(crate) async fn rush(
     address: SocketAddr,
     sku: &Sku,
     buyers: u32,
-    (strategy, progress): (Strategy, &Progress),
+    onlooker: &impl Onlooker,
 ) -> anyhow::Result<Sale> {
     let door = Arc::new(Semaphore::new(CONNECTING_MAX));
     let (barrier, _) = watch::channel(None);
@@ -79,11 +88,12 @@ pub(crate) async fn rush(
         if arrivals.recv().await.is_none() {
             break;
         }
-        progress.count(strategy, arrived, buyers, "buyers are at the door");
+        onlooker.arrived(arrived);
     }
 
     let released = Instant::now();
     barrier.send_replace(Some(released));
+    onlooker.released(released);
     let mut sale = Sale {
         outcomes: Outcomes::default(),
         latencies: Vec::new(),
@@ -93,16 +103,7 @@ pub(crate) async fn rush(
         let answer = answer.context("a buyer was lost")?;
         sale.outcomes.add(answer.outcome);
         sale.latencies.extend(answer.latency);
-        let outcomes = &sale.outcomes;
-        progress.count(
-            strategy,
-            outcomes.total(),
-            buyers,
-            &format!(
-                "answers: {} accepted, {} sold out",
-                outcomes.accepted, outcomes.sold_out
-            ),
-        );
+        onlooker.answered(answer, &sale.outcomes);
     }
     sale.elapsed = released.elapsed();
     Ok(sale)

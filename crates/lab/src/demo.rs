@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::thread::available_parallelism;
+use std::time::Instant;
 
 use anyhow::Context;
 use chrono::{SecondsFormat, Utc};
@@ -12,18 +13,19 @@ use uuid::Uuid;
 
 use crate::audit::{Auditor, DatabaseFacts};
 use crate::cli::{DemoArgs, StoreArgs, Strategy};
+use crate::crowd::{Answer, Onlooker};
 use crate::error::Ending;
 use crate::json_file::JsonFile;
 use crate::progress::Progress;
 use crate::promise::broken_promise;
-use crate::run::{Latency, Run, millis, undersold_units};
+use crate::run::{Latency, Outcomes, Run, millis, undersold_units};
 use crate::server_process::{self, Server};
 use crate::stores::Stores;
 use crate::{crowd, open_files, report};
 
 /// Where and with what it was measured.
 #[derive(Debug, Serialize)]
-struct Environment {
+pub(crate) struct Environment {
     date: String,
     os: String,
     cpus: usize,
@@ -33,6 +35,18 @@ struct Environment {
     lab: &'static str,
     fsync: bool,
     pool_size: u16,
+}
+
+impl Environment {
+    /// The same for people.
+    pub(crate) fn sentence(&self) -> String {
+        let fsync = if self.fsync { "on" } else { "off" };
+        format!(
+            "{}; {}; {} CPUs; PostgreSQL {}, fsync {fsync}; {} connections per server; \
+             lab {}",
+            self.date, self.os, self.cpus, self.postgresql, self.pool_size, self.lab
+        )
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -76,21 +90,27 @@ pub async fn run(mut args: DemoArgs) -> anyhow::Result<()> {
     drop(stores);
     drop(progress);
 
-    let broken: Vec<_> = runs
-        .iter()
-        .filter_map(|run| {
-            let broken = broken_promise(run, args.pool_size)?;
-            Some(format!("{}: {broken}", run.strategy))
-        })
-        .collect();
+    let kept = keep_promises(&runs, args.pool_size);
     if let Some(json) = &json {
         json.write(&Demo {
             environment: environment(facts, redis, args.pool_size)?,
             runs: &runs,
-            as_promised: broken.is_empty(),
+            as_promised: kept.is_ok(),
         })?;
     }
     report::beside_json(json.as_ref(), &report::demo(&runs))?;
+    kept
+}
+
+/// Checks what each strategy owes.
+pub(crate) fn keep_promises(runs: &[Run], pool_size: u16) -> anyhow::Result<()> {
+    let broken: Vec<_> = runs
+        .iter()
+        .filter_map(|run| {
+            let broken = broken_promise(run, pool_size)?;
+            Some(format!("{}: {broken}", run.strategy))
+        })
+        .collect();
     if broken.is_empty() {
         return Ok(());
     }
@@ -120,7 +140,12 @@ async fn sell(
     progress.step(&format!(
         "{strategy}: {units} units, {buyers} buyers connect"
     ));
-    let sale = crowd::rush(address, &sku, buyers, (strategy, progress)).await?;
+    let onlooker = Teller {
+        strategy,
+        buyers,
+        progress,
+    };
+    let sale = crowd::rush(address, &sku, buyers, &onlooker).await?;
     progress.step(&format!("{strategy}: stopping the server, counting"));
     server.stop().await?;
 
@@ -145,8 +170,37 @@ async fn sell(
     })
 }
 
+/// Tells on standard error how a sale goes.
+struct Teller<'a> {
+    strategy: Strategy,
+    buyers: u32,
+    progress: &'a Progress,
+}
+
+impl Onlooker for Teller<'_> {
+    fn arrived(&self, arrived: u32) {
+        let what = "buyers are at the door";
+        self.progress
+            .count(self.strategy, arrived, self.buyers, what);
+    }
+
+    fn released(&self, _released: Instant) {}
+
+    fn answered(&self, _answer: Answer, outcomes: &Outcomes) {
+        self.progress.count(
+            self.strategy,
+            outcomes.total(),
+            self.buyers,
+            &format!(
+                "answers: {} accepted, {} sold out",
+                outcomes.accepted, outcomes.sold_out
+            ),
+        );
+    }
+}
+
 /// A name that no earlier sale in a given database has.
-fn new_sku(strategy: Strategy) -> anyhow::Result<Sku> {
+pub(crate) fn new_sku(strategy: Strategy) -> anyhow::Result<Sku> {
     // The last bytes of a UUID of version 7 are random.
     let id = Uuid::now_v7().simple().to_string();
     let (_, random) = id.split_at(id.len() - 8);
@@ -161,7 +215,8 @@ fn redis_version(used: bool, given: &StoreArgs) -> Option<String> {
     Some(flash_sandbox::find_redis().ok()?.version)
 }
 
-fn environment(
+/// Describes this machine and what was used.
+pub(crate) fn environment(
     facts: DatabaseFacts,
     redis: Option<String>,
     pool_size: u16,

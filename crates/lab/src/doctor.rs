@@ -52,6 +52,7 @@ pub fn run() -> anyhow::Result<()> {
         store("PostgreSQL >= 14", "DATABASE_URL", find_postgres()),
         store("Redis >= 7", "REDIS_URL", find_redis()),
         just(),
+        chromium(),
         server(),
         open_files_limit(),
         temporary_directory(),
@@ -98,6 +99,18 @@ fn cargo() -> Finding {
             State::Missing,
             "Rust",
             "curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh",
+        ),
+    }
+}
+
+fn chromium() -> Finding {
+    let names = ["chromium", "chromium-browser", "google-chrome"];
+    match names.into_iter().find_map(version) {
+        Some(version) => finding(State::Good, "Chromium", version),
+        None => finding(
+            State::Optional,
+            "Chromium",
+            "only the tests of the page need it; `./just test` installs it",
         ),
     }
 }

@@ -32,6 +32,7 @@ impl JsonFile {
         self.write_text(&(serde_json::to_string_pretty(value)? + "\n"))
     }
 
+    /// Writes text of any kind.
     pub(crate) fn write_text(&self, text: &str) -> anyhow::Result<()> {
         match self {
             Self::Stdout => report::to_stdout(text),

@@ -14,6 +14,7 @@ mod json_file;
 mod lesson;
 mod open_files;
 mod outcome;
+pub mod page;
 mod progress;
 mod promise;
 mod report;

@@ -7,7 +7,7 @@ use anyhow::Context;
 use clap::Parser;
 use flash_lab::cli::{Args, Command};
 use flash_lab::error::{Ending, exit_code, sentence};
-use flash_lab::{audit, bench, chaos, demo, doctor, interleave, static_route};
+use flash_lab::{audit, bench, chaos, demo, doctor, interleave, page, static_route};
 use tokio::runtime::Runtime;
 
 /// A sandbox that is being started when Ctrl-C comes has this long to be cleared away;
@@ -43,6 +43,8 @@ fn run(command: Command) -> anyhow::Result<()> {
 async fn dispatch(command: Command) -> anyhow::Result<()> {
     match command {
         Command::DemoOversell(args) => demo::run(args).await,
+        Command::Page(args) => page::run(args).await,
+        Command::Report(args) => page::report(args).await,
         Command::Chaos(args) => chaos::run(args).await,
         Command::Interleave(args) => interleave::run(args).await,
         Command::Audit(args) => audit::run(args).await,

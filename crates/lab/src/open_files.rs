@@ -35,3 +35,12 @@ pub(crate) fn raise_for(buyers: u32) -> anyhow::Result<()> {
         )
     })
 }
+
+/// Raises the limit as far as it goes towards a crowd, and returns the crowd that fits.
+pub(crate) fn raise_towards(buyers: u32) -> anyhow::Result<u32> {
+    let (_, hard) = limits()?;
+    let fits = u32::try_from(buyers_within(hard)).unwrap_or(u32::MAX);
+    let most = buyers.min(fits);
+    raise_for(most)?;
+    Ok(most)
+}

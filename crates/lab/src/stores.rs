@@ -1,6 +1,7 @@
 //! The stores of a sale: given, or private and gone afterwards.
 
 use anyhow::Context;
+use diesel_async::SimpleAsyncConnection;
 use flash_sandbox::{Options, Sandbox};
 
 use crate::cli::StoreArgs;
@@ -56,6 +57,30 @@ impl Stores {
             database_url,
             redis_url,
             _sandbox: sandbox,
+        })
+    }
+
+    /// Makes a database of its own in the same PostgreSQL, beside the one that is here.
+    /// It ends with the private stores that it was made from.
+    pub(crate) async fn beside(
+        &self,
+        database: &str,
+        with_redis: bool,
+    ) -> anyhow::Result<Self> {
+        let making = format!("cannot make the database {database}");
+        let mut conn = flash_db::connect(&self.database_url).await?;
+        conn.batch_execute(&format!("CREATE DATABASE {database}"))
+            .await
+            .context(making)?;
+        let (head, parameters) = self
+            .database_url
+            .split_once('?')
+            .context("the URL of the database has no parameters")?;
+        let (server, _) = head.rsplit_once('/').context("the URL names no database")?;
+        Ok(Self {
+            database_url: format!("{server}/{database}?{parameters}"),
+            redis_url: self.redis_url.clone().filter(|_| with_redis),
+            _sandbox: None,
         })
     }
 }

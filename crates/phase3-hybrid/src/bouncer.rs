@@ -85,6 +85,7 @@ impl Bouncer {
             if ticket.is_abandoned() {
                 continue;
             } else if self.latches.refuse(&ticket.request) {
+                METRICS.refused_by_latch.inc();
                 ticket.answer(Ok(Placement::SoldOut));
             } else if self.state.breaker.is_open() {
                 METRICS.past_redis.inc();
@@ -263,6 +264,7 @@ impl Bouncer {
         let mut asking = Vec::new();
         for ticket in tickets {
             if self.latches.refuse(&ticket.request) {
+                METRICS.refused_by_bouncer.inc();
                 ticket.answer(Ok(Placement::SoldOut));
             } else if ticket.request.units.get() > found.available_units {
                 // Refused, or the retry of a winner: PostgreSQL knows.

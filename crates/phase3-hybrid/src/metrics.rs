@@ -36,6 +36,7 @@ pub(crate) struct Metrics {
     pub(crate) postgresql_away: IntGauge,
     pub(crate) gate_loads: IntCounter,
     pub(crate) refused_by_latch: IntCounter,
+    pub(crate) refused_by_bouncer: IntCounter,
     pub(crate) refused_by_vault: IntCounter,
     pub(crate) past_redis: IntCounter,
 }
@@ -102,6 +103,7 @@ impl Metrics {
             postgresql_away: away.with_label_values(&["postgresql"]),
             gate_loads,
             refused_by_latch: refused.with_label_values(&["latch"]),
+            refused_by_bouncer: refused.with_label_values(&["bouncer"]),
             refused_by_vault: refused.with_label_values(&["vault"]),
             past_redis,
         })

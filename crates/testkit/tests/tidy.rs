@@ -85,6 +85,29 @@ fn a_reader_can_hold_each_file_in_the_head() -> Result<()> {
 }
 
 #[test]
+fn the_page_is_small_and_knows_no_other_host() -> Result<()> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(root().join("crates/lab/page"))? {
+        let path = format!("crates/lab/page/{}", entry?.file_name().to_string_lossy());
+        let text = read(&path)?.replace("http://www.w3.org/2000/svg", "");
+        let lines = text.lines().count();
+        if lines > 300 {
+            found.push(format!("{path}: {lines} lines"));
+        }
+        for outside in ["http:", "https:", "//cdn", "@import"] {
+            if text.contains(outside) {
+                found.push(format!("{path}: {outside}"));
+            }
+        }
+    }
+    assert_none(
+        found,
+        "a file of the page has at most 300 lines, and no URL",
+    );
+    Ok(())
+}
+
+#[test]
 fn the_phases_have_the_same_files_and_the_same_type() -> Result<()> {
     for phase in PHASES {
         let library = read(&format!("crates/{phase}/src/lib.rs"))?;

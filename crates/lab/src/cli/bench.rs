@@ -48,7 +48,7 @@ pub struct StaticRouteArgs {
     pub answer: PathBuf,
 }
 
-pub(super) const BENCH_EXAMPLES: &str = "\
+pub(super) const EXAMPLES: &str = "\
 Examples:
   lab bench --quick
   lab bench --json bench.json --html bench.html

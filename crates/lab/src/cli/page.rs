@@ -1,0 +1,99 @@
+//! What `page` and `report` are asked for.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, value_parser};
+
+use super::{DEFAULT_BUYERS, DEFAULT_POOL_SIZE, DEFAULT_UNITS};
+
+/// What `page` is asked for.
+#[derive(Debug, ClapArgs)]
+pub struct PageArgs {
+    /// Where the page is; a loopback address, port 0 takes any free port
+    #[arg(long, default_value = DEFAULT_LISTEN, value_name = "ADDRESS:PORT",
+          value_parser = loopback)]
+    pub listen: SocketAddr,
+
+    /// What the sale has.
+    #[command(flatten)]
+    pub terms: TermArgs,
+}
+
+/// What `report` is asked for.
+#[derive(Debug, ClapArgs)]
+pub struct ReportArgs {
+    /// The file, which needs no other file and no network
+    #[arg(long, default_value = "flash-sale-report.html", value_name = "PATH")]
+    pub html: PathBuf,
+
+    /// What the sale has.
+    #[command(flatten)]
+    pub terms: TermArgs,
+}
+
+/// What each of the three strategies sells, and to how many.
+#[derive(Debug, Clone, Copy, ClapArgs)]
+pub struct TermArgs {
+    /// Units for sale, 1 to 1000000; each buyer wants one
+    #[arg(long, default_value_t = DEFAULT_UNITS, value_name = "N",
+          allow_negative_numbers = true,
+          value_parser = value_parser!(u32).range(1..=1_000_000))]
+    pub units: u32,
+
+    /// Buyers, 1 to 10000; each is one TCP connection
+    #[arg(long, default_value_t = DEFAULT_BUYERS, value_name = "N",
+          allow_negative_numbers = true,
+          value_parser = value_parser!(u32).range(1..=10_000))]
+    pub buyers: u32,
+
+    /// Connections of each server to PostgreSQL, 1 to 1000
+    #[arg(long, default_value_t = DEFAULT_POOL_SIZE, value_name = "N",
+          value_parser = value_parser!(u16).range(1..=1000))]
+    pub pool_size: u16,
+}
+
+/// One beside the server's, so that both can run.
+const DEFAULT_LISTEN: &str = "127.0.0.1:8090";
+
+/// The page starts sales for whoever reaches it.
+fn loopback(text: &str) -> Result<SocketAddr, String> {
+    let address: SocketAddr = text
+        .parse()
+        .map_err(|error| format!("{error}; such as {DEFAULT_LISTEN}"))?;
+    if address.ip().is_loopback() {
+        Ok(address)
+    } else {
+        Err("the page listens on loopback only, such as 127.0.0.1 or [::1]".to_owned())
+    }
+}
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  lab page                                  then open the URL that it prints
+  lab page --listen 127.0.0.1:0             any free port
+  lab page --units 100 --buyers 5000        what stands in the form at first
+
+The stores are private; they and the three servers are gone when the page ends (Ctrl-C).
+Exit codes: 130 ended by Ctrl-C, 1 error, 2 usage, 69 a needed program is missing";
+
+pub(super) const REPORT_EXAMPLES: &str = "\
+Examples:
+  lab report                                writes flash-sale-report.html
+  lab report --html sale.html --buyers 5000
+
+Exit codes: 0 written, 1 error, 2 usage, 3 a strategy did not do as promised,
+69 a needed program is missing";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_is_for_this_machine_alone() {
+        assert!(loopback("127.0.0.1:0").is_ok());
+        assert!(loopback("[::1]:8090").is_ok());
+        assert!(loopback("0.0.0.0:8090").is_err());
+        assert!(loopback("localhost").is_err());
+    }
+}

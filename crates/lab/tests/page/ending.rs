@@ -1,0 +1,56 @@
+//! How the page ends, or does not begin.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+
+use crate::running::{Page, lab};
+
+#[test]
+fn ctrl_c_ends_the_page_although_a_tab_listens() {
+    let mut page = Page::start();
+    let address = page.url.trim_start_matches("http://").trim_end_matches('/');
+    let mut tab = TcpStream::connect(address).expect("a connection");
+    let ask = format!("GET /events HTTP/1.1\r\nHost: {address}\r\n\r\n");
+    tab.write_all(ask.as_bytes()).expect("a request");
+    let mut head = [0; 15];
+    tab.read_exact(&mut head).expect("an answer");
+    assert_eq!(&head, b"HTTP/1.1 200 OK");
+
+    assert_eq!(page.interrupt().code(), Some(130));
+    let mut rest = String::new();
+    tab.read_to_string(&mut rest).expect("the end of it");
+    assert!(rest.contains("\"phase\":\"idle\""), "{rest}");
+}
+
+#[test]
+fn a_name_that_is_not_of_this_machine_gets_no_answer() {
+    let page = Page::start();
+    let address = page.url.trim_start_matches("http://").trim_end_matches('/');
+    let mut tab = TcpStream::connect(address).expect("a connection");
+    tab.write_all(b"GET /state HTTP/1.0\r\nHost: example.org\r\n\r\n")
+        .expect("a request");
+    let mut answer = String::new();
+    tab.read_to_string(&mut answer).expect("an answer");
+    assert!(answer.starts_with("HTTP/1.0 403"), "{answer}");
+}
+
+#[test]
+fn a_port_that_is_taken_is_told_in_one_sentence() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("an address").to_string();
+    let output = lab(&["page", "--listen", &address]).output();
+    let output = output.expect("lab starts");
+    assert_eq!(output.status.code(), Some(1));
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        told.starts_with(&format!("error: cannot listen on {address}; ")),
+        "{told}"
+    );
+    assert_eq!(told.lines().count(), 1, "{told}");
+}
+
+#[test]
+fn the_page_refuses_to_listen_beyond_this_machine() {
+    let output = lab(&["page", "--listen", "0.0.0.0:0"]).output();
+    assert_eq!(output.expect("lab starts").status.code(), Some(2));
+}

@@ -1,0 +1,14 @@
+//! The page in a real browser, from its first event to what the audit says.
+//!
+//! Needs Chromium, and `server` beside `lab`: `cargo test --workspace` builds it.
+//! Pictures of what was tested stay in `target/tmp`.
+#![expect(
+    clippy::expect_used,
+    reason = "what surrounds a test ends it when it fails"
+)]
+
+mod ending;
+mod running;
+mod sale;
+mod steps;
+mod written;
