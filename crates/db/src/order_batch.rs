@@ -1,5 +1,6 @@
 //! The order rows of many requests at once: as in [`orders`](crate::orders), one function
-//! per statement, whatever the size of the batch.
+//! per statement, whatever the size of the batch. They share the connection, so that
+//! statements can be under way together.
 
 use std::collections::HashMap;
 
@@ -34,7 +35,7 @@ struct KeyedRow {
 ///
 /// Reads only.
 pub async fn find_by_keys(
-    conn: &mut AsyncPgConnection,
+    mut conn: &AsyncPgConnection,
     requests: impl Iterator<Item = &PurchaseRequest>,
 ) -> Result<HashMap<Key, Order>, DbError> {
     let (buyers, keys): (Vec<_>, Vec<_>) = requests
@@ -49,7 +50,7 @@ pub async fn find_by_keys(
                           LIMIT 1) AS found",
         [Column::Text(buyers), Column::Text(keys)],
     );
-    let rows = statement.load::<KeyedRow>(conn).await?;
+    let rows = statement.load::<KeyedRow>(&mut conn).await?;
     rows.into_iter()
         .map(|row| {
             let key = IdempotencyKey::new(row.idempotency_key)?;
@@ -100,7 +101,7 @@ struct OwnedRow {
 ///
 /// Reads only.
 pub async fn owned_units(
-    conn: &mut AsyncPgConnection,
+    mut conn: &AsyncPgConnection,
     requests: impl Iterator<Item = &PurchaseRequest>,
 ) -> Result<HashMap<(Sku, BuyerId), i64>, DbError> {
     let (skus, buyers): (Vec<_>, Vec<_>) = requests
@@ -115,7 +116,7 @@ pub async fn owned_units(
                            FROM orders WHERE orders.buyer_id = wanted.buyer_id) AS owned",
         [Column::Text(skus), Column::Text(buyers)],
     );
-    let rows = statement.load::<OwnedRow>(conn).await?;
+    let rows = statement.load::<OwnedRow>(&mut conn).await?;
     rows.into_iter()
         .map(|row| {
             let owner = (Sku::new(row.sku)?, BuyerId::new(row.buyer_id)?);
@@ -135,7 +136,7 @@ pub async fn owned_units(
 ///
 /// Runs inside the caller's transaction.
 pub async fn insert_all(
-    conn: &mut AsyncPgConnection,
+    mut conn: &AsyncPgConnection,
     orders: &[(&PurchaseRequest, &Order)],
 ) -> Result<(), DbError> {
     let text = |text: fn(&PurchaseRequest) -> &str| {
@@ -154,7 +155,7 @@ pub async fn insert_all(
             Column::Timestamptz(rows().map(|order| order.created_at).collect()),
         ],
     )
-    .execute(conn)
+    .execute(&mut conn)
     .await?;
     Ok(())
 }

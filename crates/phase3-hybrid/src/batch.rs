@@ -5,9 +5,7 @@ use std::sync::OnceLock;
 
 use diesel::QueryableByName;
 use diesel::sql_types::{BigInt, Nullable, Text};
-use diesel_async::{
-    AnsiTransactionManager, AsyncPgConnection, RunQueryDsl, TransactionManager,
-};
+use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use flash_core::{BuyerId, Order, Placement, PurchaseRequest, Sku, StrategyError};
 use flash_db::order_batch::{self, Key};
 use flash_db::statement::{Column, Statement};
@@ -111,15 +109,14 @@ impl Entry {
 /// Runs a batch in one transaction. `committing` is set just before COMMIT is sent: an
 /// error before it means that nothing was done, an error after it that nobody knows.
 pub(crate) async fn run(
-    conn: &mut AsyncPgConnection,
+    mut conn: &AsyncPgConnection,
     entries: &[Entry],
     committing: &mut bool,
 ) -> Result<Outcome, DbError> {
-    AnsiTransactionManager::begin_transaction(conn).await?;
     match sell(conn, entries).await {
         Ok(outcome) if outcome.decisions.contains(&Decision::Accept) => {
             *committing = true;
-            AnsiTransactionManager::commit_transaction(conn)
+            conn.batch_execute("COMMIT")
                 .await
                 .map_err(DbError::Commit)?;
             Ok(outcome)
@@ -127,23 +124,20 @@ pub(crate) async fn run(
         // Nothing was written: what was read under the lock is true without a commit, and
         // refusals need no disk flush.
         Ok(outcome) => {
-            AnsiTransactionManager::rollback_transaction(conn).await?;
+            conn.batch_execute("ROLLBACK").await?;
             Ok(outcome)
         }
         Err(error) => {
             // What stopped the batch says more than what stopped the rollback.
-            drop(AnsiTransactionManager::rollback_transaction(conn).await);
+            drop(conn.batch_execute("ROLLBACK").await);
             Err(error)
         }
     }
 }
 
-async fn sell(
-    conn: &mut AsyncPgConnection,
-    entries: &[Entry],
-) -> Result<Outcome, DbError> {
+async fn sell(conn: &AsyncPgConnection, entries: &[Entry]) -> Result<Outcome, DbError> {
     // 1. Read what is available.
-    let mut stock = lock_stock(conn, entries).await?;
+    let mut stock = begin_and_lock_stock(conn, entries).await?;
 
     // 2. Decide.
     let requests = || entries.iter().map(Entry::request);
@@ -163,10 +157,13 @@ async fn sell(
 
     if !accepted.is_empty() {
         // 3. Write what remains.
-        write_stock(conn, &stock, &accepted).await?;
+        let writing = write_stock(conn, &stock, &accepted);
 
         // 4. Record the order.
-        order_batch::insert_all(conn, &accepted).await?;
+        let recording = order_batch::insert_all(conn, &accepted);
+
+        // Neither waits for the other's answer.
+        tokio::try_join!(writing, recording)?;
     }
 
     let sold_out = stock.into_values().filter(|row| row.available_units == 0);
@@ -191,10 +188,11 @@ struct StockRow {
     fence: i64,
 }
 
-/// Reads and locks the stock rows of a batch, in the order of their keys: two batches
-/// that share rows wait for each other and never for each other's first.
-async fn lock_stock(
-    conn: &mut AsyncPgConnection,
+/// Begins a transaction, then reads and locks the stock rows of a batch, in the order of
+/// their keys: two batches that share rows wait for each other and never for each other's
+/// first.
+async fn begin_and_lock_stock(
+    conn: &AsyncPgConnection,
     entries: &[Entry],
 ) -> Result<BTreeMap<String, StockRow>, DbError> {
     let mut names: Vec<_> = entries.iter().map(|e| e.request().sku.as_str()).collect();
@@ -205,7 +203,11 @@ async fn lock_stock(
           WHERE sku = ANY ($) ORDER BY sku FOR NO KEY UPDATE",
         [Column::Text(names)],
     );
-    let rows = statement.load::<StockRow>(conn).await?;
+    // Sent in this order, and answered together.
+    let (mut first, mut second) = (conn, conn);
+    let begin = first.batch_execute("BEGIN");
+    let read = statement.load::<StockRow>(&mut second);
+    let ((), rows) = tokio::try_join!(biased; begin, read)?;
     Ok(rows.into_iter().map(|row| (row.sku.clone(), row)).collect())
 }
 
@@ -264,7 +266,7 @@ fn decide_one(
 
 /// Writes the new number of each row that something was taken from.
 async fn write_stock(
-    conn: &mut AsyncPgConnection,
+    mut conn: &AsyncPgConnection,
     stock: &BTreeMap<String, StockRow>,
     accepted: &[(&PurchaseRequest, &Order)],
 ) -> Result<(), DbError> {
@@ -278,7 +280,7 @@ async fn write_stock(
            FROM unnest($, $) AS remaining (sku, units) WHERE skus.sku = remaining.sku",
         [Column::Text(names), Column::BigInt(units)],
     )
-    .execute(conn)
+    .execute(&mut conn)
     .await?;
     Ok(())
 }

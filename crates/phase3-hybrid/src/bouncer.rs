@@ -48,8 +48,8 @@ pub(crate) struct State {
 impl Bouncer {
     /// Works until the door is closed.
     ///
-    /// While plenty of admitted requests wait for a lane there is no hurry to admit more: the
-    /// next ones gather at the door, and Redis is asked once for all of them.
+    /// While no lane is free there is no hurry to admit anybody: requests gather at the
+    /// door, and Redis is asked once for all of them.
     pub(crate) async fn work(mut self) {
         let mut tickets = Vec::new();
         let mut asked = Instant::now();
@@ -57,9 +57,8 @@ impl Bouncer {
         compare.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             METRICS.show_waiting(self.queue.len(), self.held.count());
-            let waiting = !self.held.is_empty();
             let next = async {
-                self.vault.little_left(asked + GATHER_MAX).await;
+                self.vault.lane_free(asked + GATHER_MAX).await;
                 self.queue.recv_many(&mut tickets, self.batch_max).await
             };
             tokio::select! {
@@ -71,7 +70,7 @@ impl Bouncer {
                     self.admit(std::mem::take(&mut tickets)).await;
                     asked = Instant::now();
                 }
-                () = tokio::time::sleep(LOOK_AGAIN), if waiting => self.look_again(),
+                () = tokio::time::sleep(LOOK_AGAIN), if !self.held.is_empty() => self.look_again(),
                 _ = compare.tick() => self.compare_quiet(),
             }
         }

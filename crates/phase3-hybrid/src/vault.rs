@@ -129,13 +129,13 @@ impl Lane {
         entries: &[Entry],
         unknown: &mut bool,
     ) -> Result<Outcome, DbError> {
-        let mut open = match conn.take() {
+        let open = match conn.take() {
             Some(open) => open,
             None => self.connect().await?,
         };
         let timer = METRICS.commit_seconds.start_timer();
         let mut committing = false;
-        let running = batch::run(&mut open, entries, &mut committing);
+        let running = batch::run(&open, entries, &mut committing);
         let result = tokio::time::timeout(self.lock_wait + PATIENCE, running).await;
         let result = result.unwrap_or(Err(DbError::Silent));
         timer.observe_duration();

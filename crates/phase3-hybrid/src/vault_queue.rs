@@ -1,41 +1,47 @@
 //! The queue before the vault: bounded, filled by the bouncer, taken by the lanes.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Mutex, Notify, mpsc};
 use tokio::time::Instant;
 
 use crate::metrics::METRICS;
 use crate::ticket::Ticket;
 
-/// With this many requests before the vault there is no hurry to admit more. At 32 requests
-/// per call Redis costs a request little; with fewer the next lane would be kept waiting.
-const PLENTY: usize = 32;
-
 /// Where the bouncer puts what it has admitted.
 pub(crate) struct Entrance {
     queue: mpsc::Sender<Ticket>,
-    taken: Arc<Notify>,
+    lanes: Arc<Lanes>,
 }
 
 /// Where the lanes take it.
 #[derive(Clone)]
 pub(crate) struct Exit {
     queue: Arc<Mutex<mpsc::Receiver<Ticket>>>,
-    taken: Arc<Notify>,
+    lanes: Arc<Lanes>,
+}
+
+#[derive(Default)]
+struct Lanes {
+    /// How many wait for something to do.
+    free: AtomicUsize,
+    /// Told whenever one begins to wait, or has taken something.
+    changed: Notify,
 }
 
 /// A queue for at most `max` requests.
 pub(crate) fn vault_queue(max: usize) -> (Entrance, Exit) {
     let (sender, receiver) = mpsc::channel(max);
-    let taken = Arc::new(Notify::new());
+    let lanes = Arc::new(Lanes::default());
     let entrance = Entrance {
         queue: sender,
-        taken: Arc::clone(&taken),
+        lanes: Arc::clone(&lanes),
     };
     let exit = Exit {
         queue: Arc::new(Mutex::new(receiver)),
-        taken,
+        lanes,
     };
     (entrance, exit)
 }
@@ -43,29 +49,42 @@ pub(crate) fn vault_queue(max: usize) -> (Entrance, Exit) {
 impl Entrance {
     /// Waits for room. Gives the request back when no lane is left.
     pub(crate) async fn put(&self, ticket: Ticket) -> Result<(), Ticket> {
-        self.queue.send(ticket).await.map_err(|unsent| unsent.0)
+        // Where there is room a lane should find the whole batch, not what came before a
+        // pause.
+        match self.queue.try_send(ticket) {
+            Ok(()) => Ok(()),
+            Err(TrySendError::Full(ticket)) => {
+                self.queue.send(ticket).await.map_err(|unsent| unsent.0)
+            }
+            Err(TrySendError::Closed(ticket)) => Err(ticket),
+        }
     }
 
-    /// Waits until the lanes have little left to take, or it is this late.
-    pub(crate) async fn little_left(&self, until: Instant) {
-        let taken = async {
-            while self.queue.max_capacity() - self.queue.capacity() >= PLENTY {
-                self.taken.notified().await;
+    /// Waits until a lane has nothing to do, or it is this late.
+    pub(crate) async fn lane_free(&self, until: Instant) {
+        let free = async {
+            while self.lanes.free.load(Ordering::Acquire) == 0
+                || self.queue.capacity() < self.queue.max_capacity()
+            {
+                self.lanes.changed.notified().await;
             }
         };
         // Either ends the wait.
-        drop(tokio::time::timeout_at(until, taken).await);
+        drop(tokio::time::timeout_at(until, free).await);
     }
 }
 
 impl Exit {
     /// Waits for requests and takes at most `max` of them; none when no more will come.
     pub(crate) async fn take(&self, tickets: &mut Vec<Ticket>, max: usize) -> usize {
+        self.lanes.free.fetch_add(1, Ordering::Release);
+        self.lanes.changed.notify_one();
         let mut queue = self.queue.lock().await;
         let count = queue.recv_many(tickets, max).await;
+        self.lanes.free.fetch_sub(1, Ordering::Release);
+        self.lanes.changed.notify_one();
         let left = queue.len().try_into().unwrap_or(i64::MAX);
         METRICS.before_the_vault.set(left);
-        self.taken.notify_one();
         count
     }
 
@@ -75,7 +94,7 @@ impl Exit {
             return Vec::new();
         };
         let tickets = std::iter::from_fn(|| queue.try_recv().ok()).collect();
-        self.taken.notify_one();
+        self.lanes.changed.notify_one();
         tickets
     }
 }

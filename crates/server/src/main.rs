@@ -18,7 +18,7 @@ use flash_server::{AdminPolicy, Limits, Site, Stores, serve, start_logging};
 use mimalloc::MiMalloc;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use phase3_hybrid::Gate;
-use tokio::runtime::Runtime;
+use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// A request allocates some twenty times, and this allocator is faster at it than libc's.
@@ -34,8 +34,14 @@ const ADMIN_POOL_SIZE: usize = 4;
 fn main() -> ExitCode {
     let args = Args::parse();
     start_logging(args.log_format);
-    let runtime = match Runtime::new() {
-        Ok(runtime) => runtime,
+    // What stands behind the workers passes things on all the time: on one thread that needs
+    // no system call, and one thread is enough for far more orders than PostgreSQL takes.
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build();
+    let runtime = match runtime {
+        Ok(runtime) => Arc::new(runtime),
         Err(error) => {
             eprintln!("error: cannot start threads: {error}");
             return ExitCode::FAILURE;
@@ -43,7 +49,6 @@ fn main() -> ExitCode {
     };
     // With an actix system in place, many answers that are ready together wake a worker
     // once; without one, each is a system call.
-    let runtime = Arc::new(runtime);
     let _system = System::with_tokio_rt(|| Arc::clone(&runtime));
     match runtime.block_on(run(args)) {
         Ok(()) => ExitCode::SUCCESS,

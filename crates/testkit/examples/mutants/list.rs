@@ -82,10 +82,11 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         rule: ONE_PER_KEY,
         broken_by: "commit the decrement before the orders are inserted",
         file: "crates/phase3-hybrid/src/batch.rs",
-        find: "write_stock(conn, &stock, &accepted).await?;",
-        replace: "write_stock(conn, &stock, &accepted).await?;
-        diesel_async::SimpleAsyncConnection::batch_execute(conn, \"COMMIT; BEGIN\")
-            .await?;",
+        find: "tokio::try_join!(writing, recording)?;",
+        replace: "writing.await?;
+        let mut conn = conn;
+        conn.batch_execute(\"COMMIT; BEGIN\").await?;
+        recording.await?;",
         caught_by: "keys::a_key_that_is_taken_meanwhile_sells_nothing",
     },
     Mutant {
