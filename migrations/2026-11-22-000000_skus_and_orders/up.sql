@@ -36,7 +36,7 @@ CREATE TABLE orders (
     CONSTRAINT orders_status_known CHECK (status IN ('accepted', 'cancelled'))
 );
 
--- Serves the sums of the audit. The limit per buyer is served by orders_one_per_key.
+-- Serves the audit and the latches. The limit per buyer is served by orders_one_per_key.
 CREATE INDEX orders_of_sku ON orders (sku);
 
 COMMENT ON TABLE orders IS 'Accepted purchases; one row per buyer and key, never deleted';

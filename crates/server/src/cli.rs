@@ -114,7 +114,7 @@ pub struct Args {
           value_name = "MS", value_parser = millis)]
     pub drain_wait: Duration,
 
-    /// Threads that serve connections [default: one per core]
+    /// Threads that serve connections, 25,000 each at most [default: one per core]
     #[arg(long, env = "WORKERS", value_name = "N",
           value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub workers: Option<u16>,
@@ -155,5 +155,10 @@ Try it:
 Watch it:
   http://localhost:8080/docs/      every call, to read and to try
   http://localhost:8080/metrics    for Prometheus
+
+Bounds without a flag:
+  4,096 connections that wait to be accepted; 4,096 bytes of a body; 250 ms for Redis to
+  connect, and again to answer; 10 ms for requests that gather at the door; 10,000 SKUs
+  known to be sold out, 100,000 fences, 1,000 SKUs whose gates are compared
 
 Exit codes: 0 ended as asked, 1 error, 2 usage, 69 a needed program is missing";
