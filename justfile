@@ -60,8 +60,16 @@ build *args:
 test *args:
     cargo test --workspace --locked "$@"
 
+[private]
+build-dev:
+    cargo build --locked --bins
+
+# Run the tests that need a browser
+test-page *args: build-dev
+    cargo test --package flash-lab --locked --test page "$@"
+
 # Run every check: format, lints, docs, demo, tests, mutants
-ci: format-check clippy docs demo-oversell test mutants
+ci: format-check clippy docs demo-oversell test test-page mutants
 
 # Break each rule of phase 3 in a copy, and see that a test notices
 [no-exit-message]

@@ -65,6 +65,7 @@ pub async fn run(mut args: BenchArgs) -> anyhow::Result<()> {
     drop(progress);
 
     let result = Report::new(args.quick, environment, measured, &plan);
+    report::beside_json(json.as_ref(), &table::terminal(&result))?;
     if let Some(json) = &json {
         json.write(&result)?;
     }
@@ -74,7 +75,6 @@ pub async fn run(mut args: BenchArgs) -> anyhow::Result<()> {
     if let Some(path) = &args.markdown {
         markdown::write(path, &result)?;
     }
-    report::beside_json(json.as_ref(), &table::terminal(&result))?;
     match result.violations {
         0 => Ok(()),
         violations => Err(Ending::NotAsPromised(format!(

@@ -216,7 +216,7 @@ Examples:
   lab interleave --strategy naive --schedule 112222     one order, step by step
   lab interleave --strategy hybrid --json - | jq .matrix
 
-Each buyer has a server of one's own; a proxy between the servers and the stores holds
+Each buyer has a server of its own; a proxy between the servers and the stores holds
 each statement until its turn. A step is a statement of the transaction that sells, or the
 question to Redis; whatever else a server says to its stores passes at once. A buyer who
 waits for a lock is seen to wait, and the other one goes on; the step ends by itself when

@@ -110,7 +110,7 @@ fn chromium() -> Finding {
         None => finding(
             State::Optional,
             "Chromium",
-            "only the tests of the page need it; `./just test` installs it",
+            "only the tests of the page need it; `./just test-page` installs it",
         ),
     }
 }

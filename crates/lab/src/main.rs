@@ -8,7 +8,12 @@ use clap::Parser;
 use flash_lab::cli::{Args, Command};
 use flash_lab::error::{Ending, exit_code, sentence};
 use flash_lab::{audit, bench, chaos, demo, doctor, interleave, page, static_route};
+use mimalloc::MiMalloc;
 use tokio::runtime::Runtime;
+
+/// The server's allocator: what `bench` compares must not differ in this.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// A sandbox that is being started when Ctrl-C comes has this long to be cleared away;
 /// beyond it, its supervisor goes on without us.

@@ -1,16 +1,20 @@
 //! `lab static-route`: the ceiling of the benchmark. The same listener, with the same
 //! limits, that answers the same requests with the same bytes and does nothing else.
 
+use std::net::TcpListener;
 use std::path::Path;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
+use actix_web::dev::Server;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::rt::System;
 use actix_web::web::{self, Bytes};
 use actix_web::{App, HttpResponse, HttpServer};
 use anyhow::Context;
 use flash_server::{CLOCK_LATENESS, KEEP_ALIVE};
+use tokio::task::spawn_blocking;
 
 use crate::cli::StaticRouteArgs;
 use crate::crowd::PATIENCE;
@@ -37,12 +41,20 @@ pub async fn run(args: StaticRouteArgs) -> anyhow::Result<()> {
     let answer = Answer::read(&args.answer)?;
     let listener = flash_server::bind("127.0.0.1:0").context("cannot listen")?;
     println!("listening on http://{}", listener.local_addr()?);
+    // Workers of an actix system, as the server's are.
+    let serving = spawn_blocking(|| {
+        System::new().block_on(async { serve(listener, answer)?.await })
+    });
+    Ok(serving.await??)
+}
+
+/// Serves as `flash_server::serve` does.
+fn serve(listener: TcpListener, answer: Answer) -> std::io::Result<Server> {
     let server = HttpServer::new(move || {
         App::new()
             .app_data(web::Data::new(answer.clone()))
             .service(web::resource("/v1/skus/{sku}/orders").route(web::post().to(say)))
     })
-    // As `flash_server::serve` has it.
     .workers(available_parallelism().map_or(2, usize::from))
     .keep_alive(KEEP_ALIVE)
     .h1_allow_half_closed(false)
@@ -50,7 +62,7 @@ pub async fn run(args: StaticRouteArgs) -> anyhow::Result<()> {
     .client_disconnect_timeout(Duration::from_secs(1))
     .listen(listener)?
     .run();
-    Ok(server.await?)
+    Ok(server)
 }
 
 /// Takes the body, as an order does, before it answers.

@@ -163,7 +163,7 @@ async fn sell(conn: &AsyncPgConnection, entries: &[Entry]) -> Result<Outcome, Db
         let recording = order_batch::insert_all(conn, &accepted);
 
         // Neither waits for the other's answer.
-        tokio::try_join!(writing, recording)?;
+        tokio::try_join!(biased; writing, recording)?;
     }
 
     let sold_out = stock.into_values().filter(|row| row.available_units == 0);

@@ -20,7 +20,7 @@ use crate::supply::{Found, Supply};
 use crate::ticket::Ticket;
 use crate::vault_queue::Entrance;
 
-/// How long requests gather at most where the lanes are slow: a slow commit.
+/// The longest that requests gather while all lanes are busy: about one slow commit.
 const GATHER_MAX: Duration = Duration::from_millis(10);
 
 pub(crate) struct Bouncer {
@@ -58,7 +58,9 @@ impl Bouncer {
         loop {
             METRICS.show_waiting(self.queue.len(), self.held.count());
             let next = async {
-                self.vault.lane_free(asked + GATHER_MAX).await;
+                if self.batch_max > 1 {
+                    self.vault.lane_free(asked + GATHER_MAX).await;
+                }
                 self.queue.recv_many(&mut tickets, self.batch_max).await
             };
             tokio::select! {

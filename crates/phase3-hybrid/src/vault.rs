@@ -56,8 +56,8 @@ impl Presence {
 }
 
 /// A committer: one connection, one batch at a time. While its commit is in flight the
-/// next batch gathers in the queue, so batches are small when it is quiet and grow under
-/// load, without any timer.
+/// next batch gathers at the door, so batches are small when it is quiet and grow under
+/// load.
 pub(crate) struct Lane {
     pub(crate) database_url: String,
     pub(crate) lock_wait: Duration,
@@ -115,6 +115,8 @@ impl Lane {
                     tracing::debug!(reason = reason(&error), unknown, "run again");
                     if unknown && conn.is_none() {
                         *conn = Some(self.reconnect().await);
+                    } else if unknown {
+                        tokio::time::sleep(RETRY).await;
                     }
                 }
             }

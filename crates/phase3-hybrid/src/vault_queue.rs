@@ -52,7 +52,10 @@ impl Entrance {
         // Where there is room a lane should find the whole batch, not what came before a
         // pause.
         match self.queue.try_send(ticket) {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                show_waiting(self.queue.max_capacity() - self.queue.capacity());
+                Ok(())
+            }
             Err(TrySendError::Full(ticket)) => {
                 self.queue.send(ticket).await.map_err(|unsent| unsent.0)
             }
@@ -83,8 +86,7 @@ impl Exit {
         let count = queue.recv_many(tickets, max).await;
         self.lanes.free.fetch_sub(1, Ordering::Release);
         self.lanes.changed.notify_one();
-        let left = queue.len().try_into().unwrap_or(i64::MAX);
-        METRICS.before_the_vault.set(left);
+        show_waiting(queue.len());
         count
     }
 
@@ -95,6 +97,13 @@ impl Exit {
         };
         let tickets = std::iter::from_fn(|| queue.try_recv().ok()).collect();
         self.lanes.changed.notify_one();
+        show_waiting(queue.len());
         tickets
     }
+}
+
+fn show_waiting(count: usize) {
+    METRICS
+        .before_the_vault
+        .set(count.try_into().unwrap_or(i64::MAX));
 }

@@ -129,11 +129,11 @@ where
 fn finish(mut response: ServiceResponse, id: Uuid) -> ServiceResponse {
     let mut buffer = Uuid::encode_buffer();
     let id = &*id.hyphenated().encode_lower(&mut buffer);
+    let (method, path) = (response.request().method(), response.request().path());
+    tracing::debug!(id, %method, path, status = response.status().as_u16(), "answered");
     let error = response.response().error();
     let problem = error.and_then(Error::as_error::<ApiError>).map(|error| {
         if let Some(cause) = error.cause() {
-            let request = response.request();
-            let (method, path) = (request.method(), request.path());
             tracing::error!(id, %method, path, cause, "{error}");
         }
         error.problem(id)
@@ -141,7 +141,6 @@ fn finish(mut response: ServiceResponse, id: Uuid) -> ServiceResponse {
     if let Some(problem) = problem {
         response = ServiceResponse::new(response.into_parts().0, problem);
     }
-    tracing::debug!(id, status = response.status().as_u16(), "answered");
     // An id consists of characters that a header may have.
     if let Ok(id) = HeaderValue::from_str(id) {
         response.headers_mut().insert(X_REQUEST_ID, id);

@@ -34,8 +34,8 @@ const ADMIN_POOL_SIZE: usize = 4;
 fn main() -> ExitCode {
     let args = Args::parse();
     start_logging(args.log_format);
-    // What stands behind the workers passes things on all the time: on one thread that needs
-    // no system call, and one thread is enough for far more orders than PostgreSQL takes.
+    // The rooms pass work to each other all the time. On one thread that needs no system
+    // call, and one thread passes on far more orders than PostgreSQL takes.
     let runtime = Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()

@@ -87,7 +87,7 @@ fn told(output: &Output) -> String {
 
 #[test]
 fn the_tests_get_a_browser() -> Result<()> {
-    for recipe in ["test", "ci", "pictures"] {
+    for recipe in ["test-page", "ci", "pictures"] {
         let machine = Machine::new()?;
         machine.offer("156.0.8078.79-1~deb12u1")?;
         let output = machine.just(recipe)?;
@@ -106,7 +106,7 @@ fn the_tests_get_a_browser() -> Result<()> {
 #[test]
 fn nothing_else_needs_a_browser() -> Result<()> {
     let machine = Machine::new()?;
-    for recipe in ["page", "report", "demo-oversell", "build", "server"] {
+    for recipe in ["test", "page", "report", "demo-oversell", "build", "server"] {
         let output = machine.just(recipe)?;
         ensure!(output.status.success(), "{recipe}: {}", told(&output));
         ensure!(output.stderr.is_empty(), "{recipe}: {}", told(&output));
@@ -118,7 +118,7 @@ fn nothing_else_needs_a_browser() -> Result<()> {
 fn a_snap_in_disguise_is_not_taken_for_a_browser() -> Result<()> {
     let machine = Machine::new()?;
     machine.offer("2:1snap1-0ubuntu2")?;
-    let output = machine.just("test")?;
+    let output = machine.just("test-page")?;
     let told = told(&output);
     ensure!(output.status.code() == Some(69), "{told}");
     ensure!(told.contains("Chromium is missing"), "{told}");
@@ -128,7 +128,7 @@ fn a_snap_in_disguise_is_not_taken_for_a_browser() -> Result<()> {
 #[test]
 fn a_machine_without_a_package_manager_is_told_what_to_install() -> Result<()> {
     let machine = Machine::new()?;
-    let output = machine.just("test")?;
+    let output = machine.just("test-page")?;
     let told = told(&output);
     ensure!(output.status.code() == Some(69), "{told}");
     ensure!(told.contains("Missing: Chromium."), "{told}");

@@ -33,9 +33,12 @@ pub(crate) fn judge(
     let Answers {
         accepted, other, ..
     } = *answers;
+    let supply = work.units() * work.skus();
     if other > 0 {
         let text = format!("{other} requests had no answer that counts");
-        let wrong = books.is_some_and(|it| it.orders != it.stock_taken);
+        let wrong = books.is_some_and(|it| {
+            it.orders != it.stock_taken || it.orders < accepted || it.orders > supply
+        });
         return (Some(text), wrong && arm.is_exact());
     }
     let Some(Books {
@@ -45,10 +48,9 @@ pub(crate) fn judge(
     else {
         return (None, false);
     };
-    if orders == 0 && accepted == 0 && work != Work::Refusals {
+    if orders + accepted + stock_taken == 0 && work != Work::Refusals {
         return (Some("nobody got an order".to_owned()), false);
     }
-    let supply = work.units() * work.skus();
     let oversold = orders > supply;
     let exact = accepted == orders && orders == stock_taken && !oversold;
     let balanced = if arm.is_exact() {
@@ -90,6 +92,7 @@ mod tests {
         assert_eq!(judged(Arm::Pessimistic, 90, 90, 89), (true, true));
         assert_eq!(judged(Arm::Hybrid, 91, 90, 90), (true, true));
         assert_eq!(judged(Arm::Hybrid, 101, 101, 101), (true, true));
+        assert_eq!(judged(Arm::Hybrid, 0, 0, 1), (true, true));
     }
 
     #[test]
@@ -116,5 +119,20 @@ mod tests {
         });
         let (void, violation) = judge(Arm::Hybrid, Work::ORDERS, &answers, books);
         assert!(void.is_some() && !violation);
+    }
+
+    #[test]
+    fn a_lost_answer_does_not_excuse_a_lost_order() {
+        let answers = Answers {
+            accepted: 9,
+            other: 1,
+            ..Answers::default()
+        };
+        let books = Some(Books {
+            orders: 8,
+            stock_taken: 8,
+        });
+        let (void, violation) = judge(Arm::Hybrid, Work::ORDERS, &answers, books);
+        assert!(void.is_some() && violation);
     }
 }

@@ -30,7 +30,8 @@ pub(crate) fn write(path: &Path, report: &Report) -> anyhow::Result<()> {
 /// Puts the tables between the markers, and appends both where there are none.
 fn merged(old: &str, tables: &str) -> String {
     let (before, after) = match old.split_once(BEGIN) {
-        Some((before, rest)) => (before, rest.split_once(END).map_or("", |it| it.1)),
+        // Of a block without an end only the mark is replaced: what follows may be prose.
+        Some((before, rest)) => (before, rest.split_once(END).map_or(rest, |it| it.1)),
         None => (old, "\n"),
     };
     format!("{before}{BEGIN}\n\n{tables}\n{END}{after}")

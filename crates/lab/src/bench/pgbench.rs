@@ -30,8 +30,8 @@ pub(crate) fn find() -> anyhow::Result<PathBuf> {
         .find(|program| program.is_file())
         .ok_or_else(|| {
             let text = format!(
-                "no `pgbench` beside {}: install the package that has it, postgresql \
-                 on Debian, postgresql-contrib on Fedora",
+                "no `pgbench` beside {}: apt-get install postgresql, or dnf install \
+                 postgresql-contrib",
                 postgres.display()
             );
             Ending::MissingProgram(text).into()

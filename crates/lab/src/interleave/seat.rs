@@ -1,4 +1,4 @@
-//! One buyer: a server of one's own, behind wires of one's own.
+//! One buyer: a server of its own, behind wires of one's own.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -23,7 +23,7 @@ use crate::client::{Client, json_request};
 use crate::outcome::Outcome;
 use crate::server_process::{self, Server};
 
-/// How long a buyer waits, in milliseconds: longer than the servers.
+/// How long a buyer waits: longer than the servers.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Longer than a schedule takes, in milliseconds.

@@ -120,6 +120,14 @@ impl<P: Protocol> Connection<'_, P> {
                         return Ok(());
                     }
                     while let Some(said) = self.protocol.said(&mut up) {
+                        // Statements may be sent together: one is answered before the
+                        // next is held.
+                        while self.step.is_some() {
+                            if far.read_buf(&mut down).await? == 0 {
+                                return Ok(());
+                            }
+                            self.pass_down(&mut down, &mut near).await?;
+                        }
                         self.wait_for_turn(said.statement, said.number).await;
                         far.write_all(&said.bytes).await?;
                     }
@@ -128,14 +136,23 @@ impl<P: Protocol> Connection<'_, P> {
                     if count? == 0 {
                         return Ok(());
                     }
-                    while let Some(heard) = self.protocol.heard(&mut down) {
-                        // Told before it is passed on: what follows from it comes later.
-                        self.tell(heard.returned);
-                        near.write_all(&heard.bytes).await?;
-                    }
+                    self.pass_down(&mut down, &mut near).await?;
                 }
             }
         }
+    }
+
+    async fn pass_down(
+        &mut self,
+        down: &mut Vec<u8>,
+        near: &mut TcpStream,
+    ) -> std::io::Result<()> {
+        while let Some(heard) = self.protocol.heard(down) {
+            // Told before it is passed on: what follows from it comes later.
+            self.tell(heard.returned);
+            near.write_all(&heard.bytes).await?;
+        }
+        Ok(())
     }
 
     async fn wait_for_turn(&mut self, statement: Option<Statement>, number: u64) {

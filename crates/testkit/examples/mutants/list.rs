@@ -82,7 +82,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         rule: ONE_PER_KEY,
         broken_by: "commit the decrement before the orders are inserted",
         file: "crates/phase3-hybrid/src/batch.rs",
-        find: "tokio::try_join!(writing, recording)?;",
+        find: "tokio::try_join!(biased; writing, recording)?;",
         replace: "writing.await?;
         let mut conn = conn;
         conn.batch_execute(\"COMMIT; BEGIN\").await?;
