@@ -115,6 +115,11 @@ fn the_same_schedule_gives_the_same_transcript() {
         assert_eq!(first, second, "{text}");
         assert_eq!(first["matrix"]["schedules"], 1);
         assert_eq!(first["chosen"]["schedule"], taken, "{text}");
+        // Also of statements that are sent together, each has an answer of its own.
+        for step in first["chosen"]["steps"].as_array().expect("steps") {
+            let is_told = !step["returned"].is_null() || step["waited"] == true;
+            assert!(is_told, "{step}");
+        }
     }
 }
 
