@@ -102,7 +102,7 @@ pub(crate) fn judge(evidence: &Evidence) -> Vec<Violation> {
     for (name, attempts) in &purchases {
         let orders = orders.get(name).map_or(&[][..], Vec::as_slice);
         violations.extend(acknowledged(attempts, orders));
-        violations.extend(refused(attempts, orders));
+        violations.extend(refused(evidence, attempts, orders));
         violations.extend(unanswered(attempts));
     }
     violations.extend(sold_out::false_ones(evidence));
@@ -178,22 +178,31 @@ fn acknowledged(attempts: &[&Entry], orders: &[&OrderRow]) -> Option<Violation> 
 }
 
 /// A refusal is final: there is no order, unless the buyer asked again after it.
-fn refused(attempts: &[&Entry], orders: &[&OrderRow]) -> Option<Violation> {
+fn refused(
+    evidence: &Evidence,
+    attempts: &[&Entry],
+    orders: &[&OrderRow],
+) -> Option<Violation> {
     let order = orders.first()?;
     attempts.iter().find_map(|refusal| {
         if !refusal.answer.is_refusal() {
             return None;
         }
         let word = refusal.answer.word();
-        let before = attempts.iter().any(|attempt| {
-            matches!(attempt.answer, Answer::Accepted { .. })
-                && attempt.answered_us <= refusal.sent_us
-        });
+        let before: Vec<_> = attempts
+            .iter()
+            .filter(|attempt| matches!(attempt.answer, Answer::Accepted { .. }))
+            .filter(|attempt| attempt.answered_us <= refusal.sent_us)
+            .collect();
         let after = attempts
             .iter()
             .any(|attempt| attempt.sent_us >= refusal.answered_us);
         let order_id = &order.order_id;
-        if before {
+        if !before.is_empty() {
+            let elsewhere = before.iter().all(|it| it.instance != refusal.instance);
+            if elsewhere && sold_out::may_not_have_heard(evidence, refusal) {
+                return None;
+            }
             let what = format!("{word} was told to the owner of order {order_id}");
             Some(Violation::of(Rule::WinnerRefused, refusal, what))
         } else if after {

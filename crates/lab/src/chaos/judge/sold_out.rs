@@ -10,6 +10,14 @@ use crate::chaos::schedule::Good;
 /// not hear of them counts for one second, and the answer takes its time.
 const LEASE_US: i64 = 1_500_000;
 
+/// How long an instance that cannot hear from PostgreSQL may go on saying "sold out" after
+/// units were added elsewhere, also to one who has just bought them there.
+///
+/// # Source
+///
+/// `docs/ARCHITECTURE.md`, "Latch".
+const DEAF_US: i64 = 250_000;
+
 /// Clocks of two processes on one machine are read one after the other.
 const CLOCK_US: i64 = 50_000;
 
@@ -66,4 +74,20 @@ fn least_units(evidence: &Evidence, good: &Good, request: &Entry) -> i64 {
         .sum();
     let initial_units = i64::try_from(good.units).unwrap_or(i64::MAX);
     initial_units + restocked.values().sum::<i64>() - sold_units
+}
+
+/// Whether an instance that said "sold out" may not have heard yet that units were added at
+/// another: the one thing that a latch may be late for.
+pub(super) fn may_not_have_heard(evidence: &Evidence, refusal: &Entry) -> bool {
+    let added_elsewhere = |entry: &Entry| {
+        entry.ask != Ask::Order
+            && entry.sku == refusal.sku
+            && entry.instance != refusal.instance
+    };
+    refusal.answer == Answer::SoldOut
+        && evidence.entries.iter().any(|entry| {
+            added_elsewhere(entry)
+                && entry.sent_us <= refusal.answered_us
+                && refusal.sent_us <= entry.answered_us + DEAF_US
+        })
 }
