@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use flash_core::{Placement, Sku, Store, StrategyError};
 use tokio::sync::mpsc;
@@ -19,9 +18,6 @@ use crate::quiet::{self, QUIET, Recent};
 use crate::supply::{Found, Supply};
 use crate::ticket::Ticket;
 use crate::vault_queue::Entrance;
-
-/// The longest that requests gather while all lanes are busy: about one slow commit.
-const GATHER_MAX: Duration = Duration::from_millis(10);
 
 pub(crate) struct Bouncer {
     pub(crate) queue: mpsc::Receiver<Ticket>,
@@ -59,7 +55,7 @@ impl Bouncer {
             METRICS.show_waiting(self.queue.len(), self.held.count());
             let next = async {
                 if self.batch_max > 1 {
-                    self.vault.lane_free(asked + GATHER_MAX).await;
+                    self.vault.lane_free(asked).await;
                 }
                 self.queue.recv_many(&mut tickets, self.batch_max).await
             };
@@ -72,7 +68,9 @@ impl Bouncer {
                     self.admit(std::mem::take(&mut tickets)).await;
                     asked = Instant::now();
                 }
-                () = tokio::time::sleep(LOOK_AGAIN), if !self.held.is_empty() => self.look_again(),
+                () = tokio::time::sleep(LOOK_AGAIN), if !self.held.is_empty() => {
+                    self.look_again();
+                }
                 _ = compare.tick() => self.compare_quiet(),
             }
         }

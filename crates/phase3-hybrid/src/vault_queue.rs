@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Mutex, Notify, mpsc};
@@ -9,6 +10,9 @@ use tokio::time::Instant;
 
 use crate::metrics::METRICS;
 use crate::ticket::Ticket;
+
+/// The longest that requests gather while all lanes are busy: about one slow commit.
+const GATHER_MAX: Duration = Duration::from_millis(10);
 
 /// Where the bouncer puts what it has admitted.
 pub(crate) struct Entrance {
@@ -63,8 +67,8 @@ impl Entrance {
         }
     }
 
-    /// Waits until a lane has nothing to do, or it is this late.
-    pub(crate) async fn lane_free(&self, until: Instant) {
+    /// Waits until a lane has nothing to do, but not for long after `asked`.
+    pub(crate) async fn lane_free(&self, asked: Instant) {
         let free = async {
             while self.lanes.free.load(Ordering::Acquire) == 0
                 || self.queue.capacity() < self.queue.max_capacity()
@@ -73,7 +77,7 @@ impl Entrance {
             }
         };
         // Either ends the wait.
-        drop(tokio::time::timeout_at(until, free).await);
+        drop(tokio::time::timeout_at(asked + GATHER_MAX, free).await);
     }
 }
 
