@@ -58,7 +58,7 @@ build *args:
 
 # Run all tests
 test *args:
-    cargo test --workspace --locked "$@"
+    cargo test --workspace --locked --no-fail-fast "$@"
 
 [private]
 build-dev:

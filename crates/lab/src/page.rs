@@ -130,6 +130,7 @@ pub async fn report(args: ReportArgs) -> anyhow::Result<()> {
     let facts = shops.facts().await?;
     drop(shops);
     let transcript = shortest_oversell(&progress).await?;
+    progress.step("everything that was started is gone");
     drop(progress);
 
     let mut state = board.state();
@@ -147,6 +148,12 @@ pub async fn report(args: ReportArgs) -> anyhow::Result<()> {
     };
     html.write_text(&file::write(&state, &words)?)?;
     report::beside_json(Some(&html), &report::demo(&runs))?;
+    if let JsonFile::Path(path) = &html {
+        eprintln!(
+            "wrote {}: open it in a browser, or share it",
+            path.display()
+        );
+    }
     demo::keep_promises(&runs, args.terms.pool_size)
 }
 
