@@ -15,6 +15,7 @@ mod lesson;
 mod open_files;
 mod outcome;
 pub mod page;
+mod port;
 mod progress;
 mod promise;
 mod report;

@@ -1,16 +1,16 @@
 //! A cable between a server and a store, which can be slow or break.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use anyhow::Context;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+
+use crate::port::Port;
 
 /// How long the answer to a COMMIT is waited for that will not be passed on.
 const COMMIT_LIMIT: Duration = Duration::from_secs(1);
@@ -25,9 +25,8 @@ const COMMIT: &[u8] = b"Q\x00\x00\x00\x0bCOMMIT\x00";
 /// Forwards a loopback port to a Unix socket.
 #[derive(Debug)]
 pub(crate) struct Link {
-    address: SocketAddr,
+    port: Port,
     state: Arc<State>,
-    _forwarding: JoinSet<()>,
 }
 
 #[derive(Debug)]
@@ -52,28 +51,31 @@ enum Cut {
 impl Link {
     /// Listens at a free port.
     pub(crate) async fn open(target: PathBuf) -> anyhow::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .await
-            .context("no port for a proxy")?;
-        let address = listener.local_addr()?;
         let state = Arc::new(State {
             delay_ms: AtomicU64::new(0),
             cut_after: AtomicU64::new(0),
             cut_before: AtomicU64::new(0),
             cuts: watch::Sender::new(0),
         });
-        let mut forwarding = JoinSet::new();
-        forwarding.spawn(forward(listener, target, Arc::clone(&state)));
-        Ok(Self {
-            address,
-            state,
-            _forwarding: forwarding,
+        let shared = Arc::clone(&state);
+        let port = Port::open(move |near| {
+            let (target, state) = (target.clone(), Arc::clone(&shared));
+            async move {
+                let mut cuts = state.cuts.subscribe();
+                tokio::select! {
+                    // Either side may end it; there is nobody to tell.
+                    _ended = connect(near, target, &state) => {}
+                    _cut = cuts.changed() => {}
+                }
+            }
         })
+        .await?;
+        Ok(Self { port, state })
     }
 
     /// Where to connect to.
     pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+        self.port.address
     }
 
     /// Delays each packet; 0 for not at all.
@@ -130,27 +132,6 @@ impl State {
         if delay_ms > 0 {
             tokio::time::sleep(Duration::from_millis(delay_ms)).await;
         }
-    }
-}
-
-/// Ends, with all its connections, when it is dropped.
-async fn forward(listener: TcpListener, target: PathBuf, state: Arc<State>) {
-    let mut connections = JoinSet::new();
-    loop {
-        let near = tokio::select! {
-            Ok((near, _)) = listener.accept() => near,
-            Some(_ended) = connections.join_next() => continue,
-            else => return,
-        };
-        let (target, state) = (target.clone(), Arc::clone(&state));
-        connections.spawn(async move {
-            let mut cuts = state.cuts.subscribe();
-            tokio::select! {
-                // Either side may end it; there is nobody to tell.
-                _ended = connect(near, target, &state) => {}
-                _cut = cuts.changed() => {}
-            }
-        });
     }
 }
 

@@ -17,10 +17,11 @@ use super::postgres::Postgres;
 use super::redis::Redis;
 use super::schedule::Buyer;
 use super::transcript::SOLD_OUT;
-use super::wire::Wire;
+use super::wire;
 use crate::cli::Strategy;
 use crate::client::{Client, json_request};
 use crate::outcome::Outcome;
+use crate::port::Port;
 use crate::server_process::{self, Server};
 
 /// How long a buyer waits: longer than the servers.
@@ -35,7 +36,7 @@ pub(super) struct Seat {
     pub(super) events: mpsc::UnboundedReceiver<Event>,
     address: SocketAddr,
     _server: Server,
-    _wires: [Wire; 2],
+    _wires: [Port; 2],
 }
 
 impl Seat {
@@ -49,9 +50,9 @@ impl Seat {
         let desk = Arc::new(desk);
         let dir = sandbox.dir();
         let postgres = dir.join(".s.PGSQL.5432");
-        let postgres = Wire::open::<Postgres>(postgres, Arc::clone(&desk)).await?;
+        let postgres = wire::open::<Postgres>(postgres, Arc::clone(&desk)).await?;
         let redis = dir.join("redis.sock");
-        let redis = Wire::open::<Redis>(redis, Arc::clone(&desk)).await?;
+        let redis = wire::open::<Redis>(redis, Arc::clone(&desk)).await?;
         // One connection for buyers: what is run over it is this buyer's.
         let arguments = server_process::flags(&[
             ("--strategy", strategy.as_str()),

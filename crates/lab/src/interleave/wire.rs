@@ -1,17 +1,15 @@
 //! A cable between a server and a store on which each step waits for its turn.
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::Context;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::oneshot;
-use tokio::task::JoinSet;
 
 use super::desk::{Desk, Event};
 use super::transcript::{Statement, Store};
+use crate::port::Port;
 
 /// What a client said up to the point where it waits for an answer.
 pub(super) struct Said {
@@ -40,45 +38,18 @@ pub(super) trait Protocol: Default + Send + 'static {
 }
 
 /// Forwards a loopback port to a Unix socket, and asks the desk before each step.
-pub(super) struct Wire {
-    pub(super) address: SocketAddr,
-    _forwarding: JoinSet<()>,
-}
-
-impl Wire {
-    /// Listens at a free port.
-    pub(super) async fn open<P: Protocol>(
-        target: PathBuf,
-        desk: Arc<Desk>,
-    ) -> anyhow::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .await
-            .context("no port for a proxy")?;
-        let address = listener.local_addr()?;
-        let mut forwarding = JoinSet::new();
-        forwarding.spawn(forward::<P>(listener, target, desk));
-        Ok(Self {
-            address,
-            _forwarding: forwarding,
-        })
-    }
-}
-
-/// Ends, with all its connections, when it is dropped.
-async fn forward<P: Protocol>(listener: TcpListener, target: PathBuf, desk: Arc<Desk>) {
-    let mut connections = JoinSet::new();
-    loop {
-        let near = tokio::select! {
-            Ok((near, _)) = listener.accept() => near,
-            Some(_ended) = connections.join_next() => continue,
-            else => return,
-        };
+pub(super) async fn open<P: Protocol>(
+    target: PathBuf,
+    desk: Arc<Desk>,
+) -> anyhow::Result<Port> {
+    Port::open(move |near| {
         let (target, desk) = (target.clone(), Arc::clone(&desk));
-        connections.spawn(async move {
+        async move {
             // Either side may end it; there is nobody to tell.
             let _ended = connect::<P>(near, target, &desk).await;
-        });
-    }
+        }
+    })
+    .await
 }
 
 async fn connect<P: Protocol>(
