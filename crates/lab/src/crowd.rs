@@ -5,15 +5,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use flash_core::Sku;
+use flash_core::{Audit, Sku};
 use hyper::Method;
 use serde::Serialize;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
+use crate::cli::Strategy;
 use crate::client::{Client, JsonRequest, json_request};
 use crate::outcome::Outcome;
-use crate::run::Outcomes;
+use crate::run::{Latency, Outcomes, Run, millis, undersold_units};
 
 /// Connections being opened at once: well below any backlog of a listener.
 const CONNECTING_MAX: usize = 64;
@@ -50,6 +51,27 @@ pub(crate) struct Sale {
     pub(crate) latencies: Vec<Duration>,
     /// From the release to the last answer.
     pub(crate) elapsed: Duration,
+}
+
+impl Sale {
+    /// What a sale to so many was, once it is counted.
+    pub(crate) fn counted(
+        self,
+        strategy: Strategy,
+        (units, buyers): (u32, u32),
+        audit: Audit,
+    ) -> Run {
+        Run {
+            strategy,
+            units,
+            buyers,
+            undersold_units: undersold_units(&self.outcomes, &audit),
+            outcomes: self.outcomes,
+            elapsed_ms: millis(self.elapsed),
+            latency_ms: Latency::of(self.latencies),
+            audit,
+        }
+    }
 }
 
 /// Lets each of `buyers` ask for one unit, all at the same moment.

@@ -18,7 +18,7 @@ use crate::error::Ending;
 use crate::json_file::JsonFile;
 use crate::progress::Progress;
 use crate::promise::broken_promise;
-use crate::run::{Latency, Outcomes, Run, millis, undersold_units};
+use crate::run::{Outcomes, Run};
 use crate::server_process::{self, Server};
 use crate::stores::Stores;
 use crate::{crowd, open_files, report};
@@ -158,16 +158,7 @@ async fn sell(
         .audit(&sku, Some(strategy.as_str()))
         .await?
         .with_context(|| format!("the SKU {sku} has vanished"))?;
-    Ok(Run {
-        strategy,
-        units,
-        buyers,
-        undersold_units: undersold_units(&sale.outcomes, &audit),
-        outcomes: sale.outcomes,
-        elapsed_ms: millis(sale.elapsed),
-        latency_ms: Latency::of(sale.latencies),
-        audit,
-    })
+    Ok(sale.counted(strategy, (units, buyers), audit))
 }
 
 /// Tells on standard error how a sale goes.

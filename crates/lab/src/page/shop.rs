@@ -16,7 +16,7 @@ use super::watcher::Watcher;
 use crate::audit::{Auditor, DatabaseFacts};
 use crate::cli::{StoreArgs, Strategy};
 use crate::progress::Progress;
-use crate::run::{Latency, Run, millis, undersold_units};
+use crate::run::Run;
 use crate::server_process::{self, Server};
 use crate::stores::Stores;
 use crate::{crowd, demo};
@@ -131,16 +131,7 @@ impl Shop {
         };
         let audit = self.audit_at_rest(&sku).await?;
         let turned_away = self.turned_away().await?;
-        let run = Run {
-            strategy: self.strategy,
-            units,
-            buyers,
-            undersold_units: undersold_units(&sale.outcomes, &audit),
-            outcomes: sale.outcomes,
-            elapsed_ms: millis(sale.elapsed),
-            latency_ms: Latency::of(sale.latencies),
-            audit,
-        };
+        let run = sale.counted(self.strategy, (units, buyers), audit);
         board.change(index, |column| {
             watcher.show(column);
             column.stage = Stage::Ended;
