@@ -7,7 +7,7 @@ mod page;
 use std::fmt;
 use std::path::PathBuf;
 
-use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, value_parser};
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use flash_core::Sku;
 
 pub use bench::{BenchArgs, StaticRouteArgs};
@@ -93,27 +93,14 @@ impl StoreArgs {
 /// What `demo-oversell` is asked for.
 #[derive(Debug, ClapArgs)]
 pub struct DemoArgs {
-    /// Units for sale, 1 to 1000000; each buyer wants one
-    #[arg(long, default_value_t = DEFAULT_UNITS, value_name = "N",
-          allow_negative_numbers = true,
-          value_parser = value_parser!(u32).range(1..=1_000_000))]
-    pub units: u32,
-
-    /// Buyers, 1 to 10000; each is one TCP connection
-    #[arg(long, default_value_t = DEFAULT_BUYERS, value_name = "N",
-          allow_negative_numbers = true,
-          value_parser = value_parser!(u32).range(1..=10_000))]
-    pub buyers: u32,
+    /// What the sale has.
+    #[command(flatten)]
+    pub terms: TermArgs,
 
     /// Who sells; can be given several times
     #[arg(long = "strategy", value_enum, value_name = "STRATEGY",
           default_values_t = Strategy::value_variants().to_vec())]
     pub strategies: Vec<Strategy>,
-
-    /// Connections of the server to PostgreSQL, 1 to 1000
-    #[arg(long, default_value_t = DEFAULT_POOL_SIZE, value_name = "N",
-          value_parser = value_parser!(u16).range(1..=1000))]
-    pub pool_size: u16,
 
     /// File for the result as JSON, - for standard output (tables then go to stderr)
     #[arg(long, value_name = "PATH")]

@@ -12,7 +12,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::audit::{Auditor, DatabaseFacts};
-use crate::cli::{DemoArgs, StoreArgs, Strategy};
+use crate::cli::{DemoArgs, StoreArgs, Strategy, TermArgs};
 use crate::crowd::{Answer, Onlooker};
 use crate::error::Ending;
 use crate::json_file::JsonFile;
@@ -68,16 +68,16 @@ struct Demo<'a> {
 pub async fn run(mut args: DemoArgs) -> anyhow::Result<()> {
     let json = args.json.take().map(JsonFile::open).transpose()?;
     let program = server_process::find()?;
-    open_files::raise_for(args.buyers)?;
+    open_files::raise_for(args.terms.buyers)?;
 
     let progress = Progress::start();
     let given = std::mem::take(&mut args.stores).without_empty();
     let hybrid = args.strategies.contains(&Strategy::Hybrid);
     let redis = redis_version(hybrid, &given);
-    let stores = Stores::open(given, hybrid, args.pool_size, &progress).await?;
+    let stores = Stores::open(given, hybrid, args.terms.pool_size, &progress).await?;
     let mut runs = Vec::new();
     for strategy in &args.strategies {
-        let run = sell(&program, *strategy, &stores, &args, &progress)
+        let run = sell(&program, *strategy, &stores, args.terms, &progress)
             .await
             .with_context(|| format!("{strategy} could not sell"))?;
         runs.push(run);
@@ -90,10 +90,10 @@ pub async fn run(mut args: DemoArgs) -> anyhow::Result<()> {
     drop(stores);
     drop(progress);
 
-    let kept = keep_promises(&runs, args.pool_size);
+    let kept = keep_promises(&runs, args.terms.pool_size);
     if let Some(json) = &json {
         json.write(&Demo {
-            environment: environment(facts, redis, args.pool_size)?,
+            environment: environment(facts, redis, args.terms.pool_size)?,
             runs: &runs,
             as_promised: kept.is_ok(),
         })?;
@@ -123,15 +123,14 @@ async fn sell(
     program: &Path,
     strategy: Strategy,
     stores: &Stores,
-    args: &DemoArgs,
+    terms: TermArgs,
     progress: &Progress,
 ) -> anyhow::Result<Run> {
-    let DemoArgs {
+    let TermArgs {
         units,
         buyers,
         pool_size,
-        ..
-    } = *args;
+    } = terms;
     progress.step(&format!("{strategy}: starting the server"));
     let (server, address) = Server::start(program, strategy, stores, pool_size).await?;
     let sku = new_sku(strategy)?;

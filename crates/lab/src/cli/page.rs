@@ -32,7 +32,7 @@ pub struct ReportArgs {
     pub terms: TermArgs,
 }
 
-/// What each of the three strategies sells, and to how many.
+/// What each strategy sells, to how many, and how.
 #[derive(Debug, Clone, Copy, ClapArgs)]
 pub struct TermArgs {
     /// Units for sale, 1 to 1000000; each buyer wants one
@@ -47,7 +47,7 @@ pub struct TermArgs {
           value_parser = value_parser!(u32).range(1..=10_000))]
     pub buyers: u32,
 
-    /// Connections of each server to PostgreSQL, 1 to 1000
+    /// Connections of a server to PostgreSQL, 1 to 1000
     #[arg(long, default_value_t = DEFAULT_POOL_SIZE, value_name = "N",
           value_parser = value_parser!(u16).range(1..=1000))]
     pub pool_size: u16,
