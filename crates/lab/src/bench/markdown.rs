@@ -70,6 +70,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_follows_a_mark_without_an_end_is_kept() {
+        let old = format!("# Title\n\n{BEGIN}\nThe rest.\n");
+        assert_eq!(
+            merged(&old, "new\n"),
+            format!("# Title\n\n{BEGIN}\n\nnew\n\n{END}\nThe rest.\n")
+        );
+    }
+
+    #[test]
     fn only_what_is_between_the_markers_changes() {
         let old = format!("# Title\n\n{BEGIN}\nold\n{END}\n\nThe rest.\n");
         assert_eq!(
