@@ -279,6 +279,15 @@ fn chaos_finds_nothing_in_the_hybrid() {
     assert_eq!(seeds, [1, 2]);
 }
 
+/// Its last faults kill backends beside one that does not end: PostgreSQL is away for longer
+/// than buyers wait after the last fault.
+#[test]
+fn chaos_waits_for_a_postgresql_that_recovers_late() {
+    let output = run(&["chaos", "--runs", "1", "--seed", "371"]);
+    let stderr = told(&output, 0);
+    assert!(stderr.contains("beside a deaf one"), "{stderr}");
+}
+
 #[test]
 fn chaos_finds_the_oversell_of_the_naive() {
     let arguments = ["chaos", "--strategy", "naive", "--runs", "1", "--json", "-"];

@@ -42,6 +42,9 @@ pub(crate) enum Fault {
     StopBackend { pick: usize, for_ms: u64 },
     /// kill -9 of one backend: PostgreSQL recovers from it as from a crash.
     KillBackend { pick: usize },
+    /// The same, while another one does not end when it is told to: PostgreSQL waits for it
+    /// for 5 s before it recovers.
+    KillBackendBesideDeaf { pick: usize },
     /// `pg_terminate_backend`.
     TerminateBackend { pick: usize },
     /// The next COMMITs of an instance arrive, but their answers do not.
@@ -73,7 +76,7 @@ impl Fault {
         let down_ms = rng.u64(DOWN_MS);
         let commits = rng.u64(1..=5);
         let delay_ms = rng.u64(5..=300);
-        match rng.u64(0..19) {
+        match rng.u64(0..20) {
             0 => Self::KillServer { instance, down_ms },
             1 => Self::StopServer { instance, for_ms },
             2 => Self::DrainServer { instance },
@@ -96,11 +99,12 @@ impl Fault {
                 delay_ms,
                 for_ms,
             },
-            _ => Self::SlowRedisLink {
+            18 => Self::SlowRedisLink {
                 instance,
                 delay_ms,
                 for_ms,
             },
+            _ => Self::KillBackendBesideDeaf { pick },
         }
     }
 
@@ -154,6 +158,9 @@ impl fmt::Display for Fault {
             Self::StopPostgres { for_ms } => write!(f, "stop postgres ({for_ms} ms)"),
             Self::StopBackend { for_ms, .. } => write!(f, "stop backend ({for_ms} ms)"),
             Self::KillBackend { .. } => write!(f, "kill -9 backend"),
+            Self::KillBackendBesideDeaf { .. } => {
+                write!(f, "kill -9 backend beside a deaf one")
+            }
             Self::TerminateBackend { .. } => write!(f, "terminate backend"),
             Self::CutAfterCommit { instance, commits } => {
                 write!(f, "cut after COMMIT (instance {instance}, {commits} times)")

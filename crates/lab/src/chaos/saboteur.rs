@@ -182,8 +182,16 @@ async fn act_on_postgres(world: &World, fault: Fault) -> anyhow::Result<()> {
         Fault::StopBackend { pick, for_ms } => {
             stop(&[backend(world, pick).await?], for_ms).await?;
         }
-        Fault::KillBackend { pick } => {
-            signal(backend(world, pick).await?, Signal::SIGKILL)?;
+        Fault::KillBackend { pick } => kill_backend(backend(world, pick).await?).await?,
+        Fault::KillBackendBesideDeaf { pick } => {
+            let (killed, deaf) =
+                (backend(world, pick).await?, backend(world, pick + 1).await?);
+            if killed == deaf {
+                bail!("there is only one backend");
+            }
+            // PostgreSQL kills it in the end.
+            signal(deaf, Signal::SIGSTOP)?;
+            kill_backend(killed).await?;
         }
         Fault::TerminateBackend { pick } => {
             // What `pg_terminate_backend` does.
@@ -228,6 +236,20 @@ async fn backend(world: &World, pick: usize) -> anyhow::Result<u32> {
     Ok(backend.pid.unsigned_abs())
 }
 
+/// Kills a backend, and waits until PostgreSQL knows: from then on it lets nobody in before
+/// it has recovered.
+async fn kill_backend(pid: u32) -> anyhow::Result<()> {
+    signal(pid, Signal::SIGKILL)?;
+    let noticed = async {
+        while signal(pid, None).is_ok() {
+            pause(1).await;
+        }
+    };
+    tokio::time::timeout(ASK_LIMIT, noticed)
+        .await
+        .context("PostgreSQL does not notice that a backend was killed")
+}
+
 /// Stops processes and lets them go on; also when this future is dropped.
 async fn stop(pids: &[u32], for_ms: u64) -> anyhow::Result<()> {
     struct Stopped<'a>(&'a [u32]);
@@ -248,9 +270,11 @@ async fn stop(pids: &[u32], for_ms: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn signal(pid: u32, signal: Signal) -> anyhow::Result<()> {
+/// Without a signal it only asks whether the process is there.
+fn signal(pid: u32, signal: impl Into<Option<Signal>>) -> anyhow::Result<()> {
     let pid = Pid::from_raw(i32::try_from(pid)?);
-    kill(pid, signal).with_context(|| format!("{signal} does not reach {pid}"))
+    let signal = signal.into();
+    kill(pid, signal).with_context(|| format!("{signal:?} does not reach {pid}"))
 }
 
 /// What another fault has in its hands is left alone.

@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Context;
 use flash_sandbox::{Options, Sandbox};
@@ -27,6 +28,12 @@ const REQUEST_MS: &str = "3000";
 
 /// How long an instance that drains waits for its buyers, in milliseconds.
 const DRAIN_MS: &str = "1000";
+
+/// How long PostgreSQL may take to recover. It waits 5 s for processes that do not end.
+const RECOVERY_LIMIT: Duration = Duration::from_secs(60);
+
+/// How often it is asked meanwhile.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// What is needed to start an instance.
 #[derive(Debug, Clone)]
@@ -119,6 +126,7 @@ impl World {
         for link in self.postgres_links.iter().chain(&self.redis_links) {
             link.heal();
         }
+        self.postgres_recovered().await?;
         for (instance, server) in self.servers.iter().enumerate() {
             let mut server = server.lock().await;
             let runs = server.as_mut().is_some_and(Server::is_running);
@@ -128,6 +136,19 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    /// Waits until PostgreSQL lets somebody in. After the crash of a backend it comes back
+    /// by itself, and until then no buyer can have a final answer.
+    async fn postgres_recovered(&self) -> anyhow::Result<()> {
+        let recovering = async {
+            while flash_db::connect(&self.database_url).await.is_err() {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        tokio::time::timeout(RECOVERY_LIMIT, recovering)
+            .await
+            .context("PostgreSQL does not recover")
     }
 
     /// Starts PostgreSQL again.
