@@ -13,4 +13,6 @@ pub mod statement;
 
 pub use error::DbError;
 pub use migrate::migrate;
-pub use pool::{Connection, Pool, PoolOptions, PoolStatus, connect, connect_bounded};
+pub use pool::{
+    Connection, Pool, PoolOptions, PoolStatus, address, connect, connect_bounded,
+};

@@ -16,6 +16,7 @@ use diesel_async::{
 use flash_core::reason;
 use futures_util::future::try_join_all;
 use tokio_postgres::NoTls;
+use tokio_postgres::config::Host;
 
 use crate::DbError;
 
@@ -209,6 +210,23 @@ impl DerefMut for Connection {
     fn deref_mut(&mut self) -> &mut AsyncPgConnection {
         &mut self.inner
     }
+}
+
+/// Tells where a connection URL leads, without the secrets that it may hold.
+#[must_use]
+pub fn address(url: &str) -> String {
+    let Ok(config) = url.parse::<tokio_postgres::Config>() else {
+        return "an unknown address".to_owned();
+    };
+    let ports = config.get_ports();
+    let port = |index| ports.get(index).or(ports.first()).unwrap_or(&5432);
+    let hosts = config.get_hosts().iter().enumerate();
+    let hosts = hosts.map(|(index, host)| match host {
+        Host::Tcp(name) => format!("{name}:{}", port(index)),
+        #[cfg(unix)]
+        Host::Unix(directory) => format!("{}:{}", directory.display(), port(index)),
+    });
+    hosts.collect::<Vec<_>>().join(", ")
 }
 
 /// Opens a connection outside of any pool.

@@ -84,3 +84,17 @@ async fn a_commit_that_fails_is_an_unknown_outcome() -> Result<()> {
     ensure!(matches!(settled, Err(DbError::Commit(_))), "{settled:?}");
     Ok(())
 }
+
+#[test]
+fn an_address_has_no_secrets() {
+    let addresses = [
+        ("postgres://shop:s3cret@db/shop", "db:5432"),
+        ("postgres://shop@a:1,b:2/shop", "a:1, b:2"),
+        ("host=a,b port=7 password=s3cret", "a:7, b:7"),
+        ("postgresql://shop@/shop?host=/run/pg&port=6", "/run/pg:6"),
+        ("mysql://s3cret", "an unknown address"),
+    ];
+    for (url, address) in addresses {
+        assert_eq!(flash_db::address(url), address);
+    }
+}

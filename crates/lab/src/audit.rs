@@ -46,7 +46,10 @@ impl Auditor {
             ..PoolOptions::default()
         };
         let pool = Pool::new(database_url, options)?;
-        let mut conn = pool.get().await.context("cannot open the database")?;
+        let mut conn = pool.get().await.with_context(|| {
+            let address = flash_db::address(database_url);
+            format!("cannot use PostgreSQL at {address} (--database-url)")
+        })?;
         // PostgreSQL itself now refuses whatever would write.
         conn.batch_execute("SET default_transaction_read_only = on")
             .await?;

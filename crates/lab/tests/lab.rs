@@ -248,7 +248,10 @@ fn a_database_that_is_not_there_is_told_with_the_words_of_the_server() {
         .expect("lab starts");
     let stderr = told(&output, 1);
     assert!(stderr.contains("naive could not sell: the server ended"));
-    assert!(stderr.contains("PostgreSQL is not usable"), "{stderr}");
+    assert!(
+        stderr.contains("cannot use PostgreSQL at 127.0.0.1:1"),
+        "{stderr}"
+    );
 }
 
 #[test]

@@ -231,21 +231,25 @@ impl Gate {
         })
     }
 
+    /// Host and port, or the path of a socket.
+    #[must_use]
+    pub fn address(&self) -> String {
+        self.client.get_connection_info().addr().to_string()
+    }
+
     /// Whether Redis answers.
     ///
     /// # Errors
     ///
-    /// [`StrategyError::Unavailable`].
+    /// [`StrategyError::Store`] says why it does not.
     ///
     /// # Cancel safety
     ///
     /// Reads only.
     pub async fn ping(&self) -> Result<(), StrategyError> {
-        let mut conn = self.connect().await?;
-        redis::cmd("PING")
-            .exec_async(&mut conn)
-            .await
-            .map_err(unavailable)
+        let mut conn = self.connect().await.map_err(failed)?;
+        let ping = redis::cmd("PING");
+        ping.exec_async(&mut conn).await.map_err(failed)
     }
 
     /// Units that may still be tried for; none where Redis has no gate for the SKU.
@@ -258,7 +262,7 @@ impl Gate {
     ///
     /// Reads only.
     pub async fn free_units(&self, sku: &Sku) -> Result<Option<i64>, StrategyError> {
-        let mut conn = self.connect().await?;
+        let mut conn = self.connect().await.map_err(unavailable)?;
         redis::cmd("HGET")
             .arg(gate_key(sku))
             .arg("free_units")
@@ -267,7 +271,7 @@ impl Gate {
             .map_err(unavailable)
     }
 
-    async fn connect(&self) -> Result<MultiplexedConnection, StrategyError> {
+    async fn connect(&self) -> RedisResult<MultiplexedConnection> {
         // An operator has more patience than a sale.
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(8 * TIMEOUT))
@@ -275,7 +279,6 @@ impl Gate {
         self.client
             .get_multiplexed_async_connection_with_config(&config)
             .await
-            .map_err(unavailable)
     }
 }
 

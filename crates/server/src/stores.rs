@@ -94,7 +94,12 @@ async fn wait_for_postgresql(url: &str, deadline: Instant) -> anyhow::Result<()>
                 }
                 tokio::time::sleep(START_RETRY).await;
             }
-            Err(error) => return Err(error).context("PostgreSQL is not usable"),
+            Err(error) => {
+                let address = flash_db::address(url);
+                return Err(error).context(format!(
+                    "cannot use PostgreSQL at {address} (--database-url)"
+                ));
+            }
         }
     }
 }
@@ -107,11 +112,15 @@ async fn wait_for_redis(url: &str, deadline: Instant) -> anyhow::Result<Gate> {
             Ok(()) => return Ok(gate),
             Err(error) if Instant::now() < deadline => {
                 if !std::mem::replace(&mut told, true) {
-                    tracing::warn!(%error, "waiting for Redis");
+                    tracing::warn!(reason = reason(&error), "waiting for Redis");
                 }
                 tokio::time::sleep(START_RETRY).await;
             }
-            Err(error) => return Err(error).context("Redis is not usable"),
+            Err(error) => {
+                let address = gate.address();
+                return Err(error)
+                    .context(format!("cannot use Redis at {address} (--redis-url)"));
+            }
         }
     }
 }

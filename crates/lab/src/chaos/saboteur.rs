@@ -182,7 +182,9 @@ async fn act_on_postgres(world: &World, fault: Fault) -> anyhow::Result<()> {
         Fault::StopBackend { pick, for_ms } => {
             stop(&[backend(world, pick).await?], for_ms).await?;
         }
-        Fault::KillBackend { pick } => kill_backend(backend(world, pick).await?).await?,
+        Fault::KillBackend { pick } => {
+            kill_backend(backend(world, pick).await?).await?
+        }
         Fault::KillBackendBesideDeaf { pick } => {
             let (killed, deaf) =
                 (backend(world, pick).await?, backend(world, pick + 1).await?);

@@ -113,7 +113,7 @@ async fn an_unreachable_postgresql_is_one_sentence_after_a_bounded_wait() -> Res
         url,
     ];
     let output = run_to_end(server(&arguments).env("START_WAIT_MS", "300")).await?;
-    ended_with(&output, 1, &["PostgreSQL", "refused"]);
+    ended_with(&output, 1, &["PostgreSQL at 127.0.0.1:1 ", "refused"]);
     assert!(!String::from_utf8_lossy(&output.stderr).contains("s3cret"));
     Ok(())
 }
@@ -124,9 +124,11 @@ async fn an_unreachable_redis_is_one_sentence_after_a_bounded_wait() -> Result<(
     let mut command = server(&["--strategy", "hybrid", "--listen", "127.0.0.1:0"]);
     command
         .env("DATABASE_URL", stores.database_url())
-        .env("REDIS_URL", "redis://127.0.0.1:1")
+        .env("REDIS_URL", "redis://:s3cret@127.0.0.1:1")
         .env("START_WAIT_MS", "300");
-    ended_with(&run_to_end(&mut command).await?, 1, &["Redis"]);
+    let output = run_to_end(&mut command).await?;
+    ended_with(&output, 1, &["Redis at 127.0.0.1:1 ", "refused"]);
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("s3cret"));
     Ok(())
 }
 
