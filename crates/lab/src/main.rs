@@ -23,7 +23,9 @@ fn main() -> ExitCode {
     match run(Args::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {}", sentence(&error));
+            let mistake = !matches!(error.downcast_ref(), Some(Ending::Interrupted));
+            let prefix = if mistake { "error: " } else { "" };
+            eprintln!("{prefix}{}", sentence(&error));
             ExitCode::from(exit_code(&error))
         }
     }
