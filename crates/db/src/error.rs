@@ -4,6 +4,7 @@ use deadpool::managed::TimeoutType;
 use diesel::result::{DatabaseErrorKind, Error as QueryError};
 use diesel_async::pooled_connection::deadpool::{BuildError, PoolError};
 use flash_core::{InvalidInput, Store, StrategyError};
+use tokio_postgres::error::SqlState;
 
 /// An error of a query, of the pool, or of the rules that a query serves.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +62,19 @@ impl DbError {
                 ) && !is_shutdown(info.message())
             }
             Self::KeyReused | Self::UnknownOrder | Self::InvalidRow(_) => true,
+            _ => false,
+        }
+    }
+
+    /// Whether there was no connection because nobody listens, or because PostgreSQL starts,
+    /// stops or recovers.
+    #[must_use]
+    pub fn is_away(&self) -> bool {
+        match self {
+            Self::Silent => true,
+            Self::Connect(error) => error
+                .code()
+                .is_none_or(|code| *code == SqlState::CANNOT_CONNECT_NOW),
             _ => false,
         }
     }

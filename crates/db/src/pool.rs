@@ -220,13 +220,15 @@ pub fn address(url: &str) -> String {
     };
     let ports = config.get_ports();
     let port = |index| ports.get(index).or(ports.first()).unwrap_or(&5432);
-    let hosts = config.get_hosts().iter().enumerate();
-    let hosts = hosts.map(|(index, host)| match host {
-        Host::Tcp(name) => format!("{name}:{}", port(index)),
+    let names = config.get_hosts().iter().map(|host| match host {
+        Host::Tcp(name) => name.clone(),
         #[cfg(unix)]
-        Host::Unix(directory) => format!("{}:{}", directory.display(), port(index)),
+        Host::Unix(directory) => directory.display().to_string(),
     });
-    hosts.collect::<Vec<_>>().join(", ")
+    let numbers = config.get_hostaddrs().iter().skip(names.len());
+    let hosts = names.chain(numbers.map(ToString::to_string)).enumerate();
+    let places = hosts.map(|(index, host)| format!("{host}:{}", port(index)));
+    places.collect::<Vec<_>>().join(", ")
 }
 
 /// Opens a connection outside of any pool.

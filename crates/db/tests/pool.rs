@@ -91,6 +91,7 @@ fn an_address_has_no_secrets() {
         ("postgres://shop:s3cret@db/shop", "db:5432"),
         ("postgres://shop@a:1,b:2/shop", "a:1, b:2"),
         ("host=a,b port=7 password=s3cret", "a:7, b:7"),
+        ("hostaddr=10.0.0.1 password=s3cret", "10.0.0.1:5432"),
         ("postgresql://shop@/shop?host=/run/pg&port=6", "/run/pg:6"),
         ("mysql://s3cret", "an unknown address"),
     ];

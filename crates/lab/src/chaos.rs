@@ -6,6 +6,7 @@ mod fault;
 mod journal;
 mod judge;
 mod probe;
+mod process;
 mod proxy;
 pub(crate) mod redis;
 mod result;

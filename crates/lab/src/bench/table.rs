@@ -152,7 +152,7 @@ pub(crate) fn notes(report: &Report) -> Vec<String> {
     ];
     if let Some(same) = report.same_vs_same {
         notes.push(format!(
-            "hybrid against itself: {} ({} to {}), which is the noise of this machine",
+            "hybrid against itself: {} ({} to {}); nothing closer to 1 means anything",
             significant(same.median),
             significant(same.low),
             significant(same.high)

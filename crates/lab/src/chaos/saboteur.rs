@@ -5,23 +5,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use diesel::QueryableByName;
-use diesel::sql_types::{Bool, Integer};
-use diesel_async::RunQueryDsl;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use serde::Serialize;
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::task::{JoinSet, block_in_place};
 
 use super::buyers::Market;
 use super::fault::Fault;
+use super::process::{Stopped, backends, gone, signal, stop};
 use super::redis;
 use super::schedule::{Plan, PlannedFault};
 use super::world::World;
 
-/// How long PostgreSQL is asked for its backends.
-const ASK_LIMIT: Duration = Duration::from_secs(1);
+/// How long PostgreSQL may take to notice that a backend was killed. From then on it lets
+/// nobody in before it has recovered.
+const NOTICE_LIMIT: Duration = Duration::from_secs(1);
+
+/// PostgreSQL kills after 5 s what does not end (`SIGKILL_CHILDREN_AFTER_SECS`,
+/// postmaster.c); this is longer.
+const DEAF_LIMIT: Duration = Duration::from_secs(10);
 
 /// A fault as it came, in microseconds since the run began.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -80,7 +82,7 @@ async fn act(world: &World, plan: &Plan, fault: Fault) -> anyhow::Result<()> {
         Fault::StopServer { instance, for_ms } => {
             let server = free(&world.servers[instance])?;
             let server = server.as_ref().context("it does not run")?;
-            stop(&[server.pid()], for_ms).await?;
+            stop(vec![server.pid()], for_ms).await;
         }
         Fault::DrainServer { instance } => {
             let mut server = free(&world.servers[instance])?;
@@ -137,7 +139,7 @@ async fn act_on_redis(world: &World, plan: &Plan, fault: Fault) -> anyhow::Resul
             pause(down_ms).await;
             world.restart_redis().await?;
         }
-        Fault::StopRedis { for_ms } => stop(&[pid], for_ms).await?,
+        Fault::StopRedis { for_ms } => stop(vec![pid], for_ms).await,
         Fault::FlushRedis => redis::flush_all(socket).await?,
         Fault::FlushScripts => redis::flush_scripts(socket).await?,
         Fault::RollBackRedis { age_ms } => roll_back(socket, plan, age_ms).await?,
@@ -162,6 +164,7 @@ async fn act_on_postgres(world: &World, fault: Fault) -> anyhow::Result<()> {
     let _turn = free(&world.postgres_turn)?;
     let pid = world.sandbox.lock().await.postgres_pid();
     let pid = pid.context("postgres does not run")?;
+    let url = world.database_url.as_str();
     match fault {
         Fault::KillPostgres { down_ms } => {
             signal(pid, Signal::SIGKILL)?;
@@ -174,109 +177,38 @@ async fn act_on_postgres(world: &World, fault: Fault) -> anyhow::Result<()> {
             world.restart_postgres().await?;
         }
         Fault::StopPostgres { for_ms } => {
-            let backends = processes(world).await?;
             let mut pids = vec![pid];
-            pids.extend(backends.iter().map(|process| process.pid.unsigned_abs()));
-            stop(&pids, for_ms).await?;
+            pids.extend(backends(url).await?.all);
+            stop(pids, for_ms).await;
         }
         Fault::StopBackend { pick, for_ms } => {
-            stop(&[backend(world, pick).await?], for_ms).await?;
+            stop(vec![backends(url).await?.serving(pick)?], for_ms).await;
         }
         Fault::KillBackend { pick } => {
-            kill_backend(backend(world, pick).await?).await?
+            let killed = backends(url).await?.serving(pick)?;
+            signal(killed, Signal::SIGKILL)?;
+            // If it does not in time, the fault has come all the same.
+            let _noticed = gone(killed, NOTICE_LIMIT).await;
         }
         Fault::KillBackendBesideDeaf { pick } => {
-            let (killed, deaf) =
-                (backend(world, pick).await?, backend(world, pick + 1).await?);
+            let backends = backends(url).await?;
+            let (killed, deaf) = (backends.serving(pick)?, backends.serving(pick + 1)?);
             if killed == deaf {
                 bail!("there is only one backend");
             }
-            // PostgreSQL kills it in the end.
-            signal(deaf, Signal::SIGSTOP)?;
-            kill_backend(killed).await?;
+            // The turn is kept until it has ended: if the postmaster were killed meanwhile,
+            // nobody would end it, and no other one would start beside it.
+            let _stopped = Stopped::all(vec![deaf]);
+            signal(killed, Signal::SIGKILL)?;
+            gone(deaf, DEAF_LIMIT).await?;
         }
         Fault::TerminateBackend { pick } => {
             // What `pg_terminate_backend` does.
-            signal(backend(world, pick).await?, Signal::SIGTERM)?;
+            signal(backends(url).await?.serving(pick)?, Signal::SIGTERM)?;
         }
         _ => {}
     }
     Ok(())
-}
-
-#[derive(QueryableByName)]
-struct Process {
-    #[diesel(sql_type = Integer)]
-    pid: i32,
-    #[diesel(sql_type = Bool)]
-    serves: bool,
-}
-
-/// All processes of PostgreSQL besides the postmaster.
-async fn processes(world: &World) -> anyhow::Result<Vec<Process>> {
-    let ask = async {
-        let mut conn = flash_db::connect(&world.database_url).await?;
-        let processes = diesel::sql_query(
-            "SELECT pid, backend_type = 'client backend' AS serves \
-               FROM pg_stat_activity WHERE pid <> pg_backend_pid() ORDER BY pid",
-        )
-        .load(&mut conn)
-        .await?;
-        anyhow::Ok(processes)
-    };
-    tokio::time::timeout(ASK_LIMIT, ask)
-        .await
-        .context("postgres does not tell its backends")?
-}
-
-/// One of the backends that serve the two servers.
-async fn backend(world: &World, pick: usize) -> anyhow::Result<u32> {
-    let mut backends = processes(world).await?;
-    backends.retain(|process| process.serves);
-    let count = backends.len().max(1);
-    let backend = backends.get(pick % count).context("there is no backend")?;
-    Ok(backend.pid.unsigned_abs())
-}
-
-/// Kills a backend, and waits until PostgreSQL knows: from then on it lets nobody in before
-/// it has recovered.
-async fn kill_backend(pid: u32) -> anyhow::Result<()> {
-    signal(pid, Signal::SIGKILL)?;
-    let noticed = async {
-        while signal(pid, None).is_ok() {
-            pause(1).await;
-        }
-    };
-    tokio::time::timeout(ASK_LIMIT, noticed)
-        .await
-        .context("PostgreSQL does not notice that a backend was killed")
-}
-
-/// Stops processes and lets them go on; also when this future is dropped.
-async fn stop(pids: &[u32], for_ms: u64) -> anyhow::Result<()> {
-    struct Stopped<'a>(&'a [u32]);
-    impl Drop for Stopped<'_> {
-        fn drop(&mut self) {
-            for pid in self.0 {
-                // One that has ended meanwhile needs nothing.
-                let _ended = signal(*pid, Signal::SIGCONT);
-            }
-        }
-    }
-    let stopped = Stopped(pids);
-    for pid in stopped.0 {
-        // A backend may have ended since it was asked for.
-        let _ended = signal(*pid, Signal::SIGSTOP);
-    }
-    pause(for_ms).await;
-    Ok(())
-}
-
-/// Without a signal it only asks whether the process is there.
-fn signal(pid: u32, signal: impl Into<Option<Signal>>) -> anyhow::Result<()> {
-    let pid = Pid::from_raw(i32::try_from(pid)?);
-    let signal = signal.into();
-    kill(pid, signal).with_context(|| format!("{signal:?} does not reach {pid}"))
 }
 
 /// What another fault has in its hands is left alone.

@@ -4,10 +4,11 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use flash_sandbox::{Options, Sandbox};
 use tokio::sync::Mutex;
 use tokio::task::block_in_place;
+use tokio::time::Instant;
 
 use super::proxy::Link;
 use crate::cli::Strategy;
@@ -29,7 +30,8 @@ const REQUEST_MS: &str = "3000";
 /// How long an instance that drains waits for its buyers, in milliseconds.
 const DRAIN_MS: &str = "1000";
 
-/// How long PostgreSQL may take to recover. It waits 5 s for processes that do not end.
+/// How long PostgreSQL may take to recover: after a crash it waits 5 s for processes that do
+/// not end (`SIGKILL_CHILDREN_AFTER_SECS`, postmaster.c), then a disk may be slow.
 const RECOVERY_LIMIT: Duration = Duration::from_secs(60);
 
 /// How often it is asked meanwhile.
@@ -129,9 +131,11 @@ impl World {
         self.postgres_recovered().await?;
         for (instance, server) in self.servers.iter().enumerate() {
             let mut server = server.lock().await;
-            let runs = server.as_mut().is_some_and(Server::is_running);
-            if !runs {
-                *server = None;
+            // A fault that ends one leaves none.
+            if server.as_mut().is_some_and(|it| !it.is_running()) {
+                bail!("server {instance} ended by itself");
+            }
+            if server.is_none() {
                 *server = Some(self.start_server(instance).await?);
             }
         }
@@ -141,14 +145,17 @@ impl World {
     /// Waits until PostgreSQL lets somebody in. After the crash of a backend it comes back
     /// by itself, and until then no buyer can have a final answer.
     async fn postgres_recovered(&self) -> anyhow::Result<()> {
-        let recovering = async {
-            while flash_db::connect(&self.database_url).await.is_err() {
-                tokio::time::sleep(LOOK).await;
+        let end = Instant::now() + RECOVERY_LIMIT;
+        loop {
+            match flash_db::connect(&self.database_url).await {
+                Ok(_) => return Ok(()),
+                Err(error) if error.is_away() && Instant::now() < end => {
+                    tokio::time::sleep(LOOK).await;
+                }
+                // Such as too many connections, which would be the servers' doing.
+                Err(error) => return Err(error).context("PostgreSQL lets nobody in"),
             }
-        };
-        tokio::time::timeout(RECOVERY_LIMIT, recovering)
-            .await
-            .context("PostgreSQL does not recover")
+        }
     }
 
     /// Starts PostgreSQL again.
