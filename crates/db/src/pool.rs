@@ -215,9 +215,7 @@ impl DerefMut for Connection {
 /// Tells where a connection URL leads, without the secrets that it may hold.
 #[must_use]
 pub fn address(url: &str) -> String {
-    let Ok(config) = url.parse::<tokio_postgres::Config>() else {
-        return "an unknown address".to_owned();
-    };
+    let config = url.parse().unwrap_or(tokio_postgres::Config::new());
     let ports = config.get_ports();
     let port = |index| ports.get(index).or(ports.first()).unwrap_or(&5432);
     let names = config.get_hosts().iter().map(|host| match host {
@@ -227,8 +225,13 @@ pub fn address(url: &str) -> String {
     });
     let numbers = config.get_hostaddrs().iter().skip(names.len());
     let hosts = names.chain(numbers.map(ToString::to_string)).enumerate();
-    let places = hosts.map(|(index, host)| format!("{host}:{}", port(index)));
-    places.collect::<Vec<_>>().join(", ")
+    let places: Vec<_> = hosts
+        .map(|(index, host)| format!("{host}:{}", port(index)))
+        .collect();
+    if places.is_empty() {
+        return "an unknown address".to_owned();
+    }
+    places.join(", ")
 }
 
 /// Opens a connection outside of any pool.

@@ -93,6 +93,7 @@ fn an_address_has_no_secrets() {
         ("host=a,b port=7 password=s3cret", "a:7, b:7"),
         ("hostaddr=10.0.0.1 password=s3cret", "10.0.0.1:5432"),
         ("postgresql://shop@/shop?host=/run/pg&port=6", "/run/pg:6"),
+        ("postgres:///shop", "an unknown address"),
         ("mysql://s3cret", "an unknown address"),
     ];
     for (url, address) in addresses {
