@@ -115,7 +115,8 @@ impl StockTerms {
     }
 }
 
-/// The stock of one SKU at one moment, as PostgreSQL has it.
+/// The stock of one SKU at one moment, as its row in PostgreSQL says. What was accepted and
+/// cancelled, the audit counts: it visits every order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Stock {
     /// What it is.
@@ -126,8 +127,6 @@ pub struct Stock {
     pub restocked_units: i64,
     /// Units that the stock row says can still be sold.
     pub available_units: i64,
-    /// Units of all orders ever accepted, cancelled ones included.
-    pub accepted_units: i64,
     /// The most units one buyer may have, if there is a limit.
     pub per_buyer_limit: Option<i64>,
 }

@@ -75,6 +75,12 @@ pub trait InventoryStrategy: Send + Sync + 'static {
         &self,
         sku: &Sku,
     ) -> impl Future<Output = Result<Stock, StrategyError>> + Send;
+
+    /// Whether what sells could sell now, as far as it knows without asking a store. One that
+    /// has no rooms of its own leaves that to who asks the stores.
+    fn is_selling(&self) -> bool {
+        true
+    }
 }
 
 /// The answer to a purchase request.

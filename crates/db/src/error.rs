@@ -1,5 +1,7 @@
 //! What can go wrong between us and PostgreSQL, and what it means to a buyer.
 
+use std::time::Duration;
+
 use deadpool::managed::TimeoutType;
 use diesel::result::{DatabaseErrorKind, Error as QueryError};
 use diesel_async::pooled_connection::deadpool::{BuildError, PoolError};
@@ -19,6 +21,17 @@ pub enum DbError {
     /// The pool could not be made.
     #[error("the pool could not be made")]
     Build(#[from] BuildError),
+    /// A row stayed locked by somebody else for longer than a statement may wait.
+    #[error("a row stayed locked for too long")]
+    LockTimeout,
+    /// A statement wrote another number of rows than it was to write.
+    #[error("{written} rows were written instead of {intended}")]
+    Miscounted {
+        /// How many rows should have been written.
+        intended: usize,
+        /// How many rows PostgreSQL says it wrote.
+        written: usize,
+    },
     /// COMMIT failed, so that the transaction is there or it is not.
     #[error("the outcome of COMMIT is unknown")]
     Commit(#[source] QueryError),
@@ -40,43 +53,106 @@ pub enum DbError {
     /// PostgreSQL accepted a connection and then said nothing.
     #[error("PostgreSQL does not answer")]
     Silent,
+    /// PostgreSQL is a standby, which takes no writes.
+    #[error("PostgreSQL is a standby: it can be read, not written")]
+    Standby,
+    /// The connection URL names no host, or none whose address is known.
+    #[error("the database URL names no host that has an address")]
+    NoAddress,
     /// A new connection could not be prepared for use.
     #[error("cannot prepare a connection to PostgreSQL")]
     Prepare(#[from] diesel::ConnectionError),
+    /// The schema is older than this program, and this role may not change it.
+    #[error(
+        "the schema is older than this program, and this role may not change it: start \
+         the server once as the role that owns the tables"
+    )]
+    OldSchema,
     /// The schema could not be brought up to date.
     #[error("the migration failed")]
     Migration(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 impl DbError {
-    /// Whether PostgreSQL itself refused a statement, so that the connection it was sent
-    /// on can be used again after a rollback.
+    /// Whether the connection may be to blame: what was prepared on it is out of date, it
+    /// leads to what has become a standby, or it broke. Nothing was done, and on a fresh
+    /// connection the same may succeed.
     #[must_use]
-    pub fn leaves_connection_usable(&self) -> bool {
+    pub fn may_be_stale(&self) -> bool {
+        use DatabaseErrorKind::{
+            CheckViolation, ExclusionViolation, ForeignKeyViolation, NotNullViolation,
+            SerializationFailure, UniqueViolation,
+        };
         match self {
-            Self::Query(QueryError::DatabaseError(kind, info)) => {
-                !matches!(
-                    kind,
-                    DatabaseErrorKind::UnableToSendCommand
-                        | DatabaseErrorKind::ClosedConnection
-                ) && !is_shutdown(info.message())
-            }
-            Self::KeyReused | Self::UnknownOrder | Self::InvalidRow(_) => true,
+            Self::Query(QueryError::NotFound) => false,
+            Self::Query(QueryError::DatabaseError(kind, _)) => !matches!(
+                kind,
+                UniqueViolation
+                    | ForeignKeyViolation
+                    | SerializationFailure
+                    | NotNullViolation
+                    | CheckViolation
+                    | ExclusionViolation
+            ),
+            Self::Query(_) | Self::Silent | Self::Standby => true,
             _ => false,
         }
     }
 
+    /// The same, or a lock time-out if a statement failed that had `waited` for as long as
+    /// it may wait for a row: nothing else that we do takes so long and fails.
+    ///
+    /// diesel keeps the message of PostgreSQL and drops its SQLSTATE (55P03), and messages
+    /// are in the language of the server.
+    #[must_use]
+    pub fn after(self, waited: Duration, lock_wait: Duration) -> Self {
+        match self {
+            Self::Query(QueryError::DatabaseError(DatabaseErrorKind::Unknown, _))
+                if !lock_wait.is_zero() && waited >= lock_wait =>
+            {
+                Self::LockTimeout
+            }
+            other => other,
+        }
+    }
+
     /// Whether there was no connection because nobody listens, or because PostgreSQL starts,
-    /// stops or recovers.
+    /// stops, recovers or is a standby.
     #[must_use]
     pub fn is_away(&self) -> bool {
         match self {
-            Self::Silent => true,
+            Self::Silent | Self::Standby | Self::NoAddress => true,
             Self::Connect(error) => error
                 .code()
                 .is_none_or(|code| *code == SqlState::CANNOT_CONNECT_NOW),
             _ => false,
         }
+    }
+
+    /// Whether there is no use in trying again: the password, the role or the database is
+    /// wrong.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::Connect(error) => error.code().is_some_and(|code| {
+                // Classes 28, invalid authorization, and 3D, invalid catalog name.
+                code.code().starts_with("28") || code.code().starts_with("3D")
+            }),
+            Self::Url(_) | Self::OldSchema => true,
+            _ => false,
+        }
+    }
+
+    /// Whether PostgreSQL itself gave this as its reason, and `other` is only that nobody
+    /// answered.
+    pub(crate) fn tells_more_than(&self, other: &Self) -> bool {
+        let rank = |error: &Self| match error {
+            Self::Connect(error) if error.code().is_some() => 3,
+            Self::Standby => 2,
+            Self::Silent => 0,
+            _ => 1,
+        };
+        rank(self) >= rank(other)
     }
 
     /// Whether a UNIQUE constraint stopped the statement.
@@ -96,87 +172,74 @@ impl DbError {
 /// Every other query asks with `optional`.
 impl From<DbError> for StrategyError {
     fn from(error: DbError) -> Self {
-        const UNAVAILABLE: StrategyError = StrategyError::Unavailable {
-            store: Store::PostgreSql,
-        };
         match error {
             DbError::Query(QueryError::NotFound) => Self::UnknownSku,
             DbError::KeyReused => Self::KeyReused,
             DbError::UnknownOrder => Self::UnknownOrder,
             DbError::Commit(_) => Self::OutcomeUnknown,
-            DbError::Pool(PoolError::Timeout(TimeoutType::Wait)) => Self::Busy,
-            DbError::Pool(_)
-            | DbError::Connect(_)
-            | DbError::Silent
-            | DbError::Prepare(_) => UNAVAILABLE,
-            DbError::Query(QueryError::DatabaseError(kind, ref info)) => match kind {
-                DatabaseErrorKind::UnableToSendCommand
-                | DatabaseErrorKind::ClosedConnection => UNAVAILABLE,
-                _ if is_lock_timeout(info.message()) => Self::Busy,
-                _ if is_shutdown(info.message()) => UNAVAILABLE,
-                _ => postgresql_failed(error),
+            DbError::LockTimeout
+            | DbError::Pool(PoolError::Timeout(TimeoutType::Wait)) => Self::Busy,
+            _ => Self::Store {
+                store: Store::PostgreSql,
+                source: Box::new(error),
             },
-            _ => postgresql_failed(error),
         }
     }
 }
 
-fn postgresql_failed(error: DbError) -> StrategyError {
-    StrategyError::Store {
-        store: Store::PostgreSql,
-        source: Box::new(error),
+/// Says that a statement wrote as many rows as it was to write.
+///
+/// # Errors
+///
+/// [`DbError::Miscounted`]: a trigger, a rule or a row-level policy has swallowed some.
+pub fn expect_rows(intended: usize, written: usize) -> Result<(), DbError> {
+    if written == intended {
+        Ok(())
+    } else {
+        Err(DbError::Miscounted { intended, written })
     }
-}
-
-// diesel keeps the message and drops the SQLSTATE. Where PostgreSQL speaks another
-// language these two fall back to `Store`, which buyers are told to retry as well.
-
-/// SQLSTATE 55P03.
-fn is_lock_timeout(message: &str) -> bool {
-    message.contains("lock timeout")
-}
-
-/// SQLSTATE 57P01 to 57P03: stopping, crashed, starting.
-fn is_shutdown(message: &str) -> bool {
-    message.starts_with("terminating connection")
-        || message.starts_with("the database system is")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn from_postgresql(message: &str) -> StrategyError {
-        DbError::Query(QueryError::DatabaseError(
-            DatabaseErrorKind::Unknown,
-            Box::new(message.to_owned()),
-        ))
-        .into()
+    const LOCK_WAIT: Duration = Duration::from_secs(5);
+
+    fn said(kind: DatabaseErrorKind, message: &str) -> DbError {
+        let message = Box::new(message.to_owned());
+        DbError::Query(QueryError::DatabaseError(kind, message))
     }
 
     #[test]
-    fn a_buyer_who_waited_too_long_for_a_row_is_told_busy() {
-        assert!(matches!(
-            from_postgresql("canceling statement due to lock timeout"),
-            StrategyError::Busy
-        ));
+    fn a_buyer_who_waited_too_long_for_a_row_is_told_busy_in_every_language() {
+        let message = "storniere Anfrage wegen Zeitüberschreitung einer Sperre";
+        let error = said(DatabaseErrorKind::Unknown, message);
+        let error = error.after(LOCK_WAIT, LOCK_WAIT);
+        assert!(matches!(StrategyError::from(error), StrategyError::Busy));
     }
 
     #[test]
-    fn a_stopping_server_is_unavailable_and_any_other_trouble_is_named() {
+    fn what_fails_at_once_is_named() {
+        let message = "could not extend file: No space left on device";
+        let error = said(DatabaseErrorKind::Unknown, message);
+        let error = error.after(Duration::ZERO, LOCK_WAIT);
+        assert!(error.may_be_stale());
         assert!(matches!(
-            from_postgresql("terminating connection due to administrator command"),
-            StrategyError::Unavailable {
-                store: Store::PostgreSql
-            }
-        ));
-        assert!(matches!(
-            from_postgresql("could not extend file: No space left on device"),
+            StrategyError::from(error),
             StrategyError::Store {
                 store: Store::PostgreSql,
                 ..
             }
         ));
+    }
+
+    #[test]
+    fn a_connection_is_not_to_blame_for_what_the_buyers_do() {
+        assert!(said(DatabaseErrorKind::ReadOnlyTransaction, "").may_be_stale());
+        assert!(!said(DatabaseErrorKind::UniqueViolation, "").may_be_stale());
+        assert!(!DbError::from(QueryError::NotFound).may_be_stale());
+        assert!(!DbError::LockTimeout.may_be_stale());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod audit;
+mod connect;
 mod error;
 mod migrate;
 pub mod order_batch;
@@ -11,8 +12,7 @@ pub mod schema;
 pub mod skus;
 pub mod statement;
 
-pub use error::DbError;
+pub use connect::{Wire, address, connect, connect_bounded, connect_driven, risks};
+pub use error::{DbError, expect_rows};
 pub use migrate::migrate;
-pub use pool::{
-    Connection, Pool, PoolOptions, PoolStatus, address, connect, connect_bounded,
-};
+pub use pool::{Connection, Pool, PoolOptions, PoolStatus, probe};

@@ -9,10 +9,10 @@ use diesel::{ExpressionMethods, QueryDsl, QueryableByName};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use flash_core::{BuyerId, IdempotencyKey, Order, PurchaseRequest, Sku};
 
-use crate::DbError;
 use crate::orders::OrderRow;
 use crate::schema::orders;
 use crate::statement::{Column, Statement};
+use crate::{DbError, expect_rows};
 
 /// A buyer and a key of theirs.
 pub type Key = (BuyerId, IdempotencyKey);
@@ -42,7 +42,8 @@ pub async fn find_by_keys(
         .map(|r| (r.buyer_id.as_str(), r.idempotency_key.as_str()))
         .unzip();
     let statement = Statement::new(
-        "SELECT found.*
+        "SELECT found.order_id, found.sku, found.buyer_id, found.idempotency_key,
+                found.units, found.status, found.created_at
            FROM unnest($, $) AS wanted (buyer_id, idempotency_key),
                 LATERAL (SELECT * FROM orders
                           WHERE orders.buyer_id = wanted.buyer_id
@@ -156,6 +157,7 @@ pub async fn insert_all(
         ],
     )
     .execute(&mut conn)
-    .await?;
-    Ok(())
+    .await
+    .map_err(DbError::from)
+    .and_then(|written| expect_rows(orders.len(), written))
 }

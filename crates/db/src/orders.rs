@@ -15,7 +15,7 @@ use flash_core::{
 use uuid::Uuid;
 
 use crate::schema::orders;
-use crate::{Connection, DbError};
+use crate::{Connection, DbError, expect_rows};
 
 #[derive(Queryable, QueryableByName, Selectable)]
 #[diesel(table_name = orders)]
@@ -181,7 +181,7 @@ pub async fn insert(
     request: &PurchaseRequest,
 ) -> Result<Order, DbError> {
     let order = order_for(request);
-    diesel::insert_into(orders::table)
+    let inserted = diesel::insert_into(orders::table)
         .values((
             orders::order_id.eq(order.order_id.0),
             orders::sku.eq(order.sku.as_str()),
@@ -192,6 +192,7 @@ pub async fn insert(
         ))
         .execute(conn)
         .await?;
+    expect_rows(1, inserted)?;
     Ok(order)
 }
 

@@ -1,7 +1,7 @@
-//! Connections: how many, how long to wait for one, and what each is told first.
+//! Pools of connections: how many, and how long to wait for one.
 
 use std::ops::{Deref, DerefMut};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use diesel::{ConnectionError, ConnectionResult};
 use diesel_async::pooled_connection::deadpool::{Object, Pool as Deadpool};
@@ -15,14 +15,13 @@ use diesel_async::{
 
 use flash_core::reason;
 use futures_util::future::try_join_all;
-use tokio_postgres::NoTls;
-use tokio_postgres::config::Host;
+use uuid::Uuid;
 
-use crate::DbError;
+use crate::{DbError, connect_bounded};
 
-/// How long opening one connection may take. Local ones take milliseconds; a server
-/// that accepts and then says nothing must not hold buyers for long.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// How old a connection is at least that is taken for stale. Whatever fails on a younger one
+/// fails on every one, and opening others all the time would only add to the trouble.
+const STALE_AGE: Duration = Duration::from_millis(100);
 
 /// Limits of a pool.
 #[derive(Debug, Clone, Copy)]
@@ -62,6 +61,7 @@ pub struct PoolStatus {
 #[derive(Clone)]
 pub struct Pool {
     inner: Deadpool<AsyncPgConnection>,
+    lock_wait: Duration,
 }
 
 impl Pool {
@@ -86,10 +86,9 @@ impl Pool {
         let inner = Deadpool::builder(manager)
             .max_size(options.size)
             .wait_timeout(Some(options.wait))
-            .create_timeout(Some(CONNECT_TIMEOUT))
             .runtime(deadpool::Runtime::Tokio1)
             .build()?;
-        Ok(Self { inner })
+        Ok(Self { inner, lock_wait })
     }
 
     /// Opens all connections now, so that the first buyers do not wait for them, and a
@@ -132,20 +131,35 @@ impl Pool {
     pub async fn get(&self) -> Result<Connection, DbError> {
         Ok(Connection {
             inner: self.inner.get().await?,
+            lock_wait: self.lock_wait,
+            begun: Instant::now(),
         })
     }
 
-    /// Asks PostgreSQL for an answer.
+    /// Closes the connections that nobody works with: whatever made one of them fail may be
+    /// the matter with all.
+    pub fn renew(&self) {
+        self.inner.retain(|_, metrics| metrics.age() < STALE_AGE);
+    }
+
+    /// Does what selling does, as [`probe`] says.
     ///
     /// # Errors
     ///
-    /// [`DbError::Pool`] or [`DbError::Query`].
+    /// [`DbError::Pool`] or [`DbError::Query`] says why nothing can be sold.
     ///
     /// # Cancel safety
     ///
-    /// A dropped future has no effect.
-    pub async fn ping(&self) -> Result<(), DbError> {
-        Ok(self.get().await?.batch_execute("SELECT 1").await?)
+    /// A dropped future closes the connection. While PostgreSQL does not end the commit, it
+    /// keeps a process for it: do not start many.
+    pub async fn probe(&self) -> Result<(), DbError> {
+        let mut conn = self.begin().await?;
+        let probed = probe(&conn).await;
+        match conn.end(probed).await {
+            // Nothing depends on the outcome.
+            Err(DbError::Commit(error)) => Err(error.into()),
+            ended => ended,
+        }
     }
 
     /// Waits for a free connection and begins a READ COMMITTED transaction on it.
@@ -160,14 +174,44 @@ impl Pool {
     /// PostgreSQL rolls the transaction back.
     pub async fn begin(&self) -> Result<Connection, DbError> {
         let mut conn = self.get().await?;
-        AnsiTransactionManager::begin_transaction(&mut *conn).await?;
-        Ok(conn)
+        match AnsiTransactionManager::begin_transaction(&mut *conn).await {
+            Ok(()) => Ok(conn),
+            Err(error) => {
+                conn.retire();
+                Err(error.into())
+            }
+        }
     }
+}
+
+/// Does in the caller's transaction what selling does and takes it back, then writes to the
+/// log, so that COMMIT waits for the disk and the standbys that it has to wait for.
+///
+/// # Errors
+///
+/// [`DbError::Query`]: a right is missing, nothing can be written, a table is not as it
+/// should be.
+pub async fn probe(mut conn: &AsyncPgConnection) -> Result<(), DbError> {
+    let id = Uuid::now_v7();
+    conn.batch_execute(&format!(
+        "SELECT sku, available_units, per_buyer_limit, fence FROM skus
+          WHERE false FOR NO KEY UPDATE;
+         UPDATE skus SET available_units = available_units, fence = fence WHERE false;
+         SAVEPOINT probe;
+         INSERT INTO orders (order_id, sku, buyer_id, idempotency_key, units, created_at)
+         SELECT '{id}', sku, 'probe', '{id}', 1, now() FROM skus LIMIT 1;
+         ROLLBACK TO SAVEPOINT probe;
+         SELECT pg_logical_emit_message(true, 'flash', 'probe')"
+    ))
+    .await?;
+    Ok(())
 }
 
 /// One connection of a [`Pool`]; dropping it gives it back.
 pub struct Connection {
     inner: Object<AsyncPgConnection>,
+    lock_wait: Duration,
+    begun: Instant,
 }
 
 impl Connection {
@@ -192,8 +236,20 @@ impl Connection {
                 // then rolls back. What stopped the work says more than what stopped the
                 // rollback.
                 drop(AnsiTransactionManager::rollback_transaction(conn).await);
+                let error = error.after(self.begun.elapsed(), self.lock_wait);
+                if error.may_be_stale() {
+                    self.retire();
+                }
                 Err(error)
             }
+        }
+    }
+
+    /// Sees to it that the pool closes this connection and hands it to nobody again.
+    fn retire(&mut self) {
+        if Object::metrics(&self.inner).age() >= STALE_AGE {
+            AnsiTransactionManager::transaction_manager_status_mut(&mut **self)
+                .set_in_error();
         }
     }
 }
@@ -210,71 +266,6 @@ impl DerefMut for Connection {
     fn deref_mut(&mut self) -> &mut AsyncPgConnection {
         &mut self.inner
     }
-}
-
-/// Tells where a connection URL leads, without the secrets that it may hold.
-#[must_use]
-pub fn address(url: &str) -> String {
-    let config = url.parse().unwrap_or(tokio_postgres::Config::new());
-    let ports = config.get_ports();
-    let port = |index| ports.get(index).or(ports.first()).unwrap_or(&5432);
-    let names = config.get_hosts().iter().map(|host| match host {
-        Host::Tcp(name) => name.clone(),
-        #[cfg(unix)]
-        Host::Unix(directory) => directory.display().to_string(),
-    });
-    let numbers = config.get_hostaddrs().iter().skip(names.len());
-    let hosts = names.chain(numbers.map(ToString::to_string)).enumerate();
-    let places: Vec<_> = hosts
-        .map(|(index, host)| format!("{host}:{}", port(index)))
-        .collect();
-    if places.is_empty() {
-        return "an unknown address".to_owned();
-    }
-    places.join(", ")
-}
-
-/// Opens a connection outside of any pool.
-///
-/// # Errors
-///
-/// [`DbError::Connect`] or [`DbError::Silent`] says why there is none.
-///
-/// # Cancel safety
-///
-/// A dropped future leaves no connection open.
-pub async fn connect(url: &str) -> Result<AsyncPgConnection, DbError> {
-    let connecting = tokio_postgres::connect(url, NoTls);
-    let (client, connection) = tokio::time::timeout(CONNECT_TIMEOUT, connecting)
-        .await
-        .or(Err(DbError::Silent))?
-        .map_err(DbError::Connect)?;
-    Ok(AsyncPgConnection::try_from_client_and_connection(client, connection).await?)
-}
-
-/// Opens a connection outside of any pool, and bounds what it may wait for.
-///
-/// An owner that stops in the middle of a transaction must not keep a row locked for
-/// ever: `idle_in_transaction_session_timeout` ends such a connection.
-///
-/// # Errors
-///
-/// As [`connect`], or [`DbError::Query`].
-///
-/// # Cancel safety
-///
-/// A dropped future leaves no connection open.
-pub async fn connect_bounded(
-    url: &str,
-    lock_wait: Duration,
-) -> Result<AsyncPgConnection, DbError> {
-    let mut conn = connect(url).await?;
-    conn.batch_execute(&format!(
-        "SET lock_timeout = {}; SET idle_in_transaction_session_timeout = '10s'",
-        lock_wait.as_millis()
-    ))
-    .await?;
-    Ok(conn)
 }
 
 async fn open(url: String, lock_wait: Duration) -> ConnectionResult<AsyncPgConnection> {

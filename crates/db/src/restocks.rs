@@ -6,7 +6,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use flash_core::Restock;
 
 use crate::schema::restocks;
-use crate::{Connection, DbError};
+use crate::{Connection, DbError, expect_rows};
 
 /// Whether this restock was done. Locks nothing.
 ///
@@ -49,7 +49,7 @@ pub async fn insert(
     conn: &mut AsyncPgConnection,
     request: &Restock,
 ) -> Result<(), DbError> {
-    diesel::insert_into(restocks::table)
+    let inserted = diesel::insert_into(restocks::table)
         .values((
             restocks::sku.eq(request.sku.as_str()),
             restocks::idempotency_key.eq(request.idempotency_key.as_str()),
@@ -58,7 +58,7 @@ pub async fn insert(
         ))
         .execute(conn)
         .await?;
-    Ok(())
+    expect_rows(1, inserted)
 }
 
 /// Ends the transaction of a restock, as [`orders::settle`](crate::orders::settle) ends

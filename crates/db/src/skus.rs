@@ -1,7 +1,6 @@
 //! Creating a SKU and reading its stock.
 
-use diesel::sql_types::{BigInt, Nullable, Text};
-use diesel::{ExpressionMethods, QueryDsl, QueryableByName};
+use diesel::{ExpressionMethods, QueryDsl};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use flash_core::{Sku, Stock, StockTerms};
 
@@ -61,22 +60,7 @@ pub async fn create(
     }
 }
 
-#[derive(QueryableByName)]
-struct StockRow {
-    #[diesel(sql_type = BigInt)]
-    initial_units: i64,
-    #[diesel(sql_type = BigInt)]
-    restocked_units: i64,
-    #[diesel(sql_type = BigInt)]
-    available_units: i64,
-    #[diesel(sql_type = BigInt)]
-    accepted_units: i64,
-    #[diesel(sql_type = Nullable<BigInt>)]
-    per_buyer_limit: Option<i64>,
-}
-
-/// Reads the stock of a SKU and the units of all its orders. Locks nothing. The sum
-/// visits each order of the SKU.
+/// Reads the stock row of a SKU. Locks nothing.
 ///
 /// # Errors
 ///
@@ -86,23 +70,23 @@ struct StockRow {
 ///
 /// Reads only.
 pub async fn stock(conn: &mut AsyncPgConnection, sku: &Sku) -> Result<Stock, DbError> {
-    // One statement, so that both sums are of the same moment.
-    let row = diesel::sql_query(
-        "SELECT initial_units, restocked_units, available_units, per_buyer_limit,
-                (SELECT coalesce(sum(units), 0)::bigint FROM orders
-                  WHERE orders.sku = skus.sku) AS accepted_units
-           FROM skus WHERE sku = $1",
-    )
-    .bind::<Text, _>(sku.as_str())
-    .get_result::<StockRow>(conn)
-    .await?;
+    let (initial_units, restocked_units, available_units, per_buyer_limit) =
+        skus::table
+            .find(sku.as_str())
+            .select((
+                skus::initial_units,
+                skus::restocked_units,
+                skus::available_units,
+                skus::per_buyer_limit,
+            ))
+            .first(conn)
+            .await?;
     Ok(Stock {
         sku: sku.clone(),
-        initial_units: row.initial_units,
-        restocked_units: row.restocked_units,
-        available_units: row.available_units,
-        accepted_units: row.accepted_units,
-        per_buyer_limit: row.per_buyer_limit,
+        initial_units,
+        restocked_units,
+        available_units,
+        per_buyer_limit,
     })
 }
 

@@ -9,7 +9,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use flash_core::{BuyerId, Order, Placement, PurchaseRequest, Sku, StrategyError};
 use flash_db::order_batch::{self, Key};
 use flash_db::statement::{Column, Statement};
-use flash_db::{DbError, orders};
+use flash_db::{DbError, expect_rows, orders};
 
 use crate::ticket::{Answer, Ticket};
 
@@ -273,6 +273,7 @@ async fn write_stock(
     let mut names: Vec<_> = accepted.iter().map(|(r, _)| r.sku.as_str()).collect();
     names.sort_unstable();
     names.dedup();
+    let count = names.len();
     let units = names.iter().filter_map(|name| stock.get(*name));
     let units: Vec<_> = units.map(|row| row.available_units).collect();
     Statement::new(
@@ -281,8 +282,9 @@ async fn write_stock(
         [Column::Text(names), Column::BigInt(units)],
     )
     .execute(&mut conn)
-    .await?;
-    Ok(())
+    .await
+    .map_err(DbError::from)
+    .and_then(|written| expect_rows(count, written))
 }
 
 #[cfg(test)]

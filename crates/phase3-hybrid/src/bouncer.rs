@@ -10,7 +10,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use crate::breaker::{Breaker, PROBE};
 use crate::event::{self, Event};
 use crate::fences::Fences;
-use crate::gate::{Admission, Ask, Gates};
+use crate::gate::{Admission, Ask, Gates, TIMEOUT};
 use crate::held::{HELD_MAX, Held, LOOK_AGAIN};
 use crate::latch::Latches;
 use crate::metrics::METRICS;
@@ -87,8 +87,7 @@ impl Bouncer {
                 METRICS.refused_by_latch.inc();
                 ticket.answer(Ok(Placement::SoldOut));
             } else if self.state.breaker.is_open() {
-                METRICS.past_redis.inc();
-                self.pass_on(ticket).await;
+                self.pass_by(ticket).await;
             } else if self.held.contains(&ticket.request.sku) {
                 // Who came earlier is still waiting.
                 self.hold(ticket);
@@ -135,7 +134,7 @@ impl Bouncer {
         admission: Admission,
     ) {
         match admission {
-            Admission::NotLoaded => {
+            Admission::NotLoaded if self.state.fences.may_load(sku) => {
                 for ticket in tickets {
                     // Where others take all the room, the vault can tell without a gate.
                     if let Err(ticket) = self.held.hold(ticket) {
@@ -143,6 +142,12 @@ impl Bouncer {
                     }
                 }
                 self.look(sku, true);
+            }
+            // It was loaded a moment ago and is gone again.
+            Admission::NotLoaded => {
+                for ticket in tickets {
+                    self.pass_by(ticket).await;
+                }
             }
             Admission::Decided { fence, admitted } => {
                 self.state.fences.see(sku, fence);
@@ -170,6 +175,12 @@ impl Bouncer {
         }
     }
 
+    /// To the vault, although Redis was not asked.
+    async fn pass_by(&mut self, ticket: Ticket) {
+        METRICS.past_redis.inc();
+        self.pass_on(ticket).await;
+    }
+
     fn hold(&mut self, ticket: Ticket) {
         if let Err(ticket) = self.held.hold(ticket) {
             ticket.answer(Err(StrategyError::Busy));
@@ -182,7 +193,7 @@ impl Bouncer {
         let Some(unmoved) = self.held.begin_look(sku) else {
             return;
         };
-        let reloaded = reload || unmoved > HELD_MAX;
+        let reloaded = (reload || unmoved > HELD_MAX) && !self.state.breaker.is_open();
         let (supply, tell, sku) = (self.supply.clone(), self.tell.clone(), sku.clone());
         tokio::spawn(async move {
             let found = supply.find_out(&sku, reloaded).await;
@@ -237,6 +248,7 @@ impl Bouncer {
             } => {
                 self.looked(sku, reloaded, found).await;
             }
+            Event::RedisFailed(reason) => self.redis_failed(&reason),
             Event::RedisIsBack => self.state.breaker.reset(),
         }
     }
@@ -268,6 +280,11 @@ impl Bouncer {
             } else if ticket.request.units.get() > found.available_units {
                 // Refused, or the retry of a winner: PostgreSQL knows.
                 self.pass_on(ticket).await;
+            } else if self.state.breaker.is_open()
+                || (reloaded && ticket.since.elapsed() > TIMEOUT)
+            {
+                // Redis has kept it waiting for long enough.
+                self.pass_by(ticket).await;
             } else {
                 asking.push(ticket);
             }
@@ -286,10 +303,11 @@ impl Bouncer {
     }
 
     fn redis_failed(&mut self, reason: &str) {
-        if self.state.breaker.trip(reason) {
+        if let Some(pause) = self.state.breaker.trip(reason) {
             let (gates, tell) = (Arc::clone(&self.gates), self.tell.clone());
             tokio::spawn(async move {
-                while gates.ping().await.is_err() {
+                tokio::time::sleep(pause).await;
+                while gates.probe().await.is_err() {
                     tokio::time::sleep(PROBE).await;
                 }
                 // The bouncer is gone only when the strategy is.

@@ -8,8 +8,8 @@ use tokio::sync::mpsc;
 
 use crate::latch::Latches;
 use crate::metrics::METRICS;
+use crate::presence::Presence;
 use crate::ticket::{Answer, Ticket};
-use crate::vault::Presence;
 
 /// Where a request enters.
 pub(crate) struct Door {

@@ -1,6 +1,6 @@
 //! Notices to the bouncer.
 
-use flash_core::{Sku, Store, StrategyError};
+use flash_core::{Sku, Store, StrategyError, reason};
 
 use crate::supply::Found;
 
@@ -16,7 +16,9 @@ pub(crate) enum Event {
         reloaded: bool,
         found: Result<Found, StrategyError>,
     },
-    /// Redis answers again.
+    /// Redis did not do what it was told, for this reason.
+    RedisFailed(String),
+    /// Redis can be worked with again.
     RedisIsBack,
 }
 
@@ -25,8 +27,9 @@ pub(crate) fn same(error: &StrategyError) -> StrategyError {
     match error {
         StrategyError::UnknownSku => StrategyError::UnknownSku,
         StrategyError::Busy => StrategyError::Busy,
-        _ => StrategyError::Unavailable {
+        _ => StrategyError::Store {
             store: Store::PostgreSql,
+            source: reason(error).into(),
         },
     }
 }

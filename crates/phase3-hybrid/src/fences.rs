@@ -1,32 +1,55 @@
-//! The newest fence that this process has seen of each gate.
+//! What this process has seen of each gate.
 
 use std::collections::HashMap;
+use std::time::Instant;
 
 use flash_core::Sku;
 
-/// How many SKUs' fences are remembered. One that is forgotten costs a reload at most.
+use crate::held::HELD_MAX;
+
+/// How many SKUs' gates are remembered. One that is forgotten costs a reload at most.
 const FENCES_MAX: usize = 100_000;
 
 /// A gate with an older fence than was seen has been rolled back, and counts as not loaded.
 #[derive(Default)]
 pub(crate) struct Fences {
-    seen: HashMap<Sku, i64>,
+    seen: HashMap<Sku, Seen>,
+}
+
+#[derive(Default)]
+struct Seen {
+    fence: i64,
+    /// When it was last found missing, and loaded.
+    missed_at: Option<Instant>,
 }
 
 impl Fences {
     /// The newest fence that was seen; 0 for none.
     pub(crate) fn newest(&self, sku: &Sku) -> i64 {
-        self.seen.get(sku).copied().unwrap_or(0)
+        self.seen.get(sku).map_or(0, |seen| seen.fence)
     }
 
     pub(crate) fn see(&mut self, sku: &Sku, fence: i64) {
-        if let Some(seen) = self.seen.get_mut(sku) {
-            *seen = fence.max(*seen);
-        } else {
-            if self.seen.len() >= FENCES_MAX {
-                self.seen.clear();
-            }
-            self.seen.insert(sku.clone(), fence);
+        let seen = self.entry(sku);
+        seen.fence = fence.max(seen.fence);
+    }
+
+    /// Whether a gate that is missing may be loaded. A Redis that forgets it again at once
+    /// must not cost a commit for each buyer.
+    pub(crate) fn may_load(&mut self, sku: &Sku) -> bool {
+        let seen = self.entry(sku);
+        let may = seen.missed_at.is_none_or(|at| at.elapsed() >= HELD_MAX);
+        if may {
+            seen.missed_at = Some(Instant::now());
         }
+        may
+    }
+
+    fn entry(&mut self, sku: &Sku) -> &mut Seen {
+        if self.seen.len() >= FENCES_MAX && !self.seen.contains_key(sku) {
+            self.seen.clear();
+        }
+        // A clone of a name shares its text.
+        self.seen.entry(sku.clone()).or_default()
     }
 }

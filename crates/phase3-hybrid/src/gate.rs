@@ -3,7 +3,8 @@
 //! What it says is a hint. A gate that is too high is corrected by the vault, one that is
 //! too low by loading it again.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use deadpool_redis::redis::aio::MultiplexedConnection;
 use deadpool_redis::redis::{
@@ -16,13 +17,16 @@ use tokio::sync::Mutex;
 
 /// How long Redis may take. It answers in well under a millisecond; while it does not,
 /// PostgreSQL serves the buyers, so there is no reason to be patient.
-const TIMEOUT: Duration = Duration::from_millis(250);
+pub(crate) const TIMEOUT: Duration = Duration::from_millis(250);
 
 /// The key of a gate: a hash of `fence`, `free_units` and `loaded_units`. One script call
 /// touches one key, so that Redis Cluster needs nothing else.
 fn gate_key(sku: &Sku) -> String {
     format!("flash:{{{sku}}}:gate")
 }
+
+/// The gate of nobody's that shows whether Redis can be worked with: no SKU is named so.
+const PROBE_KEY: &str = "flash:probe";
 
 /// What a gate says to the requests of one SKU.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,22 +101,28 @@ impl Gates {
         fence: i64,
         units: i64,
     ) -> Result<(), String> {
-        self.call_one(&self.release, sku, fence, units).await
+        let key = gate_key(sku);
+        self.call_one(&self.release, &key, fence, units).await?;
+        Ok(())
     }
 
-    /// Loads a gate, unless it is as new already.
+    /// Loads a gate, unless it is as new already; returns the fence that it has now.
     pub(crate) async fn fill(
         &self,
         sku: &Sku,
         fence: i64,
         available_units: i64,
-    ) -> Result<(), String> {
-        self.call_one(&self.load, sku, fence, available_units).await
+    ) -> Result<i64, String> {
+        let key = gate_key(sku);
+        self.call_one(&self.load, &key, fence, available_units)
+            .await
     }
 
     /// Closes the gate with this fence: nothing is left.
     pub(crate) async fn close(&self, sku: &Sku, fence: i64) -> Result<(), String> {
-        self.call_one(&self.close, sku, fence, 0).await
+        let key = gate_key(sku);
+        self.call_one(&self.close, &key, fence, 0).await?;
+        Ok(())
     }
 
     /// Reads fence and free units of a gate.
@@ -126,37 +136,50 @@ impl Gates {
             .map_err(|e| e.to_string())
     }
 
-    pub(crate) async fn ping(&self) -> Result<(), String> {
-        let mut conn = self.connect().await?;
-        redis::cmd("PING")
-            .exec_async(&mut conn)
-            .await
-            .map_err(|e| e.to_string())
+    /// Does what selling does with a gate of nobody's: a Redis that answers may yet refuse
+    /// to run scripts, or to write.
+    pub(crate) async fn probe(&self) -> Result<(), String> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        // Always newer than the last one, so that it is written.
+        let fence = now.map_or(1, |it| i64::try_from(it.as_millis()).unwrap_or(1));
+        let (load, admit) = (&self.load, &self.admit);
+        let fence = self.call_one(load, PROBE_KEY, fence, 2).await?;
+        let mut call = redis::pipe();
+        call.cmd("EVALSHA").arg(admit.get_hash()).arg(1);
+        call.arg(PROBE_KEY).arg(fence).arg(1);
+        self.call::<Vec<i64>>(admit, &mut call).await?;
+        self.call_one(&self.release, PROBE_KEY, fence, 1).await?;
+        self.call_one(&self.close, PROBE_KEY, fence, 0).await?;
+        Ok(())
     }
 
     async fn call_one(
         &self,
         script: &Script,
-        sku: &Sku,
+        key: &str,
         fence: i64,
         units: i64,
-    ) -> Result<(), String> {
+    ) -> Result<i64, String> {
         let mut call = redis::pipe();
         call.cmd("EVALSHA").arg(script.get_hash()).arg(1);
-        call.arg(gate_key(sku)).arg(fence).arg(units);
-        self.call::<i64>(script, &mut call).await?;
-        Ok(())
+        call.arg(key).arg(fence).arg(units);
+        let answers = self.call::<i64>(script, &mut call).await?;
+        answers
+            .first()
+            .copied()
+            .ok_or_else(|| "Redis did not answer".to_owned())
     }
 
     /// Runs calls of one script. Where Redis does not know the script it is sent, and all
-    /// is asked once more: Redis did nothing for a script that it does not know.
+    /// is asked once more: Redis did nothing for a script that it does not know. All of it
+    /// has the time of one answer.
     async fn call<T: redis::FromRedisValue>(
         &self,
         script: &Script,
         calls: &mut Pipeline,
     ) -> Result<Vec<T>, String> {
         let mut conn = self.connect().await?;
-        let result = async {
+        let asking = async {
             let answers: Vec<RedisResult<T>> =
                 calls.ignore_errors().query_async(&mut conn).await?;
             if !answers.iter().all(is_unknown_script) {
@@ -166,7 +189,13 @@ impl Gates {
             let answers: Vec<RedisResult<T>> = calls.query_async(&mut conn).await?;
             answers.into_iter().collect()
         };
-        let result: RedisResult<Vec<T>> = result.await;
+        let result: RedisResult<Vec<T>> =
+            match tokio::time::timeout(TIMEOUT, asking).await {
+                Ok(result) => result,
+                Err(_elapsed) => {
+                    Err((ErrorKind::Io, "Redis did not answer in time").into())
+                }
+            };
         match result {
             Ok(answers) => Ok(answers),
             Err(error) => {
@@ -217,6 +246,7 @@ fn failed(error: impl std::error::Error + Send + Sync + 'static) -> StrategyErro
 #[derive(Clone)]
 pub struct Gate {
     client: Client,
+    gates: Arc<Gates>,
 }
 
 impl Gate {
@@ -228,6 +258,7 @@ impl Gate {
     pub fn new(redis_url: &str) -> Result<Self, StrategyError> {
         Ok(Self {
             client: Client::open(redis_url).map_err(failed)?,
+            gates: Arc::new(Gates::new(redis_url)?),
         })
     }
 
@@ -250,6 +281,24 @@ impl Gate {
         let mut conn = self.connect().await.map_err(failed)?;
         let ping = redis::cmd("PING");
         ping.exec_async(&mut conn).await.map_err(failed)
+    }
+
+    /// Whether Redis does what selling needs of it, within the time that it has then. It
+    /// writes to a key of no SKU.
+    ///
+    /// # Errors
+    ///
+    /// [`StrategyError::Store`] says what it does not do.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future has no effect on any SKU.
+    pub async fn probe(&self) -> Result<(), StrategyError> {
+        let probed = self.gates.probe().await;
+        probed.map_err(|reason| StrategyError::Store {
+            store: Store::Redis,
+            source: reason.into(),
+        })
     }
 
     /// Units that may still be tried for; none where Redis has no gate for the SKU.

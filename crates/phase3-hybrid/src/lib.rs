@@ -11,6 +11,7 @@ mod held;
 mod latch;
 mod listener;
 mod metrics;
+mod presence;
 mod quiet;
 mod strategy;
 mod supply;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use flash_core::{Sku, reason};
-use tokio_postgres::{AsyncMessage, NoTls};
+use tokio_postgres::AsyncMessage;
 
 use crate::latch::Latches;
 use crate::supply::CHANNEL;
@@ -40,9 +40,7 @@ async fn hear(
     latches: &Latches,
     deaf: &mut bool,
 ) -> Result<std::convert::Infallible, Failure> {
-    let connecting = tokio_postgres::connect(database_url, NoTls);
-    let (client, mut connection) =
-        tokio::time::timeout(BEAT_TIMEOUT, connecting).await??;
+    let (client, mut connection) = flash_db::connect_driven(database_url).await?;
 
     let read = async {
         while let Some(message) = poll_fn(|cx| connection.poll_message(cx)).await {

@@ -32,6 +32,7 @@ pub(crate) struct Metrics {
     pub(crate) held: IntGauge,
     pub(crate) before_the_vault: IntGauge,
     pub(crate) lanes_busy: IntGauge,
+    pub(crate) lanes_stuck: IntGauge,
     pub(crate) redis_away: IntGauge,
     pub(crate) postgresql_away: IntGauge,
     pub(crate) gate_loads: IntCounter,
@@ -73,19 +74,24 @@ impl Metrics {
             &["by"],
         )?;
         let lanes_busy = IntGauge::new("flash_lanes_busy", "Transactions under way")?;
+        let lanes_stuck = IntGauge::new(
+            "flash_lanes_stuck",
+            "Transactions under way for more than two seconds",
+        )?;
         let gate_loads =
             IntCounter::new("flash_gate_loads_total", "Gates loaded from PostgreSQL")?;
         let past_redis = IntCounter::new(
             "flash_past_redis_total",
             "Requests that went to PostgreSQL without asking Redis",
         )?;
-        let collectors: [Box<dyn Collector>; 8] = [
+        let collectors: [Box<dyn Collector>; 9] = [
             Box::new(batch_requests.clone()),
             Box::new(commit_seconds.clone()),
             Box::new(waiting.clone()),
             Box::new(away.clone()),
             Box::new(refused.clone()),
             Box::new(lanes_busy.clone()),
+            Box::new(lanes_stuck.clone()),
             Box::new(gate_loads.clone()),
             Box::new(past_redis.clone()),
         ];
@@ -99,6 +105,7 @@ impl Metrics {
             held: waiting.with_label_values(&["held"]),
             before_the_vault: waiting.with_label_values(&["vault"]),
             lanes_busy,
+            lanes_stuck,
             redis_away: away.with_label_values(&["redis"]),
             postgresql_away: away.with_label_values(&["postgresql"]),
             gate_loads,

@@ -3,8 +3,8 @@ use std::time::Duration;
 
 use flash_core::{InventoryStrategy, Placement, PurchaseRequest, StrategyError};
 use flash_core::{Order, OrderId, Restock, Sku, Stock};
-use flash_db::Pool;
-use tokio::sync::mpsc;
+use flash_db::{DbError, Pool};
+use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use crate::bouncer::{Bouncer, State};
@@ -13,8 +13,9 @@ use crate::gate::Gates;
 use crate::held::Held;
 use crate::latch::Latches;
 use crate::listener::listen;
+use crate::presence::Presence;
 use crate::supply::Supply;
-use crate::vault::{Lane, Presence};
+use crate::vault::Lane;
 use crate::vault_queue::vault_queue;
 
 /// Notices from the lanes to the bouncer that may wait. One that does not fit is found out
@@ -25,6 +26,9 @@ const EVENTS_MAX: usize = 4_096;
 pub struct Strategy {
     door: Door,
     supply: Supply,
+    presence: Arc<Presence>,
+    /// The lanes that have not said yet whether they have a connection.
+    opening: Mutex<Vec<oneshot::Receiver<Result<(), DbError>>>>,
     /// The rooms behind the door; they stop with the strategy.
     _rooms: JoinSet<()>,
 }
@@ -59,7 +63,7 @@ impl Strategy {
     ) -> Result<Self, StrategyError> {
         let gates = Arc::new(Gates::new(redis_url)?);
         let latches = Arc::new(Latches::new());
-        let presence = Arc::new(Presence::default());
+        let presence = Arc::new(Presence::new(options.lanes));
         let (door_queue, at_the_door) = mpsc::channel(options.queue_max);
         let (entrance, exit) = vault_queue(options.queue_max);
         let (tell, events) = mpsc::channel(EVENTS_MAX);
@@ -67,11 +71,15 @@ impl Strategy {
             pool,
             gates: Arc::clone(&gates),
             latches: Arc::clone(&latches),
+            tell: tell.clone(),
+            lock_wait: options.lock_wait,
         };
 
         let mut rooms = JoinSet::new();
-        for _ in 0..options.lanes {
+        let mut opening = Vec::new();
+        for number in 0..options.lanes {
             let lane = Lane {
+                number,
                 database_url: database_url.to_owned(),
                 lock_wait: options.lock_wait,
                 batch_max: options.batch_max,
@@ -79,7 +87,9 @@ impl Strategy {
                 events: tell.clone(),
                 presence: Arc::clone(&presence),
             };
-            rooms.spawn(lane.work());
+            let (opened, opening_lane) = oneshot::channel();
+            opening.push(opening_lane);
+            rooms.spawn(lane.work(opened));
         }
         let bouncer = Bouncer {
             queue: at_the_door,
@@ -96,10 +106,28 @@ impl Strategy {
         rooms.spawn(bouncer.work());
         rooms.spawn(listen(database_url.to_owned(), Arc::clone(&latches)));
         Ok(Self {
-            door: Door::new(door_queue, latches, presence),
+            door: Door::new(door_queue, latches, Arc::clone(&presence)),
             supply,
+            presence,
+            opening: Mutex::new(opening),
             _rooms: rooms,
         })
+    }
+
+    /// Waits until every lane has its connection, so that the first buyers do not.
+    ///
+    /// # Errors
+    ///
+    /// Why one of them has none; it goes on trying.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future has no effect on the lanes.
+    pub async fn warm_up(&self) -> Result<(), StrategyError> {
+        for opening in self.opening.lock().await.drain(..) {
+            opening.await.unwrap_or(Err(DbError::Silent))?;
+        }
+        Ok(())
     }
 }
 
@@ -123,5 +151,9 @@ impl InventoryStrategy for Strategy {
 
     async fn stock(&self, sku: &Sku) -> Result<Stock, StrategyError> {
         self.supply.stock(sku).await
+    }
+
+    fn is_selling(&self) -> bool {
+        self.presence.is_selling()
     }
 }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use diesel::sql_types::Text;
+use diesel::dsl::sql;
+use diesel::sql_types::{BigInt, Text};
 use diesel::{ExpressionMethods, QueryDsl, QueryResult};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use flash_core::{
@@ -11,8 +12,10 @@ use flash_core::{
 };
 use flash_db::order_batch::keys_of_sku;
 use flash_db::schema::skus;
-use flash_db::{DbError, Pool, orders, restocks};
+use flash_db::{DbError, Pool, expect_rows, orders, restocks};
+use tokio::sync::mpsc;
 
+use crate::event::Event;
 use crate::gate::Gates;
 use crate::latch::Latches;
 use crate::metrics::METRICS;
@@ -20,9 +23,9 @@ use crate::metrics::METRICS;
 /// The channel on which PostgreSQL tells all processes the SKU that units were added to.
 pub(crate) const CHANNEL: &str = "flash_units_added";
 
-/// How long a look at PostgreSQL may take before those who wait for it are told that it is
-/// not available: longer than the usual wait for a row.
-const LOOK_MAX: Duration = Duration::from_secs(8);
+/// How long a look at PostgreSQL may take beyond its wait for the row before those who wait
+/// for it are told that it is not available.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// How long after the first comparison of a gate the second follows.
 const COMPARE_AGAIN: Duration = Duration::from_millis(200);
@@ -40,6 +43,10 @@ pub(crate) struct Supply {
     pub(crate) pool: Pool,
     pub(crate) gates: Arc<Gates>,
     pub(crate) latches: Arc<Latches>,
+    /// The bouncer hears here of what Redis did not do.
+    pub(crate) tell: mpsc::Sender<Event>,
+    /// How long a statement waits for a row.
+    pub(crate) lock_wait: Duration,
 }
 
 impl Supply {
@@ -56,10 +63,15 @@ impl Supply {
                 self.look(sku).await
             }
         };
+        // Who waits behind another who waits has both waits.
+        let limit = 2 * self.lock_wait + PATIENCE;
         let store = Store::PostgreSql;
-        tokio::time::timeout(LOOK_MAX, finding)
+        tokio::time::timeout(limit, finding)
             .await
-            .unwrap_or(Err(StrategyError::Unavailable { store }))
+            .unwrap_or_else(|_elapsed| {
+                let source = "the stock row could not be read in time".into();
+                Err(StrategyError::Store { store, source })
+            })
     }
 
     /// Looks at the stock of a SKU, and latches it if PostgreSQL says that nothing is left.
@@ -85,7 +97,7 @@ impl Supply {
             Ok((found, winners)) => {
                 self.latches.end_look(sku, winners);
                 if found.available_units == 0 {
-                    self.say(sku, self.gates.close(sku, found.fence).await);
+                    self.told(sku, self.gates.close(sku, found.fence).await);
                 }
                 Ok(found)
             }
@@ -97,13 +109,32 @@ impl Supply {
     }
 
     /// Reads the stock under its lock, moves the fence forward, and loads the gate: permits
-    /// that died come back, and what Redis had is forgotten.
+    /// that died come back, and what Redis had is forgotten. Where Redis is ahead, because
+    /// PostgreSQL was restored from a copy, the fence is moved past it.
     pub(crate) async fn reload(&self, sku: &Sku) -> Result<Found, StrategyError> {
+        let found = self.move_fence(sku, 0).await?;
+        match self.load(sku, found).await {
+            Some(ahead) if ahead > found.fence => {
+                let found = self.move_fence(sku, ahead).await?;
+                self.load(sku, found).await;
+                Ok(found)
+            }
+            _ => Ok(found),
+        }
+    }
+
+    /// Moves the fence past one that was seen, unless somebody has.
+    async fn move_fence(&self, sku: &Sku, past: i64) -> Result<Found, StrategyError> {
         let mut conn = self.pool.begin().await?;
-        let found = move_fence(&mut conn, sku).await;
-        let found = conn.end(found).await?;
-        self.load(sku, found).await;
-        Ok(found)
+        let moving = async {
+            let found = read_stock(&mut conn, sku).await?;
+            if past > 0 && found.fence >= past {
+                return Ok(found);
+            }
+            move_fence(&mut conn, sku, past).await
+        };
+        let found = moving.await;
+        Ok(conn.end(found).await?)
     }
 
     /// Compares the gate of a SKU with PostgreSQL, and loads it again if twice in a row
@@ -131,21 +162,24 @@ impl Supply {
         Ok(())
     }
 
-    /// Loads the gate. If Redis does not hear, its gate is older than what others have
-    /// seen, and is loaded then.
-    pub(crate) async fn load(&self, sku: &Sku, found: Found) {
+    /// Loads the gate, and returns the fence that it has then. If Redis does not hear, its
+    /// gate is older than what others have seen, and is loaded then.
+    pub(crate) async fn load(&self, sku: &Sku, found: Found) -> Option<i64> {
         let Found {
             available_units,
             fence,
         } = found;
         METRICS.gate_loads.inc();
-        self.say(sku, self.gates.fill(sku, fence, available_units).await);
+        self.told(sku, self.gates.fill(sku, fence, available_units).await)
     }
 
-    fn say(&self, sku: &Sku, told: Result<(), String>) {
-        if let Err(reason) = told {
+    fn told<T>(&self, sku: &Sku, told: Result<T, String>) -> Option<T> {
+        told.inspect_err(|reason| {
             tracing::debug!(%sku, reason, "Redis was not told");
-        }
+            // Where there is no room the next failure is told.
+            drop(self.tell.try_send(Event::RedisFailed(reason.clone())));
+        })
+        .ok()
     }
 
     pub(crate) async fn stock(&self, sku: &Sku) -> Result<Stock, StrategyError> {
@@ -200,10 +234,18 @@ async fn read_stock(conn: &mut AsyncPgConnection, sku: &Sku) -> QueryResult<Foun
     })
 }
 
-/// Locks the stock row, moves its fence forward, and reads what is available.
-async fn move_fence(conn: &mut AsyncPgConnection, sku: &Sku) -> Result<Found, DbError> {
+/// Locks the stock row, moves its fence forward and past `past`, and reads what is
+/// available.
+async fn move_fence(
+    conn: &mut AsyncPgConnection,
+    sku: &Sku,
+    past: i64,
+) -> Result<Found, DbError> {
+    let next = sql::<BigInt>("greatest(fence, ")
+        .bind::<BigInt, _>(past)
+        .sql(") + 1");
     let (available_units, fence) = diesel::update(skus::table.find(sku.as_str()))
-        .set(skus::fence.eq(skus::fence + 1))
+        .set(skus::fence.eq(next))
         .returning((skus::available_units, skus::fence))
         .get_result(conn)
         .await?;
@@ -218,9 +260,12 @@ async fn cancel(
     order_id: OrderId,
 ) -> Result<(Order, Option<Found>), DbError> {
     let order = orders::get(conn, order_id).await?;
+    if order.status == OrderStatus::Cancelled {
+        return Ok((order, None));
+    }
     let Found {
         available_units, ..
-    } = move_fence(conn, &order.sku).await?;
+    } = move_fence(conn, &order.sku, 0).await?;
     let order = Order {
         status: OrderStatus::Cancelled,
         ..order
@@ -229,10 +274,11 @@ async fn cancel(
         return Ok((order, None));
     }
 
-    diesel::update(skus::table.find(order.sku.as_str()))
+    let written = diesel::update(skus::table.find(order.sku.as_str()))
         .set(skus::available_units.eq(available_units + order.units.get()))
         .execute(conn)
         .await?;
+    expect_rows(1, written)?;
     let found = tell_all(conn, &order.sku).await?;
     Ok((order, Some(found)))
 }
@@ -245,16 +291,17 @@ async fn add_units(
     if restocks::is_done(conn, request).await? {
         return Ok(());
     }
-    move_fence(conn, &request.sku).await?;
+    move_fence(conn, &request.sku, 0).await?;
 
     // The row is locked, so this adds to what was read.
-    diesel::update(skus::table.find(request.sku.as_str()))
+    let written = diesel::update(skus::table.find(request.sku.as_str()))
         .set((
             skus::available_units.eq(skus::available_units + request.units.get()),
             skus::restocked_units.eq(skus::restocked_units + request.units.get()),
         ))
         .execute(conn)
         .await?;
+    expect_rows(1, written)?;
     restocks::insert(conn, request).await?;
     *found = Some(tell_all(conn, &request.sku).await?);
     Ok(())

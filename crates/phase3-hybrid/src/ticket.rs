@@ -1,5 +1,7 @@
 //! A purchase request on its way through the rooms.
 
+use std::time::Instant;
+
 use flash_core::{Placement, PurchaseRequest, StrategyError};
 use tokio::sync::oneshot;
 
@@ -11,6 +13,8 @@ pub(crate) struct Ticket {
     pub(crate) request: PurchaseRequest,
     /// The fence of the gate that gave a permit. Only that gate takes it back.
     pub(crate) permit: Option<i64>,
+    /// When it came through the door.
+    pub(crate) since: Instant,
     reply: oneshot::Sender<Answer>,
 }
 
@@ -21,6 +25,7 @@ impl Ticket {
             Self {
                 request,
                 permit: None,
+                since: Instant::now(),
                 reply,
             },
             answer,

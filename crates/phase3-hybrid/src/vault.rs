@@ -1,17 +1,20 @@
 //! The third room: PostgreSQL decides. Lanes take what waits and commit it together.
 
+use std::collections::HashSet;
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use diesel_async::AsyncPgConnection;
+use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use flash_core::{Sku, Store, StrategyError, reason};
-use flash_db::DbError;
-use tokio::sync::mpsc;
+use flash_db::{DbError, connect_bounded};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 
 use crate::batch::{self, Decision, Entry, Outcome};
 use crate::event::Event;
 use crate::metrics::METRICS;
+use crate::presence::Presence;
 use crate::ticket::Ticket;
 use crate::vault_queue::Exit;
 
@@ -23,42 +26,19 @@ const RETRY: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How often a batch is run that is known not to have been committed. The second run
-/// covers a connection that broke while it was idle, and a key that was taken meanwhile.
+/// covers a connection that broke or is out of date, and a key that was taken meanwhile.
 const RUNS_MAX: u32 = 2;
 
-/// Whether PostgreSQL can be reached.
-#[derive(Debug, Default)]
-pub(crate) struct Presence {
-    away: AtomicBool,
-}
-
-impl Presence {
-    pub(crate) fn is_away(&self) -> bool {
-        self.away.load(Ordering::Relaxed)
-    }
-
-    fn set_away(&self, error: &DbError) {
-        METRICS.postgresql_away.set(1);
-        if !self.away.swap(true, Ordering::Relaxed) {
-            tracing::warn!(
-                reason = reason(error),
-                "PostgreSQL is away: nobody is admitted"
-            );
-        }
-    }
-
-    fn set_back(&self) {
-        METRICS.postgresql_away.set(0);
-        if self.away.swap(false, Ordering::Relaxed) {
-            tracing::warn!("PostgreSQL is back");
-        }
-    }
-}
+/// How long a batch may take before its lane counts as stuck: a healthy one takes
+/// milliseconds.
+const STUCK: Duration = Duration::from_secs(2);
 
 /// A committer: one connection, one batch at a time. While its commit is in flight the
 /// next batch gathers at the door, so batches are small when it is quiet and grow under
 /// load.
 pub(crate) struct Lane {
+    /// Which one it is, from 0 on.
+    pub(crate) number: usize,
     pub(crate) database_url: String,
     pub(crate) lock_wait: Duration,
     pub(crate) batch_max: usize,
@@ -68,12 +48,25 @@ pub(crate) struct Lane {
 }
 
 impl Lane {
-    /// Works until the queue is closed.
-    pub(crate) async fn work(self) {
-        let mut conn = None;
+    /// Opens its connection, says how that went, and works until the queue is closed.
+    pub(crate) async fn work(self, opened: oneshot::Sender<Result<(), DbError>>) {
+        let first = self.connect().await;
+        let (first, told) = match first {
+            Ok(conn) => (Some(conn), Ok(())),
+            Err(error) => (None, Err(error)),
+        };
+        // Nobody has to wait for it.
+        let _ = opened.send(told);
+        let mut conn = match first {
+            Some(conn) => Some(conn),
+            None => Some(self.recover(None).await),
+        };
         let mut tickets = Vec::new();
         loop {
-            if self.queue.take(&mut tickets, self.batch_max).await == 0 {
+            // Some may be left that wait for other rows than those that stayed locked.
+            if tickets.is_empty()
+                && self.queue.take(&mut tickets, self.batch_max).await == 0
+            {
                 return;
             }
             let mut entries = Vec::with_capacity(tickets.len());
@@ -86,35 +79,60 @@ impl Lane {
             }
             if !entries.is_empty() {
                 METRICS.lanes_busy.inc();
-                self.commit(&mut conn, entries).await;
+                let mut working = pin!(self.commit(&mut conn, entries));
+                tickets = match timeout(STUCK, &mut working).await {
+                    Ok(left) => left,
+                    Err(_elapsed) => {
+                        let _stuck = self.presence.stuck(self.number);
+                        working.await
+                    }
+                };
                 METRICS.lanes_busy.dec();
             }
         }
     }
 
-    /// Runs a batch until its outcome is known, and answers it.
+    /// Runs a batch until its outcome is known, and answers it. Returns tickets that have to
+    /// be run next.
     ///
     /// Once COMMIT has been sent and not answered, the identical batch is run again for as
     /// long as it takes: the row locks make it wait for what may still be going on, and
     /// the keys tell it what was written. It is never reported as failed.
-    async fn commit(&self, conn: &mut Option<AsyncPgConnection>, entries: Vec<Entry>) {
+    async fn commit(
+        &self,
+        conn: &mut Option<AsyncPgConnection>,
+        entries: Vec<Entry>,
+    ) -> Vec<Ticket> {
         let mut unknown = false;
         let mut runs = 0;
         loop {
             runs += 1;
             match self.run(conn, &entries, &mut unknown).await {
-                Ok(outcome) => return self.answer(entries, outcome),
+                Ok(outcome) => {
+                    self.presence.back(self.number);
+                    self.answer(entries, outcome);
+                    return Vec::new();
+                }
+                // The others who wait for these rows would wait as long again.
+                Err(DbError::LockTimeout) if !unknown => {
+                    let skus: HashSet<_> = entries
+                        .iter()
+                        .map(|it| it.ticket.request.sku.clone())
+                        .collect();
+                    self.refuse(entries, &DbError::LockTimeout);
+                    return self.refuse_waiting(&skus);
+                }
                 Err(error) if !unknown && (runs == RUNS_MAX || conn.is_none()) => {
-                    self.refuse(entries, error);
-                    if conn.is_none() {
-                        *conn = Some(self.reconnect().await);
+                    self.refuse(entries, &error);
+                    if error.may_be_stale() || conn.is_none() {
+                        *conn = Some(self.recover(conn.take()).await);
                     }
-                    return;
+                    return Vec::new();
                 }
                 Err(error) => {
                     tracing::debug!(reason = reason(&error), unknown, "run again");
                     if unknown && conn.is_none() {
-                        *conn = Some(self.reconnect().await);
+                        *conn = Some(self.recover(None).await);
                     } else if unknown {
                         tokio::time::sleep(RETRY).await;
                     }
@@ -123,8 +141,8 @@ impl Lane {
         }
     }
 
-    /// Runs a batch once. Leaves no connection behind that is in an unknown state, unless
-    /// another could be opened at once.
+    /// Runs a batch once. Leaves no connection behind that is in an unknown state or may be
+    /// out of date, unless another could be opened at once.
     async fn run(
         &self,
         conn: &mut Option<AsyncPgConnection>,
@@ -136,43 +154,52 @@ impl Lane {
             None => self.connect().await?,
         };
         let timer = METRICS.commit_seconds.start_timer();
+        let begun = Instant::now();
         let mut committing = false;
         let running = batch::run(&open, entries, &mut committing);
-        let result = tokio::time::timeout(self.lock_wait + PATIENCE, running).await;
-        let result = result.unwrap_or(Err(DbError::Silent));
+        let result = timeout(self.lock_wait + PATIENCE, running).await;
+        let result = result
+            .unwrap_or(Err(DbError::Silent))
+            .map_err(|error| error.after(begun.elapsed(), self.lock_wait));
         timer.observe_duration();
         *unknown |= committing && result.is_err();
         match &result {
-            Ok(_) => *conn = Some(open),
-            Err(error) if error.leaves_connection_usable() => *conn = Some(open),
-            Err(_) => *conn = self.connect().await.ok(),
+            Err(error) if committing || error.may_be_stale() => {
+                *conn = self.connect().await.ok();
+            }
+            _ => *conn = Some(open),
         }
         result
     }
 
+    /// Opens a connection.
     async fn connect(&self) -> Result<AsyncPgConnection, DbError> {
-        match flash_db::connect_bounded(&self.database_url, self.lock_wait).await {
-            Ok(conn) => {
-                self.presence.set_back();
-                Ok(conn)
-            }
-            Err(error) => {
-                self.presence.set_away(&error);
-                Err(error)
-            }
-        }
+        let opened = connect_bounded(&self.database_url, self.lock_wait).await;
+        opened.inspect_err(|error| self.presence.away(self.number, error))
     }
 
-    /// Tries until PostgreSQL lets us in. Those who wait in the queue are told meanwhile:
-    /// nothing was done for them.
-    async fn reconnect(&self) -> AsyncPgConnection {
+    /// Tries until PostgreSQL lets us in and lets us sell. Those who wait in the queue are
+    /// told meanwhile, unless another lane sells: nothing was done for them.
+    async fn recover(&self, mut conn: Option<AsyncPgConnection>) -> AsyncPgConnection {
         loop {
-            if let Ok(conn) = self.connect().await {
-                return conn;
+            if conn.is_none() {
+                conn = self.connect().await.ok();
             }
-            for ticket in self.queue.take_now() {
-                self.give_back(&ticket);
-                ticket.answer(Err(unavailable()));
+            if let Some(open) = conn.take() {
+                match timeout(PATIENCE, rehearse(&open)).await {
+                    Ok(Ok(())) => {
+                        self.presence.back(self.number);
+                        return open;
+                    }
+                    Ok(Err(error)) => self.presence.away(self.number, &error),
+                    Err(_elapsed) => self.presence.away(self.number, &DbError::Silent),
+                }
+            }
+            if self.presence.is_away() {
+                for ticket in self.queue.take_now() {
+                    self.give_back(&ticket);
+                    ticket.answer(Err(unavailable()));
+                }
             }
             tokio::time::sleep(RETRY).await;
         }
@@ -195,17 +222,32 @@ impl Lane {
     }
 
     /// Answers a batch that was certainly not committed.
-    fn refuse(&self, entries: Vec<Entry>, error: DbError) {
-        let busy = matches!(StrategyError::from(error), StrategyError::Busy);
+    fn refuse(&self, entries: Vec<Entry>, error: &DbError) {
         for entry in entries {
             self.give_back(&entry.ticket);
-            let answer = if busy {
-                StrategyError::Busy
-            } else {
-                unavailable()
+            let answer = match error {
+                DbError::LockTimeout => StrategyError::Busy,
+                error => StrategyError::Store {
+                    store: Store::PostgreSql,
+                    source: reason(error).into(),
+                },
             };
             entry.ticket.answer(Err(answer));
         }
+    }
+
+    /// Answers those in the queue who want one of these SKUs; returns the others.
+    fn refuse_waiting(&self, skus: &HashSet<Sku>) -> Vec<Ticket> {
+        let mut others = Vec::new();
+        for ticket in self.queue.take_now() {
+            if skus.contains(&ticket.request.sku) {
+                self.give_back(&ticket);
+                ticket.answer(Err(StrategyError::Busy));
+            } else {
+                others.push(ticket);
+            }
+        }
+        others
     }
 
     /// Gives the permit of a ticket back, if it has one.
@@ -227,6 +269,16 @@ impl Lane {
             tracing::debug!(%error, "the bouncer was not told");
         }
     }
+}
+
+/// Sells nothing, as far as the commit: whatever keeps a batch from being sold and is not
+/// its own doing shows here.
+async fn rehearse(mut conn: &AsyncPgConnection) -> Result<(), DbError> {
+    conn.batch_execute("BEGIN").await?;
+    let probed = flash_db::probe(conn).await;
+    let end = if probed.is_ok() { "COMMIT" } else { "ROLLBACK" };
+    let ended = conn.batch_execute(end).await;
+    probed.and(ended.map_err(DbError::from))
 }
 
 fn unavailable() -> StrategyError {

@@ -12,6 +12,7 @@ use actix_web::dev::{
     Service, ServiceRequest, ServiceResponse, Transform, forward_ready,
 };
 use actix_web::http::header::{HeaderName, HeaderValue};
+use flash_core::reason;
 use pin_project_lite::pin_project;
 use prometheus::IntGauge;
 use tracing::Instrument;
@@ -20,6 +21,7 @@ use uuid::Uuid;
 
 use crate::api_error::ApiError;
 use crate::metrics::{Collectors, Route};
+use crate::troubles;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -134,7 +136,7 @@ fn finish(mut response: ServiceResponse, id: Uuid) -> ServiceResponse {
     let error = response.response().error();
     let problem = error.and_then(Error::as_error::<ApiError>).map(|error| {
         if let Some(cause) = error.cause() {
-            tracing::error!(id, %method, path, cause, "{error}");
+            troubles::tell(&reason(cause));
         }
         error.problem(id)
     });

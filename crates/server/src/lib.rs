@@ -14,8 +14,10 @@ mod routes;
 mod serve;
 mod stores;
 mod telemetry;
+mod troubles;
 
 pub use admin::AdminPolicy;
+pub use health::Probe;
 pub use serve::{CLOCK_LATENESS, KEEP_ALIVE, Limits, Site, bind, serve};
 pub use stores::Stores;
 pub use telemetry::{LogFormat, start_logging};

@@ -14,7 +14,7 @@ use flash_core::{InventoryStrategy, reason};
 use flash_db::{Pool, PoolOptions};
 use flash_sandbox::SandboxError;
 use flash_server::cli::{Args, StrategyName};
-use flash_server::{AdminPolicy, Limits, Site, Stores, serve, start_logging};
+use flash_server::{AdminPolicy, Limits, Probe, Site, Stores, serve, start_logging};
 use mimalloc::MiMalloc;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use phase3_hybrid::Gate;
@@ -107,20 +107,29 @@ async fn run(args: Args) -> anyhow::Result<()> {
             lock_wait: args.lock_wait,
         },
     )?;
-    pool.warm_up().await.with_context(|| {
-        format!(
-            "cannot open {} connections; take a smaller --pool-size",
-            args.pool_size
-        )
-    })?;
+    let admin_pool = Pool::new(
+        &stores.database_url,
+        PoolOptions {
+            size: ADMIN_POOL_SIZE,
+            ..PoolOptions::default()
+        },
+    )?;
+    let connections = || connections(&args);
+    pool.warm_up().await.with_context(connections)?;
+    admin_pool.warm_up().await.with_context(connections)?;
+    for setting in flash_db::risks(&mut *admin_pool.get().await?).await? {
+        tracing::warn!(
+            "PostgreSQL runs with {setting} = off: a crash of its machine loses orders"
+        );
+    }
     match args.strategy {
         StrategyName::Naive => {
             let strategy = phase1_naive::Strategy::new(pool.clone());
-            sell(strategy, pool, listener, &stores, &args).await
+            sell(strategy, [pool, admin_pool], listener, &stores, &args).await
         }
         StrategyName::Pessimistic => {
             let strategy = phase2_pessimistic::Strategy::new(pool.clone());
-            sell(strategy, pool, listener, &stores, &args).await
+            sell(strategy, [pool, admin_pool], listener, &stores, &args).await
         }
         StrategyName::Hybrid => {
             let options = phase3_hybrid::Options {
@@ -137,7 +146,8 @@ async fn run(args: Args) -> anyhow::Result<()> {
                 redis_url,
                 options,
             )?;
-            sell(strategy, pool, listener, &stores, &args).await
+            strategy.warm_up().await.with_context(connections)?;
+            sell(strategy, [pool, admin_pool], listener, &stores, &args).await
         }
     }
 }
@@ -145,7 +155,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
 /// Serves one strategy until a signal comes.
 async fn sell<S: InventoryStrategy>(
     strategy: S,
-    strategy_pool: Pool,
+    [strategy_pool, pool]: [Pool; 2],
     listener: TcpListener,
     stores: &Stores,
     args: &Args,
@@ -155,13 +165,7 @@ async fn sell<S: InventoryStrategy>(
     let site = Site {
         strategy,
         strategy_pool,
-        pool: Pool::new(
-            &stores.database_url,
-            PoolOptions {
-                size: ADMIN_POOL_SIZE,
-                ..PoolOptions::default()
-            },
-        )?,
+        pool,
         gate: stores.gate.clone(),
         admin: admin_policy(args.admin_token.clone(), address),
         limits: Limits {
@@ -171,6 +175,7 @@ async fn sell<S: InventoryStrategy>(
             drain_wait: args.drain_wait,
         },
         draining: AtomicBool::new(false),
+        probe: Probe::default(),
     };
     if matches!(site.admin, AdminPolicy::Closed) {
         tracing::warn!("admin calls are off: set ADMIN_TOKEN to create SKUs");
@@ -180,6 +185,22 @@ async fn sell<S: InventoryStrategy>(
     serve(listener, site, shutdown)
         .await
         .context("the server stopped")
+}
+
+/// What to say where PostgreSQL does not let all connections in that are needed.
+fn connections(args: &Args) -> String {
+    let (pool, lanes) = (args.pool_size, args.lanes);
+    let (lanes, named) = match args.strategy {
+        StrategyName::Hybrid => {
+            (lanes + 1, format!(", --lanes {lanes} and one that listens"))
+        }
+        StrategyName::Naive | StrategyName::Pessimistic => (0, String::new()),
+    };
+    format!(
+        "cannot open {} connections to PostgreSQL (--pool-size {pool}, {ADMIN_POOL_SIZE} for \
+         admin calls{named}); take a smaller --pool-size, or let PostgreSQL allow more",
+        usize::from(pool + lanes) + ADMIN_POOL_SIZE
+    )
 }
 
 fn bind(listen: &str) -> anyhow::Result<TcpListener> {

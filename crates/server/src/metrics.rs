@@ -108,6 +108,17 @@ impl Attempts {
         }
     }
 
+    /// How many orders were accepted.
+    pub(crate) fn accepted(&self) -> u64 {
+        self.accepted.get()
+    }
+
+    /// How many attempts were answered, be it with a refusal.
+    pub(crate) fn answered(&self) -> u64 {
+        let answers = [&self.accepted, &self.replayed, &self.sold_out];
+        answers.map(IntCounter::get).iter().sum::<u64>() + self.limit_reached.get()
+    }
+
     /// Counts one attempt. One whose buyer hung up before the answer is not counted.
     pub(crate) fn count(&self, outcome: &Result<Placement, ApiError>) {
         let counter = match outcome {

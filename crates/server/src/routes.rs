@@ -3,8 +3,8 @@
 use actix_web::http::header::{self, HeaderName};
 use actix_web::{HttpRequest, HttpResponse, web};
 use flash_core::{
-    BuyerId, IdempotencyKey, InventoryStrategy, OrderId, Placement, PurchaseRequest,
-    Restock, Sku, StockTerms, StrategyError, Units,
+    BuyerId, IdempotencyKey, InventoryStrategy, OrderId, OrderStatus, Placement,
+    PurchaseRequest, Restock, Sku, StockTerms, StrategyError, Units,
 };
 use flash_db::skus::{self, Creation};
 use flash_db::{DbError, orders};
@@ -13,7 +13,7 @@ use crate::api_error::ApiError;
 use crate::body::{NewOrder, NewSku, NewUnits, read_json};
 use crate::metrics::{self, Attempts, Collectors};
 use crate::serve::Site;
-use crate::{docs, health};
+use crate::{docs, health, troubles};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const IDEMPOTENCY_REPLAYED: HeaderName =
@@ -66,7 +66,7 @@ async fn create_sku<S: InventoryStrategy>(
     let new: NewSku = read_json(&request, payload, site.limits.client_wait).await?;
     let terms = StockTerms::new(new.initial_units, new.per_buyer_limit)?;
 
-    let create = async {
+    let create = async || {
         let mut conn = site.pool.get().await?;
         let creation = skus::create(&mut conn, &sku, terms).await?;
         Ok::<_, DbError>((creation, skus::stock(&mut conn, &sku).await?))
@@ -85,7 +85,7 @@ async fn read_sku<S: InventoryStrategy>(
 ) -> Result<HttpResponse, ApiError> {
     let sku = existing_sku(&request)?;
     let stock = site
-        .bounded(site.strategy.stock(&sku), StrategyError::Busy)
+        .bounded(|| site.strategy.stock(&sku), StrategyError::Busy)
         .await?;
     Ok(HttpResponse::Ok().json(stock))
 }
@@ -98,6 +98,9 @@ async fn place_order<S: InventoryStrategy>(
 ) -> Result<HttpResponse, ApiError> {
     let outcome = attempt(&site, &request, payload).await;
     attempts.count(&outcome);
+    if matches!(outcome, Ok(Placement::Accepted { .. })) {
+        troubles::over();
+    }
     match outcome? {
         Placement::Accepted {
             order,
@@ -131,7 +134,7 @@ async fn attempt<S: InventoryStrategy>(
         idempotency_key,
     };
 
-    let placing = site.strategy.place_order(&purchase);
+    let placing = || site.strategy.place_order(&purchase);
     Ok(site.bounded(placing, StrategyError::OutcomeUnknown).await?)
 }
 
@@ -140,7 +143,7 @@ async fn read_order<S: InventoryStrategy>(
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     let order_id = existing_order(&request)?;
-    let find = async {
+    let find = async || {
         let mut conn = site.pool.get().await?;
         orders::find(&mut conn, order_id).await
     };
@@ -155,7 +158,16 @@ async fn cancel_order<S: InventoryStrategy>(
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     let order_id = existing_order(&request)?;
-    let cancelling = site.strategy.cancel_order(order_id);
+    let find = async || {
+        let mut conn = site.pool.get().await?;
+        orders::find(&mut conn, order_id).await
+    };
+    // Whoever cancels again and again locks no row.
+    let found = site.bounded(find, StrategyError::Busy).await?;
+    if let Some(order) = found.filter(|it| it.status == OrderStatus::Cancelled) {
+        return Ok(HttpResponse::Ok().json(order));
+    }
+    let cancelling = || site.strategy.cancel_order(order_id);
     let order = site
         .bounded(cancelling, StrategyError::OutcomeUnknown)
         .await?;
@@ -177,7 +189,7 @@ async fn restock_sku<S: InventoryStrategy>(
         idempotency_key,
     };
 
-    let restocking = site.strategy.restock(&restock);
+    let restocking = || site.strategy.restock(&restock);
     let stock = site
         .bounded(restocking, StrategyError::OutcomeUnknown)
         .await?;
@@ -192,12 +204,12 @@ async fn audit_sku<S: InventoryStrategy>(
     let sku = existing_sku(&request)?;
     let gate_free_units = match &site.gate {
         Some(gate) => {
-            site.bounded(gate.free_units(&sku), StrategyError::Busy)
+            site.bounded(|| gate.free_units(&sku), StrategyError::Busy)
                 .await?
         }
         None => None,
     };
-    let count = async {
+    let count = async || {
         let mut conn = site.pool.get().await?;
         flash_db::audit::count(&mut conn, &sku, gate_free_units).await
     };

@@ -14,6 +14,7 @@ use tokio::net::TcpSocket;
 
 use crate::AdminPolicy;
 use crate::answers::Answers;
+use crate::health::Probe;
 use crate::metrics::{Attempts, Books, Collectors};
 use crate::routes::routes;
 
@@ -62,23 +63,46 @@ pub struct Site<S> {
     pub limits: Limits,
     /// Set once the server stops.
     pub draining: AtomicBool,
+    /// Whether PostgreSQL takes what selling writes.
+    pub probe: Probe,
 }
 
 impl<S> Site<S> {
-    /// Does the work of a request, but not longer than a request may take.
+    /// Does the work of a request, but not longer than a request may take. Where it fails
+    /// for what may be the connection's fault it is done once more on another one; nothing
+    /// was done then, and all that writes has a key of its own.
     pub(crate) async fn bounded<T, E>(
         &self,
-        work: impl Future<Output = Result<T, E>>,
+        work: impl AsyncFn() -> Result<T, E>,
         late: StrategyError,
     ) -> Result<T, StrategyError>
     where
         StrategyError: From<E>,
     {
-        match tokio::time::timeout(self.limits.request_timeout, work).await {
-            Ok(result) => Ok(result?),
+        let working = async {
+            match work().await.map_err(StrategyError::from) {
+                Err(error) if may_be_stale(&error) => {
+                    self.pool.renew();
+                    self.strategy_pool.renew();
+                    Ok(work().await?)
+                }
+                result => result,
+            }
+        };
+        match tokio::time::timeout(self.limits.request_timeout, working).await {
+            Ok(result) => result,
             Err(_elapsed) => Err(late),
         }
     }
+}
+
+fn may_be_stale(error: &StrategyError) -> bool {
+    let StrategyError::Store { source, .. } = error else {
+        return false;
+    };
+    source
+        .downcast_ref()
+        .is_some_and(flash_db::DbError::may_be_stale)
 }
 
 /// Binds an address and port, with room for a crowd that arrives in one moment. Needs a

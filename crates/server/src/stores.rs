@@ -86,9 +86,12 @@ async fn wait_for_postgresql(url: &str, deadline: Instant) -> anyhow::Result<()>
         let wait = deadline.saturating_duration_since(Instant::now());
         match flash_db::migrate(url, wait).await {
             Ok(()) => return Ok(()),
-            Err(error @ (DbError::Connect(_) | DbError::Silent))
-                if Instant::now() < deadline =>
-            {
+            Err(
+                error @ (DbError::Connect(_)
+                | DbError::Silent
+                | DbError::Standby
+                | DbError::NoAddress),
+            ) if !error.is_refusal() && Instant::now() < deadline => {
                 if !std::mem::replace(&mut told, true) {
                     tracing::warn!(reason = reason(&error), "waiting for PostgreSQL");
                 }

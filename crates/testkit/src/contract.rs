@@ -204,7 +204,6 @@ pub async fn stock_shows_what_is_left<S: InventoryStrategy>(
         stock.restocked_units == 0 && stock.available_units == 6,
         "{stock:?}"
     );
-    ensure!(stock.accepted_units == 4, "{stock:?}");
     ensure!(stock.per_buyer_limit == Some(7), "{stock:?}");
     Ok(())
 }

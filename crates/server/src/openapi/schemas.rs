@@ -46,7 +46,7 @@ enum OrderStatus {
 #[derive(ToSchema)]
 #[schema(example = json!({
     "sku": "tee", "initial_units": 100, "restocked_units": 0, "available_units": 99,
-    "accepted_units": 1, "per_buyer_limit": null
+    "per_buyer_limit": null
 }))]
 pub(super) struct Stock {
     /// What it is.
@@ -57,8 +57,6 @@ pub(super) struct Stock {
     restocked_units: i64,
     /// Units that can still be sold.
     available_units: i64,
-    /// Units of all orders ever accepted, cancelled ones included.
-    accepted_units: i64,
     /// The most units one buyer may have, if there is a limit.
     #[schema(required)]
     per_buyer_limit: Option<i64>,

@@ -17,7 +17,7 @@ async fn a_sku_is_created_once() -> Result<()> {
     assert_eq!(created.status(), StatusCode::CREATED);
     let stock = json!({
         "sku": "tee", "initial_units": 100, "restocked_units": 0,
-        "available_units": 100, "accepted_units": 0, "per_buyer_limit": null,
+        "available_units": 100, "per_buyer_limit": null,
     });
     assert_eq!(created.json::<Value>().await?, stock);
 

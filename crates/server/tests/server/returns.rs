@@ -73,7 +73,7 @@ async fn a_restock_is_done_once_for_each_key() -> Result<()> {
 
         let stock = json!({
             "sku": "tee", "initial_units": 1, "restocked_units": 2,
-            "available_units": 2, "accepted_units": 1, "per_buyer_limit": null,
+            "available_units": 2, "per_buyer_limit": null,
         });
         for _ in 0..2 {
             let restocked = shop.restock("r1", 2).await?;

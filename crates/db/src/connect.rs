@@ -1,0 +1,279 @@
+//! The one way to PostgreSQL: for pools, lanes, the listener, migrations and the lab.
+//!
+//! A connection always leads to a primary, and has the settings that decide what a statement
+//! means: roles and databases may have others. Every address has its own time, and one that
+//! keeps silent does not keep the next one waiting.
+
+use std::path::Path;
+use std::time::Duration;
+
+use diesel::dsl::sql;
+use diesel::sql_types::Text as SqlText;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tokio_postgres::config::Host;
+use tokio_postgres::tls::NoTlsStream;
+use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage, Socket};
+
+use crate::DbError;
+
+/// How long opening one connection may take, where the URL has no `connect_timeout`. Local
+/// ones take milliseconds; a server that accepts and then says nothing must not hold buyers
+/// for long.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long an address is tried alone. A round trip around the world takes less.
+///
+/// # Source
+///
+/// RFC 8305, section 5: "Connection Attempt Delay", 250 ms.
+const HEAD_START: Duration = Duration::from_millis(250);
+
+/// What PostgreSQL speaks to a client over.
+pub type Wire = tokio_postgres::Connection<Socket, NoTlsStream>;
+
+/// Opens a connection. A transaction on it whose owner stops for 10 s is ended by
+/// PostgreSQL, so that no row stays locked for ever.
+///
+/// # Errors
+///
+/// [`DbError::Connect`], [`DbError::Silent`] or [`DbError::Standby`] says why there is none.
+///
+/// # Cancel safety
+///
+/// A dropped future leaves no connection open.
+pub async fn connect(url: &str) -> Result<AsyncPgConnection, DbError> {
+    connect_bounded(url, Duration::ZERO).await
+}
+
+/// Opens a connection as [`connect`] does, whose statements wait for a row for `lock_wait`
+/// at most; zero is no bound.
+///
+/// # Errors
+///
+/// As [`connect`].
+///
+/// # Cancel safety
+///
+/// A dropped future leaves no connection open.
+pub async fn connect_bounded(
+    url: &str,
+    lock_wait: Duration,
+) -> Result<AsyncPgConnection, DbError> {
+    let (client, wire) = open(url, lock_wait).await?;
+    Ok(AsyncPgConnection::try_from_client_and_connection(client, wire).await?)
+}
+
+/// Opens a connection for who drives it: it does nothing until its [`Wire`] is polled.
+///
+/// # Errors
+///
+/// As [`connect`].
+///
+/// # Cancel safety
+///
+/// A dropped future leaves no connection open.
+pub async fn connect_driven(url: &str) -> Result<(Client, Wire), DbError> {
+    open(url, Duration::ZERO).await
+}
+
+/// Tries the addresses in their order until one is a primary.
+async fn open(url: &str, lock_wait: Duration) -> Result<(Client, Wire), DbError> {
+    let config = url.parse::<Config>().map_err(DbError::Url)?;
+    let limit = config.get_connect_timeout().copied();
+    let limit = limit.unwrap_or(CONNECT_TIMEOUT);
+    let settings = settings(lock_wait);
+    let mut addresses = addresses(&config, limit).await?.into_iter();
+    let mut trying = FuturesUnordered::new();
+    let mut failure = DbError::Silent;
+    loop {
+        let next = addresses.next();
+        let is_last = next.is_none();
+        if let Some(address) = next {
+            let opening = open_one(address, &settings);
+            trying.push(async {
+                let opened = tokio::time::timeout(limit, opening).await;
+                opened.unwrap_or(Err(DbError::Silent))
+            });
+        } else if trying.is_empty() {
+            return Err(failure);
+        }
+        let head_start = if is_last { limit } else { HEAD_START };
+        match tokio::time::timeout(head_start, trying.next()).await {
+            Ok(Some(Ok(opened))) => return Ok(opened),
+            // What PostgreSQL says itself tells more than that nobody answers.
+            Ok(Some(Err(error))) if error.tells_more_than(&failure) => failure = error,
+            Ok(_) | Err(_) => {}
+        }
+    }
+}
+
+async fn open_one(address: Config, settings: &str) -> Result<(Client, Wire), DbError> {
+    let (client, mut wire) = address.connect(NoTls).await.map_err(DbError::Connect)?;
+    let answers = tokio::select! {
+        answers = client.simple_query(settings) => answers.map_err(DbError::Connect)?,
+        ended = &mut wire => {
+            ended.map_err(DbError::Connect)?;
+            return Err(DbError::Silent);
+        }
+    };
+    let in_recovery = answers.iter().rev().find_map(|answer| match answer {
+        SimpleQueryMessage::Row(row) => row.get(0),
+        _ => None,
+    });
+    if in_recovery == Some("f") {
+        Ok((client, wire))
+    } else {
+        Err(DbError::Standby)
+    }
+}
+
+/// Sets what we rely on, whatever role, database and server have, as far as this version of
+/// PostgreSQL knows it; then asks whether this is a standby. A commit that is to wait for
+/// even more than the local disk (`remote_apply`) may.
+fn settings(lock_wait: Duration) -> String {
+    format!(
+        "SELECT set_config(name, value, false)
+           FROM (VALUES ('default_transaction_isolation', 'read committed'),
+                        ('default_transaction_read_only', 'off'),
+                        ('synchronous_commit', 'on'),
+                        ('statement_timeout', '0'),
+                        ('transaction_timeout', '0'),
+                        ('idle_session_timeout', '0'),
+                        ('idle_in_transaction_session_timeout', '10s'),
+                        ('lock_timeout', '{}')) AS ours (name, value)
+          WHERE current_setting(name, true) <> 'remote_apply';
+         SELECT pg_is_in_recovery()",
+        lock_wait.as_millis()
+    )
+}
+
+/// Names the settings of the server that endanger what was committed and that nobody can set
+/// for a connection.
+///
+/// # Errors
+///
+/// [`DbError::Query`].
+///
+/// # Cancel safety
+///
+/// Reads only.
+pub async fn risks(conn: &mut AsyncPgConnection) -> Result<Vec<&'static str>, DbError> {
+    let mut risks = Vec::new();
+    for setting in ["fsync", "full_page_writes"] {
+        let value = sql::<SqlText>("current_setting(").bind::<SqlText, _>(setting);
+        let value: String = diesel::select(value.sql(")")).get_result(conn).await?;
+        if value == "off" {
+            risks.push(setting);
+        }
+    }
+    Ok(risks)
+}
+
+/// The addresses that a URL names, one by one, in their order.
+async fn addresses(config: &Config, limit: Duration) -> Result<Vec<Config>, DbError> {
+    let (hosts, numbers) = (config.get_hosts(), config.get_hostaddrs());
+    let mut addresses = Vec::new();
+    for index in 0..hosts.len().max(numbers.len()) {
+        let ports = config.get_ports();
+        let port = *ports.get(index).or(ports.first()).unwrap_or(&5432);
+        let one = || {
+            let mut one = like(config);
+            one.port(port);
+            one
+        };
+        match (hosts.get(index), numbers.get(index)) {
+            #[cfg(unix)]
+            (Some(Host::Unix(directory)), _) => addresses.push(unix(one(), directory)),
+            (Some(Host::Tcp(name)), None) => {
+                let looking = tokio::net::lookup_host((name.as_str(), port));
+                let found = tokio::time::timeout(limit, looking).await;
+                // A name that nobody knows must not keep the others from being tried.
+                let found = found.into_iter().flatten().flatten();
+                addresses.extend(found.map(|address| {
+                    let mut one = one();
+                    one.host(name).hostaddr(address.ip());
+                    one
+                }));
+            }
+            (name, number) => {
+                let mut one = one();
+                if let Some(Host::Tcp(name)) = name {
+                    one.host(name);
+                }
+                if let Some(number) = number {
+                    one.hostaddr(*number);
+                }
+                addresses.push(one);
+            }
+        }
+    }
+    if addresses.is_empty() {
+        return Err(DbError::NoAddress);
+    }
+    Ok(addresses)
+}
+
+#[cfg(unix)]
+fn unix(mut one: Config, directory: &Path) -> Config {
+    one.host_path(directory);
+    one
+}
+
+/// The same without its addresses.
+fn like(config: &Config) -> Config {
+    let mut one = Config::new();
+    one.ssl_mode(config.get_ssl_mode())
+        .ssl_negotiation(config.get_ssl_negotiation())
+        .channel_binding(config.get_channel_binding())
+        .keepalives(config.get_keepalives())
+        .keepalives_idle(config.get_keepalives_idle());
+    if let Some(user) = config.get_user() {
+        one.user(user);
+    }
+    if let Some(password) = config.get_password() {
+        one.password(password);
+    }
+    if let Some(dbname) = config.get_dbname() {
+        one.dbname(dbname);
+    }
+    if let Some(options) = config.get_options() {
+        one.options(options);
+    }
+    if let Some(name) = config.get_application_name() {
+        one.application_name(name);
+    }
+    if let Some(timeout) = config.get_tcp_user_timeout() {
+        one.tcp_user_timeout(*timeout);
+    }
+    if let Some(interval) = config.get_keepalives_interval() {
+        one.keepalives_interval(interval);
+    }
+    if let Some(retries) = config.get_keepalives_retries() {
+        one.keepalives_retries(retries);
+    }
+    one
+}
+
+/// Tells where a connection URL leads, without the secrets that it may hold.
+#[must_use]
+pub fn address(url: &str) -> String {
+    let config = url.parse().unwrap_or(Config::new());
+    let ports = config.get_ports();
+    let port = |index| ports.get(index).or(ports.first()).unwrap_or(&5432);
+    let names = config.get_hosts().iter().map(|host| match host {
+        Host::Tcp(name) => name.clone(),
+        #[cfg(unix)]
+        Host::Unix(directory) => directory.display().to_string(),
+    });
+    let numbers = config.get_hostaddrs().iter().skip(names.len());
+    let hosts = names.chain(numbers.map(ToString::to_string)).enumerate();
+    let places: Vec<_> = hosts
+        .map(|(index, host)| format!("{host}:{}", port(index)))
+        .collect();
+    if places.is_empty() {
+        return "an unknown address".to_owned();
+    }
+    places.join(", ")
+}
