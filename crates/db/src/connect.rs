@@ -33,8 +33,7 @@ const HEAD_START: Duration = Duration::from_millis(250);
 /// What PostgreSQL speaks to a client over.
 pub type Wire = tokio_postgres::Connection<Socket, NoTlsStream>;
 
-/// Opens a connection. A transaction on it whose owner stops for 10 s is ended by
-/// PostgreSQL, so that no row stays locked for ever.
+/// Opens a connection.
 ///
 /// # Errors
 ///
@@ -48,7 +47,8 @@ pub async fn connect(url: &str) -> Result<AsyncPgConnection, DbError> {
 }
 
 /// Opens a connection as [`connect`] does, whose statements wait for a row for `lock_wait`
-/// at most; zero is no bound.
+/// at most. A transaction on it whose owner stops for 10 s is ended by PostgreSQL, so that no
+/// row stays locked for ever. Zero is no bound.
 ///
 /// # Errors
 ///
@@ -133,6 +133,7 @@ async fn open_one(address: Config, settings: &str) -> Result<(Client, Wire), DbE
 /// PostgreSQL knows it; then asks whether this is a standby. A commit that is to wait for
 /// even more than the local disk (`remote_apply`) may.
 fn settings(lock_wait: Duration) -> String {
+    let idle_wait = if lock_wait.is_zero() { "0" } else { "10s" };
     format!(
         "SELECT set_config(name, value, false)
            FROM (VALUES ('default_transaction_isolation', 'read committed'),
@@ -141,7 +142,7 @@ fn settings(lock_wait: Duration) -> String {
                         ('statement_timeout', '0'),
                         ('transaction_timeout', '0'),
                         ('idle_session_timeout', '0'),
-                        ('idle_in_transaction_session_timeout', '10s'),
+                        ('idle_in_transaction_session_timeout', '{idle_wait}'),
                         ('lock_timeout', '{}')) AS ours (name, value)
           WHERE current_setting(name, true) <> 'remote_apply';
          SELECT pg_is_in_recovery()",

@@ -2,6 +2,7 @@
 
 mod crowded;
 mod docs;
+mod half;
 mod http;
 mod metrics;
 mod outage;
