@@ -123,7 +123,7 @@ impl Strategy {
     /// # Cancel safety
     ///
     /// A dropped future has no effect on the lanes.
-    pub async fn warm_up(&self) -> Result<(), StrategyError> {
+    pub async fn warm_up(&self) -> Result<(), DbError> {
         for opening in self.opening.lock().await.drain(..) {
             opening.await.unwrap_or(Err(DbError::Silent))?;
         }

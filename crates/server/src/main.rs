@@ -11,7 +11,7 @@ use actix_web::rt::System;
 use anyhow::{Context, anyhow};
 use clap::Parser;
 use flash_core::{InventoryStrategy, reason};
-use flash_db::{Pool, PoolOptions};
+use flash_db::{DbError, Pool, PoolOptions};
 use flash_sandbox::SandboxError;
 use flash_server::cli::{Args, StrategyName};
 use flash_server::{AdminPolicy, Limits, Probe, Site, Stores, serve, start_logging};
@@ -114,9 +114,10 @@ async fn run(args: Args) -> anyhow::Result<()> {
             ..PoolOptions::default()
         },
     )?;
-    let connections = || connections(&args);
-    pool.warm_up().await.with_context(connections)?;
-    admin_pool.warm_up().await.with_context(connections)?;
+    let no_room =
+        |error: DbError| anyhow!("{}: {}", connections(&args), reason(&error));
+    pool.warm_up().await.map_err(no_room)?;
+    admin_pool.warm_up().await.map_err(no_room)?;
     for setting in flash_db::risks(&mut *admin_pool.get().await?).await? {
         tracing::warn!(
             "PostgreSQL runs with {setting} = off: a crash of its machine loses orders"
@@ -146,7 +147,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
                 redis_url,
                 options,
             )?;
-            strategy.warm_up().await.with_context(connections)?;
+            strategy.warm_up().await.map_err(no_room)?;
             sell(strategy, [pool, admin_pool], listener, &stores, &args).await
         }
     }

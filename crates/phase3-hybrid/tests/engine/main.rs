@@ -4,6 +4,7 @@ mod commit;
 mod crowds;
 mod gate;
 mod keys;
+mod locked;
 mod races;
 mod refusals;
 mod scripts;

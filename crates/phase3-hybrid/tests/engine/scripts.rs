@@ -43,10 +43,10 @@ async fn a_gate_is_loaded_forward_only() -> Result<()> {
     call::<i64>(&mut conn, LOAD, &[5, 10]).await?;
     call::<Vec<i64>>(&mut conn, ADMIT, &[5, 3]).await?;
     for not_newer in [5, 4] {
-        ensure!(call::<i64>(&mut conn, LOAD, &[not_newer, 10]).await? == 0);
+        ensure!(call::<i64>(&mut conn, LOAD, &[not_newer, 10]).await? == 5);
         ensure!(free_units(&mut conn).await? == Some(7));
     }
-    ensure!(call::<i64>(&mut conn, LOAD, &[6, 9]).await? == 1);
+    ensure!(call::<i64>(&mut conn, LOAD, &[6, 9]).await? == 6);
     ensure!(free_units(&mut conn).await? == Some(9));
     Ok(())
 }

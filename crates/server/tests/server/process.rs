@@ -161,7 +161,7 @@ async fn a_pool_larger_than_postgresql_allows_is_one_sentence() -> Result<()> {
         )
         .env("POOL_SIZE", "20");
     let output = run_to_end(&mut command).await?;
-    ended_with(&output, 1, &["20 connections", "--pool-size"]);
+    ended_with(&output, 1, &["24 connections", "--pool-size"]);
     Ok(())
 }
 
