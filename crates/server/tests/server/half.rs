@@ -65,21 +65,28 @@ impl Sale {
         Ok(order.json(&body).send().await?)
     }
 
-    /// Waits until the server says that it is ready, or that it is not.
-    async fn until_ready(&self, status: StatusCode) -> Result<Value> {
+    /// Waits until `/readyz` answers with this status.
+    async fn until_ready(&self, status: StatusCode) -> Result<()> {
+        self.until(|answer, _| answer == status).await
+    }
+
+    /// Waits until a ready server says whether Redis can be worked with.
+    async fn until_redis(&self, works: bool) -> Result<()> {
+        self.until(|answer, body| answer == StatusCode::OK && body["redis"] == works)
+            .await
+    }
+
+    async fn until(&self, holds: impl Fn(StatusCode, &Value) -> bool) -> Result<()> {
         let end = Instant::now() + WAIT;
         loop {
-            let answer = self
-                .client
-                .get(format!("{}/readyz", self.url))
-                .send()
-                .await?;
-            let is = answer.status();
-            let body = answer.json::<Value>().await?;
-            if is == status {
-                return Ok(body);
+            let url = format!("{}/readyz", self.url);
+            let answer = self.client.get(url).send().await?;
+            let status = answer.status();
+            let body = answer.json().await?;
+            if holds(status, &body) {
+                return Ok(());
             }
-            ensure!(Instant::now() < end, "{is} instead of {status}: {body}");
+            ensure!(Instant::now() < end, "still {status}: {body}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -151,10 +158,9 @@ async fn a_redis_that_answers_and_does_not_write_stops_no_sale() -> Result<()> {
         }
         let moved = sale.fence().await? - before;
         ensure!(moved <= 2, "{refuse}: the fence was moved {moved} times");
-        let ready = sale.until_ready(StatusCode::OK).await?;
-        ensure!(ready["redis"] == false, "{refuse}: {ready}");
+        sale.until_redis(false).await?;
         sale.redis(accept).await?;
-        while sale.until_ready(StatusCode::OK).await?["redis"] == false {}
+        sale.until_redis(true).await?;
     }
     let log = stop(running).await?;
     // It may not have been tried again in between: then it was away all the time.
