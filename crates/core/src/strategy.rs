@@ -94,9 +94,20 @@ pub enum Placement {
         replayed: bool,
     },
     /// Fewer units are available than were asked for.
-    SoldOut,
+    SoldOut {
+        /// How many there are, as PostgreSQL said last.
+        available_units: i64,
+    },
     /// The buyer would have more units than the SKU's limit per buyer.
     LimitReached,
+}
+
+impl Placement {
+    /// Whether fewer units were available than were asked for.
+    #[must_use]
+    pub fn is_sold_out(&self) -> bool {
+        matches!(self, Self::SoldOut { .. })
+    }
 }
 
 /// A store that a strategy depends on.

@@ -63,7 +63,7 @@ async fn purchase(
         });
     }
     if request.units.get() > available_units {
-        return Ok(Placement::SoldOut);
+        return Ok(Placement::SoldOut { available_units });
     }
     if orders::exceeds_limit(conn, request, per_buyer_limit).await? {
         return Ok(Placement::LimitReached);

@@ -44,7 +44,9 @@ pub(crate) enum Decision {
     Accept,
     /// An order with its key was there before.
     Replay(Order),
-    SoldOut,
+    SoldOut {
+        available_units: i64,
+    },
     LimitReached,
     KeyReused,
     UnknownSku,
@@ -90,7 +92,9 @@ impl Decision {
                 order,
                 replayed: true,
             }),
-            Self::SoldOut => Ok(Placement::SoldOut),
+            Self::SoldOut { available_units } => {
+                Ok(Placement::SoldOut { available_units })
+            }
             Self::LimitReached => Ok(Placement::LimitReached),
             Self::KeyReused => Err(StrategyError::KeyReused),
             Self::UnknownSku => Err(StrategyError::UnknownSku),
@@ -248,7 +252,8 @@ fn decide_one(
     }
     let units = request.units.get();
     if units > row.available_units {
-        return Decision::SoldOut;
+        let available_units = row.available_units;
+        return Decision::SoldOut { available_units };
     }
     if let Some(limit) = row.per_buyer_limit {
         let owner = (request.sku.clone(), request.buyer_id.clone());

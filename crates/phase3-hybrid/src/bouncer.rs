@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use flash_core::{Placement, Sku, Store, StrategyError};
+use flash_core::{Sku, Store, StrategyError};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior};
 
@@ -12,7 +12,7 @@ use crate::event::{self, Event};
 use crate::fences::Fences;
 use crate::gate::{Admission, Ask, Gates, TIMEOUT};
 use crate::held::{HELD_MAX, Held, LOOK_AGAIN};
-use crate::latch::Latches;
+use crate::latch::{Latches, NOTHING_LEFT};
 use crate::metrics::METRICS;
 use crate::quiet::{self, QUIET, Recent};
 use crate::supply::{Found, Supply};
@@ -85,7 +85,7 @@ impl Bouncer {
                 continue;
             } else if self.latches.refuse(&ticket.request) {
                 METRICS.refused_by_latch.inc();
-                ticket.answer(Ok(Placement::SoldOut));
+                ticket.answer(Ok(NOTHING_LEFT));
             } else if self.state.breaker.is_open() {
                 self.pass_by(ticket).await;
             } else if self.held.contains(&ticket.request.sku) {
@@ -276,7 +276,7 @@ impl Bouncer {
         for ticket in tickets {
             if self.latches.refuse(&ticket.request) {
                 METRICS.refused_by_bouncer.inc();
-                ticket.answer(Ok(Placement::SoldOut));
+                ticket.answer(Ok(NOTHING_LEFT));
             } else if ticket.request.units.get() > found.available_units {
                 // Refused, or the retry of a winner: PostgreSQL knows.
                 self.pass_on(ticket).await;

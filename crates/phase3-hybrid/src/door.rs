@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
-use flash_core::{Placement, PurchaseRequest, Store, StrategyError};
+use flash_core::{PurchaseRequest, Store, StrategyError};
 use tokio::sync::mpsc;
 
-use crate::latch::Latches;
+use crate::latch::{Latches, NOTHING_LEFT};
 use crate::metrics::METRICS;
 use crate::presence::Presence;
 use crate::ticket::{Answer, Ticket};
@@ -45,7 +45,7 @@ impl Door {
     pub(crate) async fn enter(&self, request: &PurchaseRequest) -> Answer {
         if self.latches.refuse(request) {
             METRICS.refused_by_latch.inc();
-            return Ok(Placement::SoldOut);
+            return Ok(NOTHING_LEFT);
         }
         if self.postgresql.is_away() {
             return Err(StrategyError::Unavailable {

@@ -10,13 +10,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use flash_core::{PurchaseRequest, Sku};
+use flash_core::{Placement, PurchaseRequest, Sku};
 
 /// How long after the listener's last sign of life a latch counts. In a healthy system a
 /// latch is lifted within milliseconds of the commit that adds units; this bounds how long
 /// a process that cannot hear keeps saying "sold out". A link that is slower than this
 /// turns the latches off.
 const LEASE: Duration = Duration::from_millis(250);
+
+/// What a latch answers.
+pub(crate) const NOTHING_LEFT: Placement = Placement::SoldOut { available_units: 0 };
 
 /// How many SKUs can be latched at once; more are answered by PostgreSQL.
 const LATCHES_MAX: usize = 10_000;

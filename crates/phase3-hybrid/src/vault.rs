@@ -208,7 +208,7 @@ impl Lane {
     fn answer(&self, entries: Vec<Entry>, outcome: Outcome) {
         METRICS.batch_requests.observe(outcome.size());
         for (entry, decision) in entries.into_iter().zip(outcome.decisions) {
-            if decision == Decision::SoldOut {
+            if matches!(decision, Decision::SoldOut { .. }) {
                 METRICS.refused_by_vault.inc();
             }
             if !decision.uses_permit() {

@@ -4,7 +4,7 @@
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use flash_core::{InventoryStrategy, Placement};
+use flash_core::InventoryStrategy;
 use flash_testkit::{Sale, WAIT, order_of, purchase};
 use phase3_hybrid::{Options, Strategy};
 
@@ -34,7 +34,7 @@ async fn refuse(strategy: &Strategy, buyers: std::ops::Range<u32>) -> Result<()>
     for buyer in buyers {
         let request = purchase(&format!("b{buyer}"), &format!("k{buyer}"), 1)?;
         let answer = strategy.place_order(&request).await?;
-        ensure!(answer == Placement::SoldOut, "{answer:?}");
+        ensure!(answer.is_sold_out(), "{answer:?}");
     }
     Ok(())
 }

@@ -24,6 +24,8 @@ pub(crate) struct ApiError {
     status: StatusCode,
     code: Code,
     detail: Cow<'static, str>,
+    /// How many units are left where fewer are than were asked for.
+    available_units: Option<i64>,
     /// What is possible where this method is not.
     allow: Option<&'static str>,
     /// What an operator should know and a buyer need not.
@@ -40,6 +42,7 @@ impl ApiError {
             status,
             code,
             detail: detail.into(),
+            available_units: None,
             allow: None,
             cause: None,
         }
@@ -49,9 +52,16 @@ impl ApiError {
         self.code
     }
 
-    pub(crate) fn sold_out() -> Self {
-        let detail = "fewer units are available than you asked for";
-        Self::new(StatusCode::CONFLICT, Code::SoldOut, detail)
+    pub(crate) fn sold_out(available_units: i64) -> Self {
+        let detail = match available_units {
+            // Said to a crowd.
+            0 => Cow::Borrowed("nothing is left"),
+            left => format!("only {left} left, fewer than you asked for").into(),
+        };
+        Self {
+            available_units: Some(available_units),
+            ..Self::new(StatusCode::CONFLICT, Code::SoldOut, detail)
+        }
     }
 
     pub(crate) fn limit_reached() -> Self {
@@ -178,6 +188,7 @@ impl ApiError {
             status: self.status.as_u16(),
             code: self.code,
             detail: &self.detail,
+            available_units: self.available_units,
             request_id,
         };
         response.content_type(PROBLEM_JSON).json(problem)
@@ -188,7 +199,7 @@ impl ApiError {
 ///
 /// # Source
 ///
-/// RFC 9457, section 3; `code` and `request_id` are extension members.
+/// RFC 9457, section 3; `code`, `available_units` and `request_id` are extension members.
 #[derive(Serialize)]
 struct Problem<'a> {
     #[serde(rename = "type", serialize_with = "urn")]
@@ -197,6 +208,8 @@ struct Problem<'a> {
     status: u16,
     code: Code,
     detail: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    available_units: Option<i64>,
     request_id: &'a str,
 }
 

@@ -101,6 +101,11 @@ pub(crate) async fn ready<S: InventoryStrategy>(
     let taken = probed.postgresql;
     let taken = taken.unwrap_or_else(|| attempts.accepted() > accepted);
     let connected = matches!(connected, Ok(Ok(_))) || attempts.answered() > answered;
+    if !taken && probed.postgresql.is_none() {
+        troubles::tell(
+            "PostgreSQL does not end a commit: it waits for a disk or a standby",
+        );
+    }
     let postgresql = taken && connected && site.strategy.is_selling();
 
     // Without Redis buyers go straight to PostgreSQL.

@@ -124,7 +124,7 @@ impl Attempts {
         let counter = match outcome {
             Ok(Placement::Accepted { replayed, .. }) if *replayed => &self.replayed,
             Ok(Placement::Accepted { .. }) => &self.accepted,
-            Ok(Placement::SoldOut) => &self.sold_out,
+            Ok(Placement::SoldOut { .. }) => &self.sold_out,
             Ok(Placement::LimitReached) => &self.limit_reached,
             Err(error) => match error.code() {
                 Code::Busy => &self.busy,

@@ -114,7 +114,9 @@ async fn place_order<S: InventoryStrategy>(
         } => Ok(HttpResponse::Ok()
             .insert_header((IDEMPOTENCY_REPLAYED, "true"))
             .json(order)),
-        Placement::SoldOut => Err(ApiError::sold_out()),
+        Placement::SoldOut { available_units } => {
+            Err(ApiError::sold_out(available_units))
+        }
         Placement::LimitReached => Err(ApiError::limit_reached()),
     }
 }

@@ -95,7 +95,11 @@ pub async fn two_buyers_want_the_last_unit<S: InventoryStrategy>(
         ensure!(audit.available_units == 0 && !audit.negative_stock);
     } else {
         ensure!(accepted(&answers) == 1, "{answers:?}");
-        ensure!(answers.iter().any(|a| matches!(a, Ok(Placement::SoldOut))));
+        ensure!(
+            answers
+                .iter()
+                .any(|a| matches!(a, Ok(Placement::SoldOut { .. })))
+        );
         ensure!(audit.verdict == Verdict::Exact && audit.available_units == 0);
     }
     Ok(())

@@ -84,7 +84,10 @@ impl<S: InventoryStrategy> Sale<S> {
     /// request for a SKU is done.
     pub async fn hold_stock_rows(&self) -> anyhow::Result<Conductor> {
         let too_much = self.buy("nobody", "k0", Units::MAX).await?;
-        ensure!(matches!(too_much, Ok(Placement::SoldOut)), "{too_much:?}");
+        ensure!(
+            matches!(too_much, Ok(Placement::SoldOut { .. })),
+            "{too_much:?}"
+        );
         Conductor::hold_stock_rows(&self.stores).await
     }
 

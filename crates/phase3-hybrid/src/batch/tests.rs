@@ -14,6 +14,8 @@ fn entry(buyer: &str) -> (Entry, oneshot::Receiver<Answer>) {
     (Entry::new(ticket), waiting)
 }
 
+const SOLD_OUT: Decision = Decision::SoldOut { available_units: 0 };
+
 /// Decides one batch on a stock row as a run of it finds it.
 fn run_once(entries: &[Entry], available_units: i64, fence: i64) -> Vec<Decision> {
     run_with(entries, available_units, fence, HashMap::new())
@@ -39,7 +41,7 @@ fn run_with(
 fn who_comes_first_gets_the_last_unit() {
     let ((ann, _ann), (bob, _bob)) = (entry("ann"), entry("bob"));
     let decisions = run_once(&[ann, bob], 1, 1);
-    assert_eq!(decisions, [Decision::Accept, Decision::SoldOut]);
+    assert_eq!(decisions, [Decision::Accept, SOLD_OUT]);
 }
 
 #[test]
@@ -54,7 +56,7 @@ fn nothing_is_sold_to_a_buyer_who_has_left() {
 fn a_batch_that_is_run_again_sells_nothing_that_was_added_since() {
     let (ann, _waiting) = entry("ann");
     let entries = [ann];
-    assert_eq!(run_once(&entries, 0, 1), [Decision::SoldOut]);
+    assert_eq!(run_once(&entries, 0, 1), [SOLD_OUT]);
     assert_eq!(run_once(&entries, 5, 2), [Decision::TooLate]);
 }
 

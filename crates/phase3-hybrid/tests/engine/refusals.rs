@@ -5,7 +5,7 @@ use deadpool_redis::redis::{Client, InfoDict, cmd};
 use diesel::QueryableByName;
 use diesel::sql_types::BigInt;
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
-use flash_core::{InventoryStrategy, Placement, StockTerms};
+use flash_core::{InventoryStrategy, StockTerms};
 use flash_db::{Pool, PoolOptions};
 use flash_sandbox::{Options, Sandbox};
 use flash_testkit::{WAIT, purchase, sku};
@@ -99,6 +99,6 @@ async fn refuse(strategy: &Strategy, buyer: u32) -> Result<()> {
     let answer = strategy
         .place_order(&purchase(&format!("b{buyer}"), "k1", 1)?)
         .await?;
-    ensure!(answer == Placement::SoldOut, "{answer:?}");
+    ensure!(answer.is_sold_out(), "{answer:?}");
     Ok(())
 }

@@ -53,7 +53,7 @@ pub(crate) async fn buy_until_sold_out(sale: &Sale<Strategy>) -> Result<i64> {
         let buyer = format!("last{bought}");
         match tokio::time::timeout(WAIT, sale.buy(&buyer, "k1", 1)).await??? {
             Placement::Accepted { .. } => {}
-            Placement::SoldOut => return Ok(bought),
+            Placement::SoldOut { .. } => return Ok(bought),
             other => anyhow::bail!("{other:?}"),
         }
     }

@@ -133,6 +133,9 @@ pub(super) struct Problem {
     code: Code,
     /// What went wrong, for people.
     detail: String,
+    /// How many units are left, with the code `sold-out`.
+    #[schema(minimum = 0)]
+    available_units: Option<i64>,
     /// The id that stands in the log and in `x-request-id`.
     #[schema(required)]
     request_id: Option<String>,

@@ -245,7 +245,11 @@ async fn a_standby_that_is_lost_is_seen_before_anybody_buys() -> Result<()> {
         sale.sql("SELECT pg_reload_conf()").await?;
         sale.until_ready(StatusCode::OK).await?;
         assert_eq!(sale.buy("k1").await?.status(), StatusCode::CREATED);
-        stop(running).await?;
+        let log = stop(running).await?;
+        ensure!(
+            lines(&log, &["does not end a commit"]) == 1,
+            "{strategy}: {log}"
+        );
     }
     Ok(())
 }

@@ -64,7 +64,13 @@ async fn an_order_is_placed_replayed_and_read() -> Result<()> {
                 .is_some_and(|at| at.ends_with('Z'))
         );
 
-        problem(shop.buy("bob", "k1").await?, 409, "sold-out").await?;
+        let refused = problem(shop.buy("bob", "k1").await?, 409, "sold-out").await?;
+        assert_eq!(refused["available_units"], 0, "{strategy}");
+        shop.restock("r1", 3).await?;
+        let body = json!({ "buyer_id": "cid", "units": 5 });
+        let refused = shop.order("tee", "k1", body).await?;
+        let refused = problem(refused, 409, "sold-out").await?;
+        assert_eq!(refused["available_units"], 3, "{strategy}");
         let replayed = shop.buy("ann", "k1").await?;
         assert_eq!(replayed.status(), StatusCode::OK, "{strategy}");
         assert_eq!(replayed.headers()["idempotency-replayed"], "true");

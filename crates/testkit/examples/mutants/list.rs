@@ -95,7 +95,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         file: "crates/phase3-hybrid/src/bouncer.rs",
         find: "if admitted {",
         replace: "if !admitted {
-                        ticket.answer(Ok(Placement::SoldOut));
+                        ticket.answer(Ok(NOTHING_LEFT));
                     } else if admitted {",
         caught_by: "gate::a_gate_that_is_too_low_still_sells_every_unit",
     },
@@ -192,7 +192,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         broken_by: "say \"sold out\" about units that are held",
         file: "crates/phase3-hybrid/src/bouncer.rs",
         find: "asking.push(ticket);",
-        replace: "ticket.answer(Ok(Placement::SoldOut));",
+        replace: "ticket.answer(Ok(NOTHING_LEFT));",
         caught_by: "gate::a_buyer_waits_for_units_that_are_only_held",
     },
     Mutant {
@@ -200,7 +200,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         broken_by: "say \"sold out\" where there is no room to wait",
         file: "crates/phase3-hybrid/src/bouncer.rs",
         find: "ticket.answer(Err(StrategyError::Busy));",
-        replace: "ticket.answer(Ok(Placement::SoldOut));",
+        replace: "ticket.answer(Ok(NOTHING_LEFT));",
         caught_by: "races::who_finds_no_room_to_wait_for_held_units_is_busy",
     },
     Mutant {
