@@ -78,7 +78,10 @@ async fn who_waits_behind_a_locked_row_for_another_one_is_served() -> Result<()>
         ensure!(matches!(answer, Err(StrategyError::Busy)), "{answer:?}");
     }
     let placement = other.await??;
-    ensure!(matches!(placement, Placement::Accepted { .. }), "{placement:?}");
+    ensure!(
+        matches!(placement, Placement::Accepted { .. }),
+        "{placement:?}"
+    );
     conductor.release().await?;
     Ok(())
 }
