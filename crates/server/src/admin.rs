@@ -68,9 +68,7 @@ fn is_direct(request: &HttpRequest) -> bool {
         .peer_addr()
         .is_some_and(|peer| peer.ip().to_canonical().is_loopback());
     let headers = request.headers();
-    let mut hosts = headers.get_all(header::HOST);
-    let to_here = hosts.next().is_some_and(names_loopback)
-        && hosts.next().is_none()
+    let to_here = headers.get(header::HOST).is_some_and(names_loopback)
         && request.uri().authority().is_none_or(is_loopback);
     from_here
         && to_here

@@ -76,7 +76,7 @@ async fn without_a_token_calls_that_hide_where_they_go_are_refused() -> Result<(
         (audit(path, "1.0", "host: localhost\r\n"), "401"),
         (
             audit(path, "1.1", "host: localhost\r\nhost: a.example\r\n"),
-            "401",
+            "400",
         ),
         (audit(&elsewhere, "1.1", "host: localhost\r\n"), "401"),
     ] {
