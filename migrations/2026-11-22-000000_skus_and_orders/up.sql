@@ -42,7 +42,7 @@ CREATE INDEX orders_of_sku ON orders (sku);
 COMMENT ON TABLE orders IS 'Accepted purchases; one row per buyer and key, never deleted';
 COMMENT ON COLUMN orders.order_id IS 'Name of the order, UUID version 7';
 COMMENT ON COLUMN orders.sku IS 'What was bought';
-COMMENT ON COLUMN orders.buyer_id IS 'Who bought, 1 to 64 characters';
+COMMENT ON COLUMN orders.buyer_id IS 'Who bought, 1 to 128 characters';
 COMMENT ON COLUMN orders.idempotency_key IS 'The buyer''s name for this purchase, 1 to 128 characters';
 COMMENT ON COLUMN orders.units IS 'How many were bought; whole units';
 COMMENT ON COLUMN orders.status IS 'accepted: the buyer has the units; cancelled: they went back into stock';

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
+use uuid::{NoContext, Timestamp, Uuid};
 
 /// Says which input is invalid and what would be valid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -38,11 +38,11 @@ fn check_name(
     Ok(())
 }
 
-fn is_name_char(c: char) -> bool {
+fn is_sku_char(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | '@')
 }
 
-fn is_key_char(c: char) -> bool {
+fn is_visible(c: char) -> bool {
     c.is_ascii_graphic()
 }
 
@@ -59,7 +59,8 @@ macro_rules! name_type {
         pub struct $name(Arc<str>);
 
         impl $name {
-            /// The longest allowed text, in bytes; every allowed character is ASCII.
+            /// The longest text that may be asked for, in bytes; every allowed character is
+            /// ASCII.
             pub const MAX_LEN: usize = $max;
 
             /// Accepts a text of 1 to [`Self::MAX_LEN`] allowed characters.
@@ -72,6 +73,12 @@ macro_rules! name_type {
             ) -> Result<Self, InvalidInput> {
                 check_name($what, text.as_ref(), $max, $allowed, $allowed_text)?;
                 Ok(Self(text.into()))
+            }
+
+            /// Takes a text as a table has it, whoever wrote it there: what exists can be
+            /// shown, also where nobody could have asked for it here.
+            pub fn stored(text: impl Into<Arc<str>>) -> Self {
+                Self(text.into())
             }
 
             /// Returns the text.
@@ -98,21 +105,24 @@ macro_rules! name_type {
 
 name_type!(
     /// Names what is for sale: 1 to 64 of `A–Z a–z 0–9 - _ . : @`.
-    Sku, "sku", 64, is_name_char, "A-Z a-z 0-9 - _ . : @"
+    Sku, "sku", 64, is_sku_char, "A-Z a-z 0-9 - _ . : @"
 );
 
 name_type!(
-    /// Names who buys: 1 to 64 of `A–Z a–z 0–9 - _ . : @`.
-    BuyerId, "buyer_id", 64, is_name_char, "A-Z a-z 0-9 - _ . : @"
+    /// Names who buys, as identity providers do: 1 to 128 visible ASCII characters.
+    BuyerId, "buyer_id", 128, is_visible, "visible ASCII characters"
 );
 
 name_type!(
     /// Names one purchase of one buyer, chosen by the buyer: 1 to 128 visible ASCII
     /// characters.
-    IdempotencyKey, "Idempotency-Key", 128, is_key_char, "visible ASCII characters"
+    IdempotencyKey, "Idempotency-Key", 128, is_visible, "visible ASCII characters"
 );
 
 /// Names an order: a UUID of version 7, so that orders sort by time.
+///
+/// Whoever knows it can cancel the order, so nothing that anybody is shown tells it: behind
+/// the time all bits are random.
 ///
 /// # Source
 ///
@@ -127,7 +137,8 @@ impl OrderId {
     /// Makes a new identifier from the current time and random bits.
     #[must_use]
     pub fn now() -> Self {
-        Self(Uuid::now_v7())
+        // `Uuid::now_v7` puts a counter there that all its callers share.
+        Self(Uuid::new_v7(Timestamp::now(NoContext)))
     }
 }
 
@@ -167,6 +178,12 @@ impl Units {
         }
     }
 
+    /// Takes a number as a table has it, whoever wrote it there.
+    #[must_use]
+    pub fn stored(units: i64) -> Self {
+        Self(units)
+    }
+
     /// Returns the number of units.
     #[must_use]
     pub fn get(self) -> i64 {
@@ -189,11 +206,45 @@ mod tests {
             "braces would split a Redis hash tag"
         );
         assert!(Sku::new("..").is_err(), "no client could ask for it");
+        assert!(BuyerId::new("auth0|5f7c8ec7c33c6c004bbafe82").is_ok());
+        assert!(BuyerId::new("ann+1@example.com").is_ok());
+        assert!(BuyerId::new("x".repeat(128)).is_ok());
+        assert!(BuyerId::new("x".repeat(129)).is_err());
         assert!(BuyerId::new("a b").is_err());
         assert!(BuyerId::new("é".repeat(40)).is_err_and(|e| e.0.contains("only")));
         assert!(IdempotencyKey::new("\"8e03978e\"").is_ok());
         assert!(IdempotencyKey::new("k".repeat(129)).is_err());
         assert!(IdempotencyKey::new("tab\t").is_err());
+    }
+
+    #[test]
+    fn what_a_table_has_is_taken_as_it_is() {
+        assert_eq!(Sku::stored("Blue Tee").as_str(), "Blue Tee");
+        assert_eq!(Sku::stored("tee"), Sku::new("tee").expect("a SKU"));
+        assert_eq!(Units::stored(Units::MAX + 1).get(), Units::MAX + 1);
+    }
+
+    /// The random bits of an order's name; what stands between them names the version.
+    const RANDOM_BITS: u128 = 0x0fff_3fff_ffff_ffff_ffff;
+
+    #[test]
+    fn an_order_tells_nothing_about_the_next() {
+        let ids: Vec<_> = (0..2_000).map(|_| OrderId::now().0.as_u128()).collect();
+        let (ones, zeros) = ids
+            .iter()
+            .fold((0, 0), |(ones, zeros), id| (ones | id, zeros | !id));
+        assert_eq!(ones & RANDOM_BITS, RANDOM_BITS, "bits that are never 1");
+        assert_eq!(zeros & RANDOM_BITS, RANDOM_BITS, "bits that are never 0");
+
+        // In the same millisecond a counter would show in the upper bits.
+        let time = |id: u128| id >> 80;
+        let upper = |id: u128| (id & RANDOM_BITS) >> 48;
+        let mut same_time = 0;
+        for pair in ids.windows(2).filter(|pair| time(pair[0]) == time(pair[1])) {
+            same_time += 1;
+            assert_ne!(upper(pair[0]), upper(pair[1]), "{pair:x?}");
+        }
+        assert!(same_time > 0, "each in a millisecond of its own");
     }
 
     #[test]

@@ -11,8 +11,10 @@ pub mod restocks;
 pub mod schema;
 pub mod skus;
 pub mod statement;
+mod url;
 
 pub use connect::{Wire, address, connect, connect_bounded, connect_driven, risks};
 pub use error::{DbError, expect_rows};
 pub use migrate::migrate;
 pub use pool::{Connection, Pool, PoolOptions, PoolStatus, probe};
+pub use url::{NotEncoded, check_url};

@@ -54,7 +54,7 @@ pub async fn find_by_keys(
     let rows = statement.load::<KeyedRow>(&mut conn).await?;
     rows.into_iter()
         .map(|row| {
-            let key = IdempotencyKey::new(row.idempotency_key)?;
+            let key = IdempotencyKey::stored(row.idempotency_key);
             let order = Order::try_from(row.order)?;
             Ok(((order.buyer_id.clone(), key), order))
         })
@@ -118,12 +118,11 @@ pub async fn owned_units(
         [Column::Text(skus), Column::Text(buyers)],
     );
     let rows = statement.load::<OwnedRow>(&mut conn).await?;
-    rows.into_iter()
-        .map(|row| {
-            let owner = (Sku::new(row.sku)?, BuyerId::new(row.buyer_id)?);
-            Ok((owner, row.units))
-        })
-        .collect()
+    let owned = rows.into_iter().map(|row| {
+        let owner = (Sku::stored(row.sku), BuyerId::stored(row.buyer_id));
+        (owner, row.units)
+    });
+    Ok(owned.collect())
 }
 
 /// Inserts the orders of requests, given in pairs. Waits for concurrent transactions that

@@ -34,9 +34,9 @@ impl TryFrom<OrderRow> for Order {
     fn try_from(row: OrderRow) -> Result<Self, InvalidInput> {
         Ok(Self {
             order_id: OrderId(row.order_id),
-            sku: Sku::new(row.sku)?,
-            buyer_id: BuyerId::new(row.buyer_id)?,
-            units: Units::new(row.units)?,
+            sku: Sku::stored(row.sku),
+            buyer_id: BuyerId::stored(row.buyer_id),
+            units: Units::stored(row.units),
             status: match row.status.as_str() {
                 "accepted" => OrderStatus::Accepted,
                 "cancelled" => OrderStatus::Cancelled,

@@ -105,7 +105,7 @@ pub async fn list(conn: &mut AsyncPgConnection) -> Result<Vec<Sku>, DbError> {
         .order(skus::sku)
         .load::<String>(conn)
         .await?;
-    Ok(names.into_iter().map(Sku::new).collect::<Result<_, _>>()?)
+    Ok(names.into_iter().map(Sku::stored).collect())
 }
 
 /// Reads the available units of the first SKUs in order of their names. Locks nothing.
@@ -127,8 +127,8 @@ pub async fn first_available(
         .limit(max.into())
         .load::<(String, i64)>(conn)
         .await?;
-    let named = |(sku, units)| Ok((Sku::new(sku)?, units));
-    rows.into_iter().map(named).collect()
+    let named = |(sku, units): (String, _)| (Sku::stored(sku), units);
+    Ok(rows.into_iter().map(named).collect())
 }
 
 /// Counts the SKUs; visits each of them. Locks nothing.

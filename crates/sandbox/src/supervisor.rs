@@ -3,7 +3,6 @@
 use std::env;
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -13,6 +12,18 @@ use crate::account::Account;
 use crate::poll;
 
 const SCRIPT: &str = include_str!("supervise.sh");
+
+/// What the programs are told of the owner's environment: where they and their libraries
+/// are. Nothing of it is a secret, and nothing is a setting of libpq.
+const INHERITED: [&str; 7] = [
+    "PATH",
+    "LD_LIBRARY_PATH",
+    "DYLD_LIBRARY_PATH",
+    "DYLD_FALLBACK_LIBRARY_PATH",
+    "NIX_LD",
+    "NIX_LD_LIBRARY_PATH",
+    "TZDIR",
+];
 
 /// A running `supervise.sh`.
 #[derive(Debug)]
@@ -99,13 +110,14 @@ fn command(shell: &[&str], dir: &Path, account: Account, lock: File) -> Command 
         .process_group(0)
         .stdout(lock)
         .stderr(Stdio::null())
-        // Logs in English, and no surprises from the settings of libpq.
+        .env_clear()
+        .envs(
+            INHERITED
+                .iter()
+                .filter_map(|name| Some((name, env::var_os(name)?))),
+        )
+        // Logs in English.
         .env("LC_ALL", "C");
-    for (name, _) in env::vars_os() {
-        if name.as_bytes().starts_with(b"PG") {
-            command.env_remove(name);
-        }
-    }
     account.apply(&mut command);
     command
 }

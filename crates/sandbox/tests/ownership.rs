@@ -155,3 +155,26 @@ fn sweeping_leaves_the_living_and_the_strange_alone() {
     assert!(unlocked.exists());
     assert_eq!(psql(&living.database_url(), "select 1"), "1");
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_programs_are_told_no_secret_of_their_owner() {
+    let mut command = owner::command("both");
+    for name in ["ADMIN_TOKEN", "DATABASE_URL", "PGPASSWORD", "ANYTHING"] {
+        command.env(name, "s3cret");
+    }
+    let mut owner = Owner::start(command);
+    let mut all = owner.family();
+    all.push(owner.supervisor());
+    for pid in all {
+        let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap();
+        let environment = String::from_utf8_lossy(&environment);
+        assert!(!environment.contains("s3cret"), "{pid}: {environment:?}");
+    }
+    let shell = format!("/proc/{}/environ", owner.supervisor());
+    let shell = std::fs::read(shell).unwrap();
+    assert!(shell.windows(5).any(|name| name == b"PATH="));
+    let family = owner.family();
+    owner.kill();
+    assert_gone(&family, &owner.dir);
+}

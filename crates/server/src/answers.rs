@@ -11,16 +11,16 @@ use actix_web::Error;
 use actix_web::dev::{
     Service, ServiceRequest, ServiceResponse, Transform, forward_ready,
 };
-use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::http::header::HeaderName;
 use flash_core::reason;
 use pin_project_lite::pin_project;
 use prometheus::IntGauge;
 use tracing::Instrument;
 use tracing::instrument::Instrumented;
-use uuid::Uuid;
 
 use crate::api_error::ApiError;
 use crate::metrics::{Collectors, Route};
+use crate::request_id::RequestId;
 use crate::troubles;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -64,10 +64,10 @@ where
     forward_ready!(service);
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
-        let id = Uuid::now_v7();
+        let id = RequestId::of(request.headers().get(X_REQUEST_ID));
         let span = tracing::debug_span!(
             "request",
-            %id,
+            id = id.as_str(),
             method = %request.method(),
             path = request.path(),
         );
@@ -99,7 +99,7 @@ impl Drop for InFlight {
 
 pin_project! {
     pub(crate) struct AnswerFuture<F> {
-        id: Uuid,
+        id: RequestId,
         in_flight: InFlight,
         started: Instant,
         no_route: Rc<Route>,
@@ -124,13 +124,13 @@ where
             response.status(),
             answer.started.elapsed(),
         );
-        Poll::Ready(Ok(finish(response, *answer.id)))
+        Poll::Ready(Ok(finish(response, answer.id)))
     }
 }
 
-fn finish(mut response: ServiceResponse, id: Uuid) -> ServiceResponse {
-    let mut buffer = Uuid::encode_buffer();
-    let id = &*id.hyphenated().encode_lower(&mut buffer);
+fn finish(mut response: ServiceResponse, id: &RequestId) -> ServiceResponse {
+    let header = id.header();
+    let id = id.as_str();
     let (method, path) = (response.request().method(), response.request().path());
     tracing::debug!(id, %method, path, status = response.status().as_u16(), "answered");
     let error = response.response().error();
@@ -143,9 +143,6 @@ fn finish(mut response: ServiceResponse, id: Uuid) -> ServiceResponse {
     if let Some(problem) = problem {
         response = ServiceResponse::new(response.into_parts().0, problem);
     }
-    // An id consists of characters that a header may have.
-    if let Ok(id) = HeaderValue::from_str(id) {
-        response.headers_mut().insert(X_REQUEST_ID, id);
-    }
+    response.headers_mut().insert(X_REQUEST_ID, header);
     response
 }

@@ -31,8 +31,8 @@ pub(crate) struct NewSku {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewOrder {
-    /// Names the buyer.
-    #[schema(pattern = "^[A-Za-z0-9._:@-]{1,64}$", example = "ann")]
+    /// Names the buyer: 1 to 128 visible ASCII characters.
+    #[schema(pattern = "^[!-~]{1,128}$", example = "ann")]
     pub(crate) buyer_id: String,
     /// How many units, all or none.
     #[schema(minimum = 1, maximum = 1_000_000, example = 1)]

@@ -1,6 +1,8 @@
 //! The command line.
 #![expect(clippy::doc_markdown, reason = "these comments are the text of --help")]
 
+use std::convert::Infallible;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
@@ -45,21 +47,19 @@ pub struct Args {
 
     /// PostgreSQL to sell from, postgres://user:password@host/database; without it a
     /// private one is started and removed at the end
-    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL",
+          value_parser = trimmed)]
     pub database_url: Option<String>,
 
     /// Redis for hybrid, redis://host:6379; without it a private one is started
-    #[arg(long, env = "REDIS_URL", hide_env_values = true, value_name = "URL")]
+    #[arg(long, env = "REDIS_URL", hide_env_values = true, value_name = "URL",
+          value_parser = trimmed)]
     pub redis_url: Option<String>,
 
     /// Token for admin calls (Authorization: Bearer …); without it they work only while
-    /// listening on loopback
-    #[arg(
-        long,
-        env = "ADMIN_TOKEN",
-        hide_env_values = true,
-        value_name = "TOKEN"
-    )]
+    /// listening on loopback, sent directly to localhost
+    #[arg(long, env = "ADMIN_TOKEN", hide_env_values = true, value_name = "TOKEN",
+          value_parser = trimmed)]
     pub admin_token: Option<String>,
 
     /// Connections to PostgreSQL that serve buyers; four more serve admin calls
@@ -99,7 +99,8 @@ pub struct Args {
           value_name = "MS", value_parser = millis)]
     pub request_timeout: Duration,
 
-    /// Wait for the head of a request in milliseconds, and again for its body
+    /// Wait for the head of a request in milliseconds, again for its body, and for a client
+    /// that takes nothing of its answers
     #[arg(long = "client-wait-ms", env = "CLIENT_WAIT_MS", default_value = "5000",
           value_name = "MS", value_parser = millis)]
     pub client_wait: Duration,
@@ -119,6 +120,10 @@ pub struct Args {
           value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub workers: Option<u16>,
 
+    /// Show the page /docs/ elsewhere than on loopback, too
+    #[arg(long, env = "DOCS")]
+    pub docs: bool,
+
     /// Let the private stores listen on loopback TCP too, for graphical clients
     #[arg(long, env = "SANDBOX_TCP")]
     pub sandbox_tcp: bool,
@@ -126,6 +131,20 @@ pub struct Args {
     /// How log lines look; RUST_LOG sets how many there are
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t = LogFormat::Pretty)]
     pub log_format: LogFormat,
+}
+
+impl Args {
+    /// Threads that serve connections.
+    #[must_use]
+    pub fn workers(&self) -> usize {
+        let cores = || available_parallelism().map_or(2, usize::from);
+        self.workers.map_or_else(cores, usize::from)
+    }
+}
+
+/// Parses what is likely to come from a file, with a newline at its end.
+fn trimmed(text: &str) -> Result<String, Infallible> {
+    Ok(text.trim().to_owned())
 }
 
 /// The longest wait that can be asked for: ten minutes.
@@ -153,12 +172,13 @@ Try it:
       -H 'idempotency-key: k1' -d '{\"buyer_id\":\"ann\",\"units\":1}'
 
 Watch it:
-  http://localhost:8080/docs/      every call, to read and to try
+  http://localhost:8080/docs/      every call, to read and to try (loopback, or --docs)
   http://localhost:8080/metrics    for Prometheus
 
 Bounds without a flag:
-  4,096 connections that wait to be accepted; 4,096 bytes of a body; 250 ms for Redis to
-  connect, and again to answer; 10 ms for requests that gather at the door; 10,000 SKUs
-  known to be sold out, 100,000 fences, 1,000 SKUs whose gates are compared
+  as many connections as the limit of open files allows beside the stores (ulimit -n);
+  4,096 that wait to be accepted; 4,096 bytes of a body; 250 ms for Redis to connect, and
+  again to answer; 10 ms for requests that gather at the door; 10,000 SKUs known to be
+  sold out, 100,000 fences, 1,000 SKUs whose gates are compared
 
 Exit codes: 0 ended as asked, 1 error, 2 usage, 69 a needed program is missing";

@@ -1,7 +1,6 @@
 //! Starts the server; see `server --help`.
 
-use std::fmt::{self, Display, Formatter};
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -14,10 +13,11 @@ use flash_core::{InventoryStrategy, reason};
 use flash_db::{DbError, Pool, PoolOptions};
 use flash_sandbox::SandboxError;
 use flash_server::cli::{Args, StrategyName};
-use flash_server::{AdminPolicy, Limits, Probe, Site, Stores, serve, start_logging};
+use flash_server::{
+    ADMIN_POOL_SIZE, AdminPolicy, Invalid, Limits, Probe, Site, Stores, check_secrets,
+    connections_max, end_on_panic, say, serve, start_logging,
+};
 use mimalloc::MiMalloc;
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use phase3_hybrid::Gate;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -28,10 +28,8 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 /// The exit code for arguments that make no sense; clap uses the same.
 const USAGE: u8 = 2;
 
-/// Connections to PostgreSQL for admin calls and probes.
-const ADMIN_POOL_SIZE: usize = 4;
-
 fn main() -> ExitCode {
+    end_on_panic();
     let args = Args::parse();
     start_logging(args.log_format);
     // The rooms pass work to each other all the time. On one thread that needs no system
@@ -43,7 +41,7 @@ fn main() -> ExitCode {
     let runtime = match runtime {
         Ok(runtime) => Arc::new(runtime),
         Err(error) => {
-            eprintln!("error: cannot start threads: {error}");
+            say(format_args!("error: cannot start threads: {error}"));
             return ExitCode::FAILURE;
         }
     };
@@ -55,82 +53,80 @@ fn main() -> ExitCode {
         Err(error) => {
             if let Some(error) = error.downcast_ref::<SandboxError>() {
                 // It says its cause itself.
-                eprintln!("error: {error}");
+                say(format_args!("error: {error}"));
                 return ExitCode::from(error.exit_code());
             }
-            eprintln!("error: {error:#}");
-            ExitCode::from(if error.is::<InvalidUrl>() { USAGE } else { 1 })
+            say(format_args!("error: {error:#}"));
+            ExitCode::from(if error.is::<Invalid>() { USAGE } else { 1 })
         }
     }
 }
 
-/// A URL that clap took for one.
-#[derive(Debug)]
-struct InvalidUrl(String);
-
-impl std::error::Error for InvalidUrl {}
-
-impl Display for InvalidUrl {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
+/// All that a strategy sells with.
+struct Shop {
+    listener: TcpListener,
+    connections_max: usize,
+    stores: Stores,
+    pool: Pool,
+    admin_pool: Pool,
 }
 
-/// Says which URL is wrong before anything is started. The URL itself may hold a password
-/// and is not shown.
-fn check_urls(args: &Args) -> Result<(), InvalidUrl> {
-    if let Some(url) = &args.database_url {
-        Pool::new(url, PoolOptions::default()).map_err(|error| {
-            InvalidUrl(format!("--database-url (DATABASE_URL): {}", reason(&error)))
-        })?;
+impl Shop {
+    async fn open(args: &Args) -> anyhow::Result<Self> {
+        check_secrets(args)?;
+        let connections_max = connections_max(args)?;
+        outlive_full_files()?;
+        // Before anything is started: an occupied port should cost no waiting.
+        let listener = bind(&args.listen)?;
+        let stores = Stores::open(args).await?;
+
+        let pool = Pool::new(
+            &stores.database_url,
+            PoolOptions {
+                size: args.pool_size.into(),
+                wait: args.pool_wait,
+                lock_wait: args.lock_wait,
+            },
+        )?;
+        let admin_pool = Pool::new(
+            &stores.database_url,
+            PoolOptions {
+                size: ADMIN_POOL_SIZE,
+                ..PoolOptions::default()
+            },
+        )?;
+        pool.warm_up()
+            .await
+            .map_err(|error| no_room(args, &error))?;
+        admin_pool
+            .warm_up()
+            .await
+            .map_err(|error| no_room(args, &error))?;
+        for setting in flash_db::risks(&mut *admin_pool.get().await?).await? {
+            tracing::warn!(
+                "PostgreSQL runs with {setting} = off: a crash of its machine loses orders"
+            );
+        }
+        Ok(Self {
+            listener,
+            connections_max,
+            stores,
+            pool,
+            admin_pool,
+        })
     }
-    if let Some(url) = &args.redis_url {
-        Gate::new(url).map_err(|error| {
-            InvalidUrl(format!("--redis-url (REDIS_URL): {}", reason(&error)))
-        })?;
-    }
-    Ok(())
 }
 
 async fn run(args: Args) -> anyhow::Result<()> {
-    check_urls(&args)?;
-    raise_open_files_limit();
-    // Before anything is started: an occupied port should cost no waiting.
-    let listener = bind(&args.listen)?;
-    let stores = Stores::open(&args).await?;
-
-    let pool = Pool::new(
-        &stores.database_url,
-        PoolOptions {
-            size: args.pool_size.into(),
-            wait: args.pool_wait,
-            lock_wait: args.lock_wait,
-        },
-    )?;
-    let admin_pool = Pool::new(
-        &stores.database_url,
-        PoolOptions {
-            size: ADMIN_POOL_SIZE,
-            ..PoolOptions::default()
-        },
-    )?;
-    let no_room =
-        |error: DbError| anyhow!("{}: {}", connections(&args), reason(&error));
-    pool.warm_up().await.map_err(no_room)?;
-    admin_pool.warm_up().await.map_err(no_room)?;
-    for setting in flash_db::risks(&mut *admin_pool.get().await?).await? {
-        tracing::warn!(
-            "PostgreSQL runs with {setting} = off: a crash of its machine loses orders"
-        );
-    }
+    let shop = Shop::open(&args).await?;
     match args.strategy {
         StrategyName::Naive => {
-            let strategy = phase1_naive::Strategy::new(pool.clone());
-            sell(strategy, [pool, admin_pool], listener, &stores, &args).await
+            let strategy = phase1_naive::Strategy::new(shop.pool.clone());
+            sell(strategy, shop, &args).await
         }
         StrategyName::Pessimistic => {
-            let strategy = phase2_pessimistic::Strategy::new(pool.clone());
-            sell(strategy, [pool, admin_pool], listener, &stores, &args).await
+            let strategy = phase2_pessimistic::Strategy::new(shop.pool.clone());
+            sell(strategy, shop, &args).await
         }
         StrategyName::Hybrid => {
             let options = phase3_hybrid::Options {
@@ -139,16 +135,16 @@ async fn run(args: Args) -> anyhow::Result<()> {
                 lanes: args.lanes.into(),
                 lock_wait: args.lock_wait,
             };
-            let redis_url =
-                stores.redis_url.as_deref().context("hybrid needs Redis")?;
+            let redis_url = shop.stores.redis_url.as_deref();
             let strategy = phase3_hybrid::Strategy::start(
-                pool.clone(),
-                &stores.database_url,
-                redis_url,
+                shop.pool.clone(),
+                &shop.stores.database_url,
+                redis_url.context("hybrid needs Redis")?,
                 options,
             )?;
-            strategy.warm_up().await.map_err(no_room)?;
-            sell(strategy, [pool, admin_pool], listener, &stores, &args).await
+            let warm = strategy.warm_up().await;
+            warm.map_err(|error| no_room(&args, &error))?;
+            sell(strategy, shop, &args).await
         }
     }
 }
@@ -156,25 +152,24 @@ async fn run(args: Args) -> anyhow::Result<()> {
 /// Serves one strategy until a signal comes.
 async fn sell<S: InventoryStrategy>(
     strategy: S,
-    [strategy_pool, pool]: [Pool; 2],
-    listener: TcpListener,
-    stores: &Stores,
+    shop: Shop,
     args: &Args,
 ) -> anyhow::Result<()> {
-    let address = listener.local_addr()?;
-    let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    let address = shop.listener.local_addr()?;
     let site = Site {
         strategy,
-        strategy_pool,
-        pool,
-        gate: stores.gate.clone(),
+        strategy_pool: shop.pool,
+        pool: shop.admin_pool,
+        gate: shop.stores.gate.clone(),
         admin: admin_policy(args.admin_token.clone(), address),
         limits: Limits {
-            workers: args.workers.map_or(cores, usize::from),
+            workers: args.workers(),
+            connections: shop.connections_max,
             client_wait: args.client_wait,
             request_timeout: args.request_timeout,
             drain_wait: args.drain_wait,
         },
+        docs: args.docs || is_loopback(address),
         draining: AtomicBool::new(false),
         probe: Probe::default(),
     };
@@ -183,13 +178,13 @@ async fn sell<S: InventoryStrategy>(
     }
     let shutdown = stop_signal()?;
     announce(S::NAME, address);
-    serve(listener, site, shutdown)
+    serve(shop.listener, site, shutdown)
         .await
         .context("the server stopped")
 }
 
-/// What to say where PostgreSQL does not let all connections in that are needed.
-fn connections(args: &Args) -> String {
+/// PostgreSQL does not let all connections in that are needed.
+fn no_room(args: &Args, error: &DbError) -> anyhow::Error {
     let (pool, lanes) = (args.pool_size, args.lanes);
     let (lanes, named) = match args.strategy {
         StrategyName::Hybrid => {
@@ -197,10 +192,11 @@ fn connections(args: &Args) -> String {
         }
         StrategyName::Naive | StrategyName::Pessimistic => (0, String::new()),
     };
-    format!(
+    anyhow!(
         "cannot open {} connections to PostgreSQL (--pool-size {pool}, {ADMIN_POOL_SIZE} for \
-         admin calls{named}); take a smaller --pool-size, or let PostgreSQL allow more",
-        usize::from(pool + lanes) + ADMIN_POOL_SIZE
+         admin calls{named}); take a smaller --pool-size, or let PostgreSQL allow more: {}",
+        usize::from(pool + lanes) + ADMIN_POOL_SIZE,
+        reason(error)
     )
 }
 
@@ -220,9 +216,13 @@ fn bind(listen: &str) -> anyhow::Result<TcpListener> {
 fn admin_policy(token: Option<String>, address: SocketAddr) -> AdminPolicy {
     match token.filter(|token| !token.is_empty()) {
         Some(token) => AdminPolicy::Token(token),
-        None if address.ip().is_loopback() => AdminPolicy::OpenOnLoopback,
+        None if is_loopback(address) => AdminPolicy::OpenOnLoopback,
         None => AdminPolicy::Closed,
     }
+}
+
+fn is_loopback(address: SocketAddr) -> bool {
+    address.ip().to_canonical().is_loopback()
 }
 
 /// Completes at the first SIGTERM or Ctrl-C; the second ends the process at once.
@@ -239,17 +239,16 @@ fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
 }
 
 /// Prints the one line that other programs wait for.
-#[expect(clippy::print_stdout, reason = "the line is this program's output")]
 fn announce(strategy: &str, address: SocketAddr) {
-    println!("listening on http://{address}");
+    // Nobody may be there to read it, and the sale goes on.
+    let _ = writeln!(std::io::stdout(), "listening on http://{address}");
     tracing::info!(strategy, %address, "ready to sell");
 }
 
-/// A thousand buyers need a thousand open files, and the usual soft limit is 1024.
-fn raise_open_files_limit() {
-    let raised = getrlimit(Resource::RLIMIT_NOFILE)
-        .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
-    if let Err(error) = raised {
-        tracing::warn!(%error, "the limit of open files stays as it is");
-    }
+/// Turns a log that reached the largest size of a file into a write that fails; by default
+/// the signal ends the process.
+fn outlive_full_files() -> anyhow::Result<()> {
+    // The handler stays when this is dropped.
+    let _stream = signal(SignalKind::from_raw(nix::libc::SIGXFSZ))?;
+    Ok(())
 }

@@ -21,7 +21,9 @@ use problems::Problems;
             never more than there is.\n\nEvery refusal and failure is a problem document \
             (RFC 9457) with a stable `code`. A path that does not exist is 404 \
             `not-found`, a method that a path does not have 405 `method-not-allowed`. \
-            After 503 send the same request again with the same `Idempotency-Key`.",
+            After 503 send the same request again with the same `Idempotency-Key`. \
+            HEAD works wherever GET does. An `X-Request-Id` of 1 to 128 of `A-Za-z0-9._:-` \
+            is kept, any other replaced.",
     ),
     servers((url = "/", description = "This server")),
     tags(
@@ -50,7 +52,7 @@ impl Modify for AdminToken {
         let mut bearer = Http::new(HttpAuthScheme::Bearer);
         bearer.description = Some(
             "The value of ADMIN_TOKEN. A server without one needs none, as long as it \
-             listens on loopback only."
+             listens on loopback only and the call is sent directly to a loopback name."
                 .to_owned(),
         );
         let components = document.components.get_or_insert_default();

@@ -1,7 +1,7 @@
 //! The HTTP contract.
 
 use actix_web::http::header::{self, HeaderName};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, guard, web};
 use flash_core::{
     BuyerId, IdempotencyKey, InventoryStrategy, OrderId, OrderStatus, Placement,
     PurchaseRequest, Restock, Sku, StockTerms, StrategyError, Units,
@@ -25,12 +25,14 @@ const POSTED: [&str; 3] = ["/orders", "/restock", "/cancel"];
 pub(crate) fn routes<S: InventoryStrategy>(
     config: &mut web::ServiceConfig,
     collectors: &'static Collectors,
+    docs_on: bool,
 ) {
     let resource = |pattern| {
         metrics::resource(pattern, collectors)
             .default_service(web::to(method_not_allowed))
     };
-    let get = web::get;
+    // Whatever can be read can be asked for without its body.
+    let get = || web::route().guard(guard::Any(guard::Get()).or(guard::Head()));
     let post = web::post;
     config
         // Routes are tried in this order, and the crowd takes the first.
@@ -51,9 +53,12 @@ pub(crate) fn routes<S: InventoryStrategy>(
         .service(resource("/readyz").route(get().to(health::ready::<S>)))
         .service(resource("/metrics").route(get().to(metrics::show::<S>)))
         .service(resource("/openapi.json").route(get().to(docs::document)))
-        .service(resource("/docs").route(get().to(docs::redirect)))
-        .service(resource("/docs/{file:.*}").route(get().to(docs::page)))
         .default_service(web::to(no_route));
+    if docs_on {
+        config
+            .service(resource("/docs").route(get().to(docs::redirect)))
+            .service(resource("/docs/{file:.*}").route(get().to(docs::page)));
+    }
 }
 
 async fn create_sku<S: InventoryStrategy>(
@@ -249,9 +254,9 @@ fn idempotency_key(request: &HttpRequest) -> Result<IdempotencyKey, ApiError> {
 
 async fn method_not_allowed(request: HttpRequest) -> Result<HttpResponse, ApiError> {
     let allow = match request.match_pattern().as_deref() {
-        Some("/v1/skus/{sku}") => "GET, PUT",
+        Some("/v1/skus/{sku}") => "GET, HEAD, PUT",
         Some(pattern) if POSTED.iter().any(|end| pattern.ends_with(end)) => "POST",
-        _ => "GET",
+        _ => "GET, HEAD",
     };
     Err(ApiError::method_not_allowed(
         request.method().as_str(),

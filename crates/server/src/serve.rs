@@ -1,5 +1,6 @@
 //! The listener: limits, routes, graceful drain.
 
+use std::any::Any;
 use std::io::{self, ErrorKind};
 use std::net::{TcpListener, ToSocketAddrs};
 use std::pin::pin;
@@ -38,7 +39,10 @@ pub const CLOCK_LATENESS: Duration = Duration::from_millis(500);
 pub struct Limits {
     /// Threads that serve connections.
     pub workers: usize,
-    /// How long the head of a request may take, and again its body.
+    /// Connections at once; more wait to be accepted.
+    pub connections: usize,
+    /// How long the head of a request may take, and again its body, and how long a client
+    /// may take nothing of what is written to it (Linux).
     pub client_wait: Duration,
     /// How long a request may take in all before its outcome is unknown.
     pub request_timeout: Duration,
@@ -61,6 +65,8 @@ pub struct Site<S> {
     pub admin: AdminPolicy,
     /// What it may take and wait for.
     pub limits: Limits,
+    /// Whether there is a page at `/docs/`, of a megabyte and a half.
+    pub docs: bool,
     /// Set once the server stops.
     pub draining: AtomicBool,
     /// Whether PostgreSQL takes what selling writes.
@@ -140,7 +146,7 @@ pub async fn serve<S: InventoryStrategy>(
     site: Site<S>,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
-    let limits = site.limits;
+    let (limits, docs) = (site.limits, site.docs);
     let site = web::Data::new(site);
     let app_site = site.clone();
     let collectors = Collectors::get()?;
@@ -152,9 +158,11 @@ pub async fn serve<S: InventoryStrategy>(
             .app_data(attempts.clone())
             .app_data(books.clone())
             .wrap(Answers(collectors))
-            .configure(|config| routes::<S>(config, collectors))
+            .configure(|config| routes::<S>(config, collectors, docs))
     })
+    .on_connect(move |connection, _| cut_if_deaf(connection, limits.client_wait))
     .workers(limits.workers)
+    .max_connections((limits.connections / limits.workers.max(1)).max(1))
     .keep_alive(KEEP_ALIVE)
     // Who closes a connection has hung up: the request is dropped, not finished.
     .h1_allow_half_closed(false)
@@ -175,6 +183,22 @@ pub async fn serve<S: InventoryStrategy>(
     tracing::info!("draining: no new connections, requests in flight are finished");
     let (ended, ()) = tokio::join!(running, handle.stop(true));
     ended
+}
+
+/// Has the kernel cut a connection whose other end takes nothing for so long: actix waits
+/// for ever, with all that is yet to be written.
+///
+/// # Source
+///
+/// tcp(7), `TCP_USER_TIMEOUT`.
+fn cut_if_deaf(connection: &dyn Any, wait: Duration) {
+    #[cfg(target_os = "linux")]
+    if let Some(connection) = connection.downcast_ref::<tokio::net::TcpStream>() {
+        // It fails for a connection that is gone already.
+        let _ = socket2::SockRef::from(connection).set_tcp_user_timeout(Some(wait));
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = (connection, wait);
 }
 
 /// Rounds up: a wait of less than a second must not become none.

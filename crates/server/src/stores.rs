@@ -9,6 +9,7 @@ use flash_sandbox::Sandbox;
 use phase3_hybrid::Gate;
 
 use crate::cli::{Args, StrategyName};
+use crate::telemetry::say;
 
 /// How often to try again while the stores do not answer at start.
 const START_RETRY: Duration = Duration::from_millis(200);
@@ -46,7 +47,7 @@ impl Stores {
         let sandbox = if options.postgres || options.redis {
             let sandbox =
                 tokio::task::spawn_blocking(move || Sandbox::start(&options)).await??;
-            eprintln!("{}", sandbox.announce());
+            say(sandbox.announce());
             Some(sandbox)
         } else {
             None

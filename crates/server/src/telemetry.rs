@@ -1,9 +1,17 @@
-//! Logging: what a line looks like.
+//! Logging: what a line looks like, and where it goes.
 
-use std::io::IsTerminal;
+use std::fmt::Display;
+use std::io::{self, IsTerminal, StderrLock, Write};
+use std::os::fd::AsFd;
 
 use clap::ValueEnum;
+use nix::libc::PIPE_BUF;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tracing_subscriber::EnvFilter;
+
+/// Warnings of all and notices of the server. What actix says about a connection is a
+/// stranger's to cause: five bytes are enough.
+const DEFAULT_FILTER: &str = "warn,flash_server=info,server=info,actix_http=off";
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -15,16 +23,60 @@ pub enum LogFormat {
 }
 
 /// Writes log lines to standard error from now on. `RUST_LOG` sets how many there are;
-/// without it warnings of all and notices of the server.
+/// without it warnings of all and notices of the server. A line that cannot be written is
+/// left out.
 pub fn start_logging(format: LogFormat) {
     let filter = EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| EnvFilter::new("warn,flash_server=info,server=info"));
+        .unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr);
+        .with_ansi(io::stderr().is_terminal() && !no_color())
+        // It would say what it could not write with a print that panics.
+        .log_internal_errors(false)
+        .with_writer(|| Stderr);
     match format {
         LogFormat::Pretty => lines.with_target(false).init(),
         LogFormat::Json => lines.json().flatten_event(true).init(),
     }
+}
+
+/// # Source
+///
+/// <https://no-color.org>: whatever the value, unless it is empty.
+fn no_color() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+}
+
+/// Says a sentence on standard error, if anybody can hear it.
+pub fn say(sentence: impl Display) {
+    // It does not fail.
+    let _ = Stderr.write_all(format!("{sentence}\n").as_bytes());
+}
+
+/// Standard error for those who have something else to do: a write neither fails nor waits.
+/// What finds no room, because the disk is full or because nobody reads, is left out.
+struct Stderr;
+
+impl Write for Stderr {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // Nobody else can take the room between the question and the write.
+        let mut stderr = io::stderr().lock();
+        // A pipe that has any room has room for this much.
+        for piece in bytes.chunks(PIPE_BUF) {
+            if !has_room(&stderr) || stderr.write_all(piece).is_err() {
+                break;
+            }
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn has_room(stderr: &StderrLock<'_>) -> bool {
+    let mut asked = [PollFd::new(stderr.as_fd(), PollFlags::POLLOUT)];
+    // Whoever cannot tell is asked by writing.
+    !matches!(poll(&mut asked, PollTimeout::ZERO), Ok(0))
 }

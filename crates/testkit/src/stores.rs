@@ -100,6 +100,11 @@ impl Stores {
         Ok((cable, url))
     }
 
+    /// Runs statements, as somebody would who goes past the server.
+    pub async fn run(&self, statements: &str) -> anyhow::Result<()> {
+        Ok(self.connect().await?.batch_execute(statements).await?)
+    }
+
     /// A connection outside of any pool.
     pub async fn connect(&self) -> anyhow::Result<AsyncPgConnection> {
         Ok(flash_db::connect(&self.database_url).await?)

@@ -75,7 +75,7 @@ impl Gauges {
             registry.register(Box::new(gauges.clone()))?;
             prometheus::Result::Ok(gauges)
         };
-        let skus = IntGauge::new("flash_skus_total", "SKUs in PostgreSQL")?;
+        let skus = IntGauge::new("flash_skus", "SKUs in PostgreSQL")?;
         registry.register(Box::new(skus.clone()))?;
         Ok(Self {
             store_up: gauges(

@@ -132,6 +132,8 @@ fn metrics() {}
 fn document() {}
 
 /// Go to the page
+///
+/// Where it is on: on loopback, or with --docs.
 #[utoipa::path(
     get, path = "/docs", tag = "watching",
     responses((
@@ -142,6 +144,8 @@ fn document() {}
 fn redirect() {}
 
 /// Read this description as a page
+///
+/// Where it is on: on loopback, or with --docs.
 #[utoipa::path(
     get, path = "/docs/", tag = "watching",
     responses((

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::shop::{Shop, problem};
+use crate::running::{Running, server};
+use crate::shop::{Setup, Shop, problem};
 use anyhow::{Context, Result};
+use flash_testkit::Stores;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -194,5 +196,39 @@ async fn the_page_needs_no_other_host() -> Result<()> {
         }
     }
     problem(shop.get("/docs/nothing.js").await?, 404, "not-found").await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_can_be_off() -> Result<()> {
+    let setup = Setup {
+        docs: false,
+        ..Setup::default()
+    };
+    let shop = Shop::open_with("naive", Stores::new().await?, setup).await?;
+    for path in ["/docs", "/docs/", "/docs/swagger-ui-bundle.js"] {
+        problem(shop.get(path).await?, 404, "not-found").await?;
+    }
+    document(&shop).await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_is_on_where_it_is_asked_for_and_on_loopback() -> Result<()> {
+    let stores = Stores::new().await?;
+    for (listen, more, status) in [
+        ("127.0.0.1:0", None, StatusCode::OK),
+        ("0.0.0.0:0", None, StatusCode::NOT_FOUND),
+        ("0.0.0.0:0", Some("--docs"), StatusCode::OK),
+    ] {
+        let mut command = server(&["--strategy", "naive", "--listen", listen]);
+        command
+            .args(more)
+            .env("DATABASE_URL", stores.database_url())
+            .env("POOL_SIZE", "2");
+        let running = Running::start(&mut command).await?;
+        let page = reqwest::get(format!("{}/docs/", running.url)).await?;
+        assert_eq!(page.status(), status, "{listen} {more:?}");
+    }
     Ok(())
 }

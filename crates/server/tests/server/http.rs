@@ -1,5 +1,6 @@
 //! The HTTP contract: statuses, headers, bodies, problem documents.
 
+use crate::raw::Raw;
 use crate::shop::{Setup, Shop, problem};
 use anyhow::{Context, Result};
 use flash_server::AdminPolicy;
@@ -146,7 +147,7 @@ async fn what_does_not_exist_is_not_found() -> Result<()> {
         problem(shop.get("/v1/orders/1").await?, 404, "unknown-order").await?;
         problem(shop.get("/v2").await?, 404, "not-found").await?;
         let delete = shop.request(Method::DELETE, "/v1/skus/tee").send().await?;
-        assert_eq!(delete.headers()["allow"], "GET, PUT");
+        assert_eq!(delete.headers()["allow"], "GET, HEAD, PUT");
         problem(delete, 405, "method-not-allowed").await?;
     }
     Ok(())
@@ -169,7 +170,7 @@ async fn bad_orders_are_refused_and_nothing_is_written() -> Result<()> {
             json!({ "units": 1 }),
             json!({ "buyer_id": "", "units": 1 }),
             json!({ "buyer_id": "a b", "units": 1 }),
-            json!({ "buyer_id": "x".repeat(65), "units": 1 }),
+            json!({ "buyer_id": "x".repeat(129), "units": 1 }),
             json!({ "buyer_id": "ann", "units": 1, "colour": "red" }),
             json!([]),
             json!(["ann", 1]),
@@ -320,5 +321,83 @@ async fn every_answer_has_a_request_id_of_its_own() -> Result<()> {
     assert_eq!(first.status(), StatusCode::OK);
     let id = |response: &reqwest::Response| response.headers()["x-request-id"].clone();
     assert_ne!(id(&first), id(&second));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sound_request_id_is_kept_and_any_other_replaced() -> Result<()> {
+    let shop = Shop::open("naive").await?;
+    let ask = |path: &str, id: &str| {
+        let request = shop.request(Method::GET, path);
+        request.header("x-request-id", id).send()
+    };
+    for id in ["4bf92f3577b34da6", "edge-1:2026.11_x", &"x".repeat(128)] {
+        assert_eq!(ask("/livez", id).await?.headers()["x-request-id"], id);
+        let nothing = ask("/v1/skus/tee", id).await?;
+        let nothing = problem(nothing, 404, "unknown-sku").await?;
+        assert_eq!(nothing["request_id"], id);
+    }
+    for id in ["", "a b", "a\"b", "a,b", "é", &"x".repeat(129)] {
+        let nothing = ask("/v1/skus/tee", id).await?;
+        let nothing = problem(nothing, 404, "unknown-sku").await?;
+        assert_ne!(nothing["request_id"], id);
+    }
+    Ok(())
+}
+
+/// The lines of a head without those that differ from answer to answer.
+fn settled(head: &str, but: &str) -> Vec<String> {
+    let mut lines: Vec<_> = head
+        .lines()
+        .filter(|line| {
+            let name = line.split(':').next().unwrap_or_default();
+            !["date", "x-request-id", but].contains(&name)
+        })
+        .map(str::to_owned)
+        .collect();
+    lines.sort();
+    lines
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn head_is_get_without_the_body() -> Result<()> {
+    let shop = Shop::open("hybrid").await?;
+    shop.put_sku("tee", json!({ "initial_units": 1 })).await?;
+    let order = shop.buy("ann", "k1").await?;
+    let order = order.headers()["location"].to_str()?.to_owned();
+    let mut connection = Raw::connect(&shop.address).await?;
+    for path in [
+        "/v1/skus/tee",
+        "/v1/skus/nothing",
+        &order,
+        "/v1/skus/tee/audit",
+        "/livez",
+        "/readyz",
+        "/metrics",
+        "/openapi.json",
+        "/docs",
+        "/docs/",
+        "/docs/nothing",
+        "/nowhere",
+    ] {
+        let rest = format!("{path} HTTP/1.1\r\nhost: localhost\r\n\r\n");
+        let get = connection.ask(&format!("GET {rest}")).await?;
+        // What follows on the connection would begin with a body, if there were one.
+        let head = connection.ask_for_head(&format!("HEAD {rest}")).await?;
+        let (get, _body) = get.split_once("\r\n\r\n").context("a head")?;
+        // The metrics have counted meanwhile.
+        let but = if path == "/metrics" {
+            "content-length"
+        } else {
+            ""
+        };
+        let head = head.trim_end();
+        assert_eq!(settled(head, but), settled(get, but), "{path}");
+        assert!(head.contains("content-length: "), "{path}: {head}");
+    }
+    let posted = connection
+        .ask_for_head("HEAD /v1/skus/tee/orders HTTP/1.1\r\nhost: x\r\n\r\n")
+        .await?;
+    assert!(posted.starts_with("HTTP/1.1 405 "), "{posted}");
     Ok(())
 }

@@ -1,12 +1,19 @@
 //! The server from outside: real HTTP, real stores, real processes.
 
+mod admin;
+mod connections;
 mod crowded;
 mod docs;
+mod fail_stop;
 mod half;
 mod http;
+mod log;
 mod metrics;
+mod names;
 mod outage;
 mod process;
+mod raw;
 mod returns;
 mod running;
+mod secrets;
 mod shop;

@@ -173,7 +173,7 @@ async fn stock_and_pools_and_gates_are_shown() -> Result<()> {
         let redis = (strategy == "hybrid").then_some(1.0);
         is("flash_store_up{store=\"postgresql\"}", Some(1.0));
         is("flash_store_up{store=\"redis\"}", redis);
-        is("flash_skus_total", Some(1.0));
+        is("flash_skus", Some(1.0));
         is("flash_gate_drift_units{sku=\"tee\"}", redis.map(|_| 0.0));
         is("flash_pool_connections_max{pool=\"strategy\"}", Some(8.0));
         is("flash_pool_connections_max{pool=\"admin\"}", Some(4.0));
@@ -244,7 +244,7 @@ async fn only_the_first_hundred_skus_have_series() -> Result<()> {
         let terms = json!({ "initial_units": 1 });
         shop.send(Method::PUT, &path, None, terms).await?;
     }
-    shop.wait_for("flash_skus_total", 120.0).await?;
+    shop.wait_for("flash_skus", 120.0).await?;
     let series = shop.series().await?;
     let shown: Vec<_> = series
         .keys()

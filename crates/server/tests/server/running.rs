@@ -20,6 +20,8 @@ pub(crate) fn server(arguments: &[&str]) -> Command {
         "DATABASE_URL",
         "REDIS_URL",
         "ADMIN_TOKEN",
+        "DOCS",
+        "RUST_LOG",
     ] {
         command.env_remove(name);
     }
@@ -31,17 +33,22 @@ pub(crate) struct Running {
     child: Child,
     pub(crate) url: String,
     _stdout: Lines<BufReader<ChildStdout>>,
-    stderr: ChildStderr,
+    stderr: Option<ChildStderr>,
 }
 
 impl Running {
     pub(crate) async fn start(command: &mut Command) -> Result<Self> {
-        let mut child = command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()?;
+        Self::start_with_log(command, Stdio::piped()).await
+    }
+
+    /// The same with another standard error.
+    pub(crate) async fn start_with_log(
+        command: &mut Command,
+        log: Stdio,
+    ) -> Result<Self> {
+        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn()?;
         let stdout = child.stdout.take().context("no stdout")?;
-        let stderr = child.stderr.take().context("no stderr")?;
+        let stderr = child.stderr.take();
         let mut stdout = BufReader::new(stdout).lines();
         let line = tokio::time::timeout(WAIT, stdout.next_line()).await??;
         let line = line.context("the server ended before it was ready")?;
@@ -57,9 +64,22 @@ impl Running {
         })
     }
 
+    pub(crate) fn address(&self) -> &str {
+        self.url.trim_start_matches("http://")
+    }
+
+    /// From now on nobody reads the log.
+    pub(crate) fn close_log(&mut self) {
+        drop(self.stderr.take());
+    }
+
+    pub(crate) fn pid(&self) -> Result<u32> {
+        self.child.id().context("it has ended")
+    }
+
     pub(crate) fn signal(&self, signal: nix::sys::signal::Signal) -> Result<()> {
-        let pid = self.child.id().context("it has ended")?;
-        nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid.try_into()?), signal)?;
+        let pid = nix::unistd::Pid::from_raw(self.pid()?.try_into()?);
+        nix::sys::signal::kill(pid, signal)?;
         Ok(())
     }
 
@@ -67,7 +87,9 @@ impl Running {
     pub(crate) async fn end(mut self) -> Result<(Option<i32>, String)> {
         let status = tokio::time::timeout(WAIT, self.child.wait()).await??;
         let mut text = String::new();
-        self.stderr.read_to_string(&mut text).await?;
+        if let Some(stderr) = &mut self.stderr {
+            stderr.read_to_string(&mut text).await?;
+        }
         Ok((status.code(), text))
     }
 }

@@ -33,6 +33,7 @@ pub(crate) struct Setup {
     pub(crate) database_url: Option<String>,
     pub(crate) redis_url: Option<String>,
     pub(crate) request_timeout: Duration,
+    pub(crate) docs: bool,
 }
 
 impl Default for Setup {
@@ -42,6 +43,7 @@ impl Default for Setup {
             database_url: None,
             redis_url: None,
             request_timeout: Duration::from_secs(20),
+            docs: true,
         }
     }
 }
@@ -120,8 +122,10 @@ impl Shop {
             pool,
             gate,
             admin: setup.admin,
+            docs: setup.docs,
             limits: Limits {
                 workers: 1,
+                connections: 10_000,
                 client_wait: CLIENT_WAIT,
                 request_timeout: setup.request_timeout,
                 drain_wait: Duration::from_secs(20),

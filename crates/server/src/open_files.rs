@@ -1,0 +1,58 @@
+//! The limit of open files, and how many connections it leaves for buyers.
+
+use anyhow::ensure;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+use crate::cli::{Args, StrategyName};
+
+/// Connections to PostgreSQL for admin calls and probes.
+pub const ADMIN_POOL_SIZE: usize = 4;
+
+/// What a worker has open for itself.
+const PER_WORKER: u64 = 4;
+
+/// What the process has open besides: standard streams, the listener, Redis, gates that are
+/// compared, lookups of names, connections that replace others.
+const SPARE: u64 = 64;
+
+/// The most connections of one worker.
+const PER_WORKER_MAX: u64 = 25_000;
+
+/// Raises the limit of open files as far as it goes, a thousand buyers need a thousand and
+/// the usual one is 1024, and returns how many connections there may be. A crowd of them
+/// leaves the stores what they need.
+///
+/// # Errors
+///
+/// Says how many open files are needed where the limit is too low for the pools.
+pub fn connections_max(args: &Args) -> anyhow::Result<usize> {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    let limit = match setrlimit(Resource::RLIMIT_NOFILE, hard, hard) {
+        Ok(()) => hard,
+        Err(error) => {
+            tracing::warn!(%error, "the limit of open files stays as it is");
+            soft
+        }
+    };
+    let workers = u64::try_from(args.workers())?;
+    let reserve = reserve(args, workers)?;
+    let needed = reserve + workers;
+    ensure!(
+        limit >= needed,
+        "{limit} open files are allowed and this server needs {needed}: raise the limit \
+         (`ulimit -n`) or take a smaller --pool-size"
+    );
+    let most = (limit - reserve).min(workers * PER_WORKER_MAX);
+    Ok(usize::try_from(most)?)
+}
+
+/// What is not for buyers.
+fn reserve(args: &Args, workers: u64) -> anyhow::Result<u64> {
+    let lanes = match args.strategy {
+        // Each lane may open a connection while it gives up another.
+        StrategyName::Hybrid => 2 * u64::from(args.lanes),
+        StrategyName::Naive | StrategyName::Pessimistic => 0,
+    };
+    let pools = u64::from(args.pool_size) + u64::try_from(ADMIN_POOL_SIZE)?;
+    Ok(pools + lanes + workers * PER_WORKER + SPARE)
+}
