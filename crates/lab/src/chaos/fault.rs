@@ -224,3 +224,33 @@ impl fmt::Display for Fault {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::mem::discriminant;
+
+    use super::*;
+
+    #[test]
+    fn every_kind_is_drawn_and_has_a_name_of_its_own() {
+        let mut rng = Rng::with_seed(1);
+        let drawn: Vec<_> = (0..2_000).map(|_| Fault::draw(&mut rng)).collect();
+        let kinds: HashSet<_> = drawn.iter().map(discriminant).collect();
+        let names: HashSet<_> = drawn.iter().map(|fault| fault.kind()).collect();
+        assert_eq!((kinds.len(), names.len()), (26, 26));
+    }
+
+    #[test]
+    fn a_fault_is_told_with_its_numbers_to_people_and_programs() {
+        let fault = Fault::HangFirstHost {
+            instance: 1,
+            for_ms: 250,
+        };
+        assert_eq!(fault.to_string(), "hang first host (instance 1, 250 ms)");
+        let json =
+            serde_json::json!({"hang-first-host": {"instance": 1, "for_ms": 250}});
+        assert_eq!(serde_json::to_value(fault).unwrap(), json);
+        assert_eq!(Fault::AddColumn { pick: 3 }.to_string(), "add column");
+    }
+}
