@@ -3,8 +3,10 @@
 mod books;
 mod buyers;
 mod fault;
+mod first_host;
 mod journal;
 mod judge;
+mod postgres;
 mod probe;
 mod process;
 mod proxy;

@@ -36,13 +36,25 @@ const ADMIN_LIMIT: Duration = Duration::from_secs(10);
 /// What stands before the address in the line that says where it listens.
 const LISTENING: &str = "listening on http://";
 
+/// What takes a byte and never has room for it.
+pub(crate) const FULL: &str = "/dev/full";
+
+/// How long a server is waited for that may not answer yet.
+const ANSWER_LIMIT: Duration = Duration::from_secs(1);
+
 /// Lines of its log that are shown when it fails.
 const LOG_TAIL_LINES: usize = 20;
 
 /// A running server; it is killed when this value is dropped, however that happens.
 pub(crate) struct Server {
     process: Supervised,
-    log: File,
+    log: Log,
+}
+
+enum Log {
+    Kept(File),
+    /// It cannot be written, so that only its answers at this address tell of the server.
+    Lost(SocketAddr),
 }
 
 /// Finds the server that was built together with this program.
@@ -80,10 +92,26 @@ impl Server {
             .context("cannot make a file for the log of the server")?;
         let process = Supervised::spawn(program, arguments, environment, named.path())?;
         // Both have it open; without a name it leaves nothing behind.
-        let log = named.into_file();
+        let log = Log::Kept(named.into_file());
         let mut server = Self { process, log };
         let address = server.wait_until_ready().await?;
         Ok((server, address))
+    }
+
+    /// Starts a server whose log cannot be written, and waits until it answers at the
+    /// address at which these arguments let it listen.
+    pub(crate) async fn start_unheard<V: AsRef<OsStr>>(
+        program: &Path,
+        arguments: Vec<String>,
+        environment: impl IntoIterator<Item = (&'static str, V)>,
+        address: SocketAddr,
+    ) -> anyhow::Result<Self> {
+        let process =
+            Supervised::spawn(program, arguments, environment, Path::new(FULL))?;
+        let log = Log::Lost(address);
+        let mut server = Self { process, log };
+        server.wait_until_ready().await?;
+        Ok(server)
     }
 
     async fn wait_until_ready(&mut self) -> anyhow::Result<SocketAddr> {
@@ -91,7 +119,7 @@ impl Server {
         loop {
             // In this order: the last words of a server that ends are still read.
             let ended = self.process.wait(Duration::ZERO);
-            if let Some(address) = listening_address(&self.read_log()?) {
+            if let Some(address) = self.look().await? {
                 return Ok(address);
             }
             if let Some(code) = ended {
@@ -109,6 +137,14 @@ impl Server {
             }
             tokio::time::sleep(LOOK_AGAIN).await;
         }
+    }
+
+    /// Where it listens, once it does.
+    async fn look(&mut self) -> anyhow::Result<Option<SocketAddr>> {
+        Ok(match self.log {
+            Log::Kept(_) => listening_address(&self.read_log()?),
+            Log::Lost(address) => is_alive(address).await.then_some(address),
+        })
     }
 
     /// Returns its process id.
@@ -145,9 +181,12 @@ impl Server {
     }
 
     fn read_log(&mut self) -> anyhow::Result<String> {
+        let Log::Kept(log) = &mut self.log else {
+            bail!("it went to {FULL}");
+        };
         let mut bytes = Vec::new();
-        self.log.seek(SeekFrom::Start(0))?;
-        self.log.read_to_end(&mut bytes)?;
+        log.seek(SeekFrom::Start(0))?;
+        log.read_to_end(&mut bytes)?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
@@ -198,6 +237,17 @@ fn environment(stores: &Stores) -> Vec<(&'static str, &str)> {
     variables
 }
 
+/// Whether a server answers there. One that starts listens before it answers.
+async fn is_alive(address: SocketAddr) -> bool {
+    let asking = async {
+        let request = json_request(Method::GET, address, "/livez", None, &())?;
+        let mut client = Client::connect(address).await?;
+        let reply = client.send(request, ANSWER_LIMIT).await?;
+        anyhow::Ok(reply.status.is_success())
+    };
+    asking.await.unwrap_or(false)
+}
+
 fn listening_address(log: &str) -> Option<SocketAddr> {
     let complete = &log[..=log.rfind('\n')?];
     complete
@@ -246,22 +296,4 @@ pub(crate) async fn create_sku(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_address_is_read_once_its_line_is_complete() {
-        let address = "127.0.0.1:41234".parse().ok();
-        let log = "INFO migrating\nlistening on http://127.0.0.1:41234\nINFO ready\n";
-        assert_eq!(listening_address(log), address);
-        assert_eq!(listening_address("listening on http://127.0.0.1:41"), None);
-        assert_eq!(listening_address(""), None);
-    }
-
-    #[test]
-    fn the_tail_is_short_and_indented() {
-        let log: String = (0..30).map(|n| format!("line {n}\n")).collect();
-        assert!(tail(&log).starts_with("\n    line 10\n"));
-        assert!(tail(&log).ends_with("\n    line 29"));
-    }
-}
+mod tests;

@@ -3,7 +3,7 @@
 #
 #   sh -c THIS_FILE flash-sandbox DIR INITDB POSTGRES REDIS
 #
-# stdin   a pipe from the owner. Each line names what to start. The end of the input
+# stdin   a pipe from the owner. Each line names what to start, or how. The end of the input
 #         says that the owner is gone: the kernel closes the pipe even after kill -9.
 #         With /dev/null there is nothing to start, so this only clears DIR away.
 # stdout  the open, locked file DIR/lock. Nothing is written to it: the lock is held
@@ -173,6 +173,8 @@ while read -r word; do
         run postgres exec "$postgres" -D "$dir/pgdata" \
             -c "config_file=$dir/postgresql.conf"
         ;;
+    # The next PostgreSQL is a standby; it removes the file when it is promoted.
+    standby) touch "$dir/pgdata/standby.signal" ;;
     redis) run redis exec "$redis" "$dir/redis.conf" ;;
     esac
 done

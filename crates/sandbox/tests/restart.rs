@@ -41,6 +41,31 @@ fn postgres_recovers_what_was_committed() {
 }
 
 #[test]
+fn postgres_comes_back_as_a_standby_that_can_be_promoted() {
+    let mut sandbox = Sandbox::start(&Options {
+        redis: false,
+        ..Options::default()
+    })
+    .unwrap();
+    let url = sandbox.database_url().unwrap().to_owned();
+    psql(&url, "create table kept (id int)");
+    // It can be done again, and what was written before and between is there.
+    for count in 1..=2 {
+        psql(&url, "insert into kept values (1)");
+        signal(sandbox.postgres_pid().unwrap(), Signal::SIGQUIT);
+        sandbox.restart_postgres_as_standby().unwrap();
+        assert_eq!(psql(&url, "show transaction_read_only"), "on");
+        assert_eq!(psql(&url, "select count(*) from kept"), count.to_string());
+        assert_eq!(psql(&url, "select pg_promote()"), "t");
+        assert_eq!(psql(&url, "show transaction_read_only"), "off");
+    }
+    // Promoted, it stays a primary.
+    signal(sandbox.postgres_pid().unwrap(), Signal::SIGKILL);
+    sandbox.restart_postgres().unwrap();
+    assert_eq!(psql(&url, "show transaction_read_only"), "off");
+}
+
+#[test]
 fn redis_comes_back_empty() {
     let mut sandbox = Sandbox::start(&quick()).unwrap();
     assert_eq!(redis_answer(&sandbox, "SET a 1\r\n", 5), "+OK\r\n");

@@ -65,6 +65,20 @@ pub(crate) enum Fault {
         delay_ms: u64,
         for_ms: u64,
     },
+    /// Redis answers and takes no writes, because it wants a replica that is not there.
+    RefuseRedisWrites { for_ms: u64 },
+    /// Redis answers and takes no writes, because it is the replica of nobody.
+    DemoteRedis { for_ms: u64 },
+    /// Immediate shutdown; PostgreSQL comes back as a standby that answers and takes no
+    /// writes, and is promoted after a while.
+    ReadOnlyPostgres { for_ms: u64 },
+    /// A migration of somebody else.
+    AddColumn { pick: usize },
+    /// The first of the two hosts in the database URL accepts connections and says nothing,
+    /// and the connections to the second break.
+    HangFirstHost { instance: usize, for_ms: u64 },
+    /// kill -9, and a new one whose log cannot be written.
+    LogSinkGone { instance: usize },
 }
 
 impl Fault {
@@ -76,7 +90,7 @@ impl Fault {
         let down_ms = rng.u64(DOWN_MS);
         let commits = rng.u64(1..=5);
         let delay_ms = rng.u64(5..=300);
-        match rng.u64(0..20) {
+        match rng.u64(0..26) {
             0 => Self::KillServer { instance, down_ms },
             1 => Self::StopServer { instance, for_ms },
             2 => Self::DrainServer { instance },
@@ -104,14 +118,46 @@ impl Fault {
                 delay_ms,
                 for_ms,
             },
-            _ => Self::KillBackendBesideDeaf { pick },
+            19 => Self::KillBackendBesideDeaf { pick },
+            20 => Self::RefuseRedisWrites { for_ms },
+            21 => Self::DemoteRedis { for_ms },
+            22 => Self::ReadOnlyPostgres { for_ms },
+            23 => Self::AddColumn { pick },
+            24 => Self::HangFirstHost { instance, for_ms },
+            _ => Self::LogSinkGone { instance },
         }
     }
 
     /// Its name, without numbers.
-    pub(crate) fn kind(self) -> String {
-        let text = self.to_string();
-        text.split(" (").next().unwrap_or(&text).to_owned()
+    pub(crate) fn kind(self) -> &'static str {
+        match self {
+            Self::KillServer { .. } => "kill -9 server",
+            Self::StopServer { .. } => "stop server",
+            Self::DrainServer { .. } => "drain server",
+            Self::KillRedis { .. } => "kill -9 redis",
+            Self::StopRedis { .. } => "stop redis",
+            Self::FlushRedis => "flushall",
+            Self::FlushScripts => "script flush",
+            Self::RollBackRedis { .. } => "old redis snapshot",
+            Self::KillPostgres { .. } => "kill -9 postgres",
+            Self::AbortPostgres { .. } => "abort postgres",
+            Self::StopPostgres { .. } => "stop postgres",
+            Self::StopBackend { .. } => "stop backend",
+            Self::KillBackend { .. } => "kill -9 backend",
+            Self::KillBackendBesideDeaf { .. } => "kill -9 backend beside a deaf one",
+            Self::TerminateBackend { .. } => "terminate backend",
+            Self::CutAfterCommit { .. } => "cut after COMMIT",
+            Self::CutBeforeCommit { .. } => "cut before COMMIT",
+            Self::CutPostgresLink { .. } => "cut postgres link",
+            Self::SlowPostgresLink { .. } => "slow postgres link",
+            Self::SlowRedisLink { .. } => "slow redis link",
+            Self::RefuseRedisWrites { .. } => "refuse redis writes",
+            Self::DemoteRedis { .. } => "demote redis",
+            Self::ReadOnlyPostgres { .. } => "read-only postgres",
+            Self::AddColumn { .. } => "add column",
+            Self::HangFirstHost { .. } => "hang first host",
+            Self::LogSinkGone { .. } => "log sink gone",
+        }
     }
 
     /// Whether it is one of Redis.
@@ -124,72 +170,87 @@ impl Fault {
                 | Self::FlushScripts
                 | Self::RollBackRedis { .. }
                 | Self::SlowRedisLink { .. }
+                | Self::RefuseRedisWrites { .. }
+                | Self::DemoteRedis { .. }
         )
     }
 }
 
+/// The name, and in parentheses the numbers.
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.kind())?;
         match self {
             Self::KillServer { instance, down_ms } => {
-                write!(f, "kill -9 server (instance {instance}, away {down_ms} ms)")
+                write!(f, " (instance {instance}, away {down_ms} ms)")
             }
-            Self::StopServer { instance, for_ms } => {
-                write!(f, "stop server (instance {instance}, {for_ms} ms)")
+            Self::StopServer { instance, for_ms }
+            | Self::HangFirstHost { instance, for_ms } => {
+                write!(f, " (instance {instance}, {for_ms} ms)")
             }
-            Self::DrainServer { instance } => {
-                write!(f, "drain server (instance {instance})")
-            }
-            Self::KillRedis { down_ms } => {
-                write!(f, "kill -9 redis (away {down_ms} ms)")
-            }
-            Self::StopRedis { for_ms } => write!(f, "stop redis ({for_ms} ms)"),
-            Self::FlushRedis => write!(f, "flushall"),
-            Self::FlushScripts => write!(f, "script flush"),
-            Self::RollBackRedis { age_ms } => {
-                write!(f, "old redis snapshot ({age_ms} ms old)")
-            }
-            Self::KillPostgres { down_ms } => {
-                write!(f, "kill -9 postgres (away {down_ms} ms)")
-            }
-            Self::AbortPostgres { down_ms } => {
-                write!(f, "abort postgres (away {down_ms} ms)")
-            }
-            Self::StopPostgres { for_ms } => write!(f, "stop postgres ({for_ms} ms)"),
-            Self::StopBackend { for_ms, .. } => write!(f, "stop backend ({for_ms} ms)"),
-            Self::KillBackend { .. } => write!(f, "kill -9 backend"),
-            Self::KillBackendBesideDeaf { .. } => {
-                write!(f, "kill -9 backend beside a deaf one")
-            }
-            Self::TerminateBackend { .. } => write!(f, "terminate backend"),
-            Self::CutAfterCommit { instance, commits } => {
-                write!(f, "cut after COMMIT (instance {instance}, {commits} times)")
-            }
-            Self::CutBeforeCommit { instance, commits } => {
-                write!(
-                    f,
-                    "cut before COMMIT (instance {instance}, {commits} times)"
-                )
-            }
-            Self::CutPostgresLink { instance } => {
-                write!(f, "cut postgres link (instance {instance})")
+            Self::DrainServer { instance }
+            | Self::CutPostgresLink { instance }
+            | Self::LogSinkGone { instance } => write!(f, " (instance {instance})"),
+            Self::KillRedis { down_ms }
+            | Self::KillPostgres { down_ms }
+            | Self::AbortPostgres { down_ms } => write!(f, " (away {down_ms} ms)"),
+            Self::RollBackRedis { age_ms } => write!(f, " ({age_ms} ms old)"),
+            Self::StopRedis { for_ms }
+            | Self::StopPostgres { for_ms }
+            | Self::StopBackend { for_ms, .. }
+            | Self::RefuseRedisWrites { for_ms }
+            | Self::DemoteRedis { for_ms }
+            | Self::ReadOnlyPostgres { for_ms } => write!(f, " ({for_ms} ms)"),
+            Self::CutAfterCommit { instance, commits }
+            | Self::CutBeforeCommit { instance, commits } => {
+                write!(f, " (instance {instance}, {commits} times)")
             }
             Self::SlowPostgresLink {
                 instance,
                 delay_ms,
                 for_ms,
-            } => write!(
-                f,
-                "slow postgres link (instance {instance}, {delay_ms} ms for {for_ms} ms)"
-            ),
-            Self::SlowRedisLink {
+            }
+            | Self::SlowRedisLink {
                 instance,
                 delay_ms,
                 for_ms,
-            } => write!(
-                f,
-                "slow redis link (instance {instance}, {delay_ms} ms for {for_ms} ms)"
-            ),
+            } => write!(f, " (instance {instance}, {delay_ms} ms for {for_ms} ms)"),
+            Self::FlushRedis
+            | Self::FlushScripts
+            | Self::KillBackend { .. }
+            | Self::KillBackendBesideDeaf { .. }
+            | Self::TerminateBackend { .. }
+            | Self::AddColumn { .. } => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::mem::discriminant;
+
+    use super::*;
+
+    #[test]
+    fn every_kind_is_drawn_and_has_a_name_of_its_own() {
+        let mut rng = Rng::with_seed(1);
+        let drawn: Vec<_> = (0..2_000).map(|_| Fault::draw(&mut rng)).collect();
+        let kinds: HashSet<_> = drawn.iter().map(discriminant).collect();
+        let names: HashSet<_> = drawn.iter().map(|fault| fault.kind()).collect();
+        assert_eq!((kinds.len(), names.len()), (26, 26));
+    }
+
+    #[test]
+    fn a_fault_is_told_with_its_numbers_to_people_and_programs() {
+        let fault = Fault::HangFirstHost {
+            instance: 1,
+            for_ms: 250,
+        };
+        assert_eq!(fault.to_string(), "hang first host (instance 1, 250 ms)");
+        let json =
+            serde_json::json!({"hang-first-host": {"instance": 1, "for_ms": 250}});
+        assert_eq!(serde_json::to_value(fault).unwrap(), json);
+        assert_eq!(Fault::AddColumn { pick: 3 }.to_string(), "add column");
     }
 }

@@ -32,6 +32,34 @@ pub(crate) async fn flush_scripts(socket: &Path) -> io::Result<()> {
     call(socket, &[b"SCRIPT", b"FLUSH"]).await.map(drop)
 }
 
+/// Has it want a replica, which it does not have, before it takes a write.
+pub(crate) async fn refuse_writes(socket: &Path) -> io::Result<()> {
+    want_replicas(socket, b"1").await
+}
+
+/// Makes it the replica of nobody: it answers what it knows and takes no writes.
+pub(crate) async fn demote(socket: &Path) -> io::Result<()> {
+    // Nobody listens at this port without being root.
+    call(socket, &[b"REPLICAOF", b"127.0.0.1", b"1"])
+        .await
+        .map(drop)
+}
+
+/// Takes [`refuse_writes`] and [`demote`] back.
+pub(crate) async fn take_writes(socket: &Path) -> io::Result<()> {
+    want_replicas(socket, b"0").await?;
+    call(socket, &[b"REPLICAOF", b"NO", b"ONE"]).await.map(drop)
+}
+
+async fn want_replicas(socket: &Path, count: &[u8]) -> io::Result<()> {
+    call(
+        socket,
+        &[b"CONFIG", b"SET", b"min-replicas-to-write", count],
+    )
+    .await
+    .map(drop)
+}
+
 /// Copies the gate of a SKU.
 pub(crate) async fn dump(socket: &Path, sku: &str) -> io::Result<Dump> {
     call(socket, &[b"DUMP", gate_key(sku).as_bytes()]).await

@@ -90,7 +90,8 @@ impl Chaos {
 
     pub(crate) fn add(&mut self, run: Run) {
         for (planned, count) in run.plan.faults.iter().zip(std::iter::repeat(1)) {
-            *self.faults.entry(planned.fault.kind()).or_default() += count;
+            let kind = planned.fault.kind().to_owned();
+            *self.faults.entry(kind).or_default() += count;
         }
         for (word, count) in &run.answers {
             *self.answers.entry(word.clone()).or_default() += count;

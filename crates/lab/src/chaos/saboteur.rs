@@ -2,9 +2,10 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use nix::sys::signal::Signal;
 use serde::Serialize;
 use tokio::sync::{Mutex, MutexGuard};
@@ -13,9 +14,10 @@ use tokio::task::{JoinSet, block_in_place};
 use super::buyers::Market;
 use super::fault::Fault;
 use super::process::{Stopped, backends, gone, signal, stop};
-use super::redis;
 use super::schedule::{Plan, PlannedFault};
 use super::world::World;
+use super::{postgres, redis};
+use crate::server_process::FULL;
 
 /// How long PostgreSQL may take to notice that a backend was killed. From then on it lets
 /// nobody in before it has recovered.
@@ -71,25 +73,11 @@ async fn one(
 
 async fn act(world: &World, plan: &Plan, fault: Fault) -> anyhow::Result<()> {
     match fault {
-        Fault::KillServer { instance, down_ms } => {
-            let mut server = free(&world.servers[instance])?;
-            if let Some(mut old) = server.take() {
-                block_in_place(|| old.kill());
-            }
-            pause(down_ms).await;
-            *server = Some(world.start_server(instance).await?);
-        }
-        Fault::StopServer { instance, for_ms } => {
-            let server = free(&world.servers[instance])?;
-            let server = server.as_ref().context("it does not run")?;
-            stop(vec![server.pid()], for_ms).await;
-        }
-        Fault::DrainServer { instance } => {
-            let mut server = free(&world.servers[instance])?;
-            if let Some(old) = server.take() {
-                old.stop().await?;
-            }
-            *server = Some(world.start_server(instance).await?);
+        Fault::KillServer { instance, .. }
+        | Fault::StopServer { instance, .. }
+        | Fault::DrainServer { instance }
+        | Fault::LogSinkGone { instance } => {
+            act_on_server(world, instance, fault).await?;
         }
         Fault::CutAfterCommit { instance, commits } => {
             world.postgres_links[instance].cut_after_commit(commits);
@@ -118,13 +106,58 @@ async fn act(world: &World, plan: &Plan, fault: Fault) -> anyhow::Result<()> {
             pause(for_ms).await;
             link.delay(0);
         }
-        Fault::KillRedis { .. }
-        | Fault::StopRedis { .. }
-        | Fault::FlushRedis
-        | Fault::FlushScripts
-        | Fault::RollBackRedis { .. } => act_on_redis(world, plan, fault).await?,
+        Fault::HangFirstHost { instance, for_ms } => {
+            let first = &world.first_hosts[instance];
+            first.hang(true);
+            world.postgres_links[instance].cut();
+            pause(for_ms).await;
+            first.hang(false);
+        }
+        _ if fault.needs_redis() => act_on_redis(world, plan, fault).await?,
         _ => act_on_postgres(world, fault).await?,
     }
+    Ok(())
+}
+
+async fn act_on_server(
+    world: &World,
+    instance: usize,
+    fault: Fault,
+) -> anyhow::Result<()> {
+    let mut server = free(&world.servers[instance])?;
+    // It stays where it is, for the end of the run to find it.
+    if server.as_mut().is_some_and(|it| !it.is_running()) {
+        bail!("it ended by itself");
+    }
+    match fault {
+        Fault::KillServer { down_ms, .. } => {
+            if let Some(mut old) = server.take() {
+                block_in_place(|| old.kill());
+            }
+            pause(down_ms).await;
+        }
+        Fault::DrainServer { .. } => {
+            if let Some(old) = server.take() {
+                old.stop().await?;
+            }
+        }
+        Fault::LogSinkGone { .. } => {
+            ensure!(Path::new(FULL).exists(), "there is no {FULL} here");
+            if let Some(mut old) = server.take() {
+                block_in_place(|| old.kill());
+            }
+        }
+        Fault::StopServer { for_ms, .. } => {
+            let server = server.as_ref().context("it does not run")?;
+            stop(vec![server.pid()], for_ms).await;
+            return Ok(());
+        }
+        _ => return Ok(()),
+    }
+    // Should it not start now, it will be started in the same way at the end.
+    let is_gone = matches!(fault, Fault::LogSinkGone { .. });
+    world.logs_gone[instance].store(is_gone, Ordering::Relaxed);
+    *server = Some(world.start_server(instance).await?);
     Ok(())
 }
 
@@ -143,6 +176,16 @@ async fn act_on_redis(world: &World, plan: &Plan, fault: Fault) -> anyhow::Resul
         Fault::FlushRedis => redis::flush_all(socket).await?,
         Fault::FlushScripts => redis::flush_scripts(socket).await?,
         Fault::RollBackRedis { age_ms } => roll_back(socket, plan, age_ms).await?,
+        Fault::RefuseRedisWrites { for_ms } => {
+            redis::refuse_writes(socket).await?;
+            pause(for_ms).await;
+            redis::take_writes(socket).await?;
+        }
+        Fault::DemoteRedis { for_ms } => {
+            redis::demote(socket).await?;
+            pause(for_ms).await;
+            redis::take_writes(socket).await?;
+        }
         _ => {}
     }
     Ok(())
@@ -175,6 +218,16 @@ async fn act_on_postgres(world: &World, fault: Fault) -> anyhow::Result<()> {
             signal(pid, Signal::SIGQUIT)?;
             pause(down_ms).await;
             world.restart_postgres().await?;
+        }
+        Fault::ReadOnlyPostgres { for_ms } => {
+            signal(pid, Signal::SIGQUIT)?;
+            world.restart_postgres_as_standby().await?;
+            pause(for_ms).await;
+            postgres::promote(url).await?;
+        }
+        Fault::AddColumn { pick } => {
+            let table = ["orders", "skus"][pick % 2];
+            postgres::add_column(url, table, &world.new_column()).await?;
         }
         Fault::StopPostgres { for_ms } => {
             let mut pids = vec![pid];
@@ -222,3 +275,6 @@ fn free<T>(what: &Mutex<T>) -> anyhow::Result<MutexGuard<'_, T>> {
 async fn pause(for_ms: u64) {
     tokio::time::sleep(Duration::from_millis(for_ms)).await;
 }
+
+#[cfg(test)]
+mod tests;

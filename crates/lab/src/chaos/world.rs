@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -10,7 +11,9 @@ use tokio::sync::Mutex;
 use tokio::task::block_in_place;
 use tokio::time::Instant;
 
+use super::first_host::FirstHost;
 use super::proxy::Link;
+use super::{postgres, redis};
 use crate::cli::Strategy;
 use crate::server_process::{self, Server};
 
@@ -54,17 +57,32 @@ pub(crate) struct World {
     pub(crate) addresses: [SocketAddr; 2],
     /// Where there is none, it could not be started.
     pub(crate) servers: [Mutex<Option<Server>>; 2],
+    /// Whether the log of an instance cannot be written, from its next start on.
+    pub(crate) logs_gone: [AtomicBool; 2],
+    pub(crate) first_hosts: [FirstHost; 2],
     pub(crate) postgres_links: [Link; 2],
     pub(crate) redis_links: [Link; 2],
     pub(crate) sandbox: Mutex<Sandbox>,
     /// Held while something is done to the store, so that faults do not meet.
     pub(crate) postgres_turn: Mutex<()>,
     pub(crate) redis_turn: Mutex<()>,
+    /// How many columns were to be added.
+    columns: AtomicU64,
 }
 
 impl World {
     /// Starts the stores and both servers.
     pub(crate) async fn start(recipe: Recipe) -> anyhow::Result<Self> {
+        let world = Self::with_stores(recipe).await?;
+        // The first one makes the tables.
+        for (instance, server) in world.servers.iter().enumerate() {
+            *server.lock().await = Some(world.start_server(instance).await?);
+        }
+        Ok(world)
+    }
+
+    /// Starts the stores and no server yet.
+    pub(crate) async fn with_stores(recipe: Recipe) -> anyhow::Result<Self> {
         let options = Options {
             redis: recipe.strategy == Strategy::Hybrid,
             fsync: true,
@@ -75,7 +93,7 @@ impl World {
             tokio::task::spawn_blocking(move || Sandbox::start(&options)).await??;
         let postgres_socket = sandbox.dir().join(".s.PGSQL.5432");
         let redis_socket = sandbox.dir().join("redis.sock");
-        let world = Self {
+        Ok(Self {
             recipe,
             database_url: sandbox
                 .database_url()
@@ -83,6 +101,8 @@ impl World {
                 .to_owned(),
             addresses: free_addresses()?,
             servers: [Mutex::default(), Mutex::default()],
+            logs_gone: [AtomicBool::default(), AtomicBool::default()],
+            first_hosts: [FirstHost::open().await?, FirstHost::open().await?],
             postgres_links: [
                 Link::open(postgres_socket.clone()).await?,
                 Link::open(postgres_socket).await?,
@@ -95,40 +115,46 @@ impl World {
             sandbox: Mutex::new(sandbox),
             postgres_turn: Mutex::default(),
             redis_turn: Mutex::default(),
-        };
-        // The first one makes the tables.
-        for (instance, server) in world.servers.iter().enumerate() {
-            *server.lock().await = Some(world.start_server(instance).await?);
-        }
-        Ok(world)
+            columns: AtomicU64::default(),
+        })
     }
 
     /// Starts an instance at its address, which nobody listens at.
     pub(crate) async fn start_server(&self, instance: usize) -> anyhow::Result<Server> {
         let arguments = self.arguments(instance);
-        let postgres = self.postgres_links[instance].address();
         let redis = self.redis_links[instance].address();
         let environment = [
-            (
-                "DATABASE_URL",
-                format!("postgresql://flash@{postgres}/flash"),
-            ),
+            ("DATABASE_URL", self.database_url_of(instance)),
             ("REDIS_URL", format!("redis://{redis}")),
             ("ADMIN_TOKEN", String::new()),
             ("RUST_LOG", "warn".to_owned()),
         ];
-        let recipe = &self.recipe;
+        let program = &self.recipe.program;
+        if self.logs_gone[instance].load(Ordering::Relaxed) {
+            let address = self.addresses[instance];
+            return Server::start_unheard(program, arguments, environment, address)
+                .await;
+        }
         let (server, _address) =
-            Server::start_with(&recipe.program, arguments, environment).await?;
+            Server::start_with(program, arguments, environment).await?;
         Ok(server)
+    }
+
+    /// The way of an instance to PostgreSQL, which is the second of two hosts.
+    pub(crate) fn database_url_of(&self, instance: usize) -> String {
+        let first = self.first_hosts[instance].address();
+        let second = self.postgres_links[instance].address();
+        format!("postgresql://flash@{first},{second}/flash")
+    }
+
+    /// A name that no column has.
+    pub(crate) fn new_column(&self) -> String {
+        format!("note_{}", self.columns.fetch_add(1, Ordering::Relaxed))
     }
 
     /// Makes everything whole that may still be broken.
     pub(crate) async fn heal(&self) -> anyhow::Result<()> {
-        for link in self.postgres_links.iter().chain(&self.redis_links) {
-            link.heal();
-        }
-        self.postgres_recovered().await?;
+        self.heal_stores().await?;
         for (instance, server) in self.servers.iter().enumerate() {
             let mut server = server.lock().await;
             // A fault that ends one leaves none.
@@ -142,18 +168,36 @@ impl World {
         Ok(())
     }
 
-    /// Waits until PostgreSQL lets somebody in. After the crash of a backend it comes back
-    /// by itself, and until then no buyer can have a final answer.
+    /// Makes the stores and the ways to them whole.
+    pub(crate) async fn heal_stores(&self) -> anyhow::Result<()> {
+        for link in self.postgres_links.iter().chain(&self.redis_links) {
+            link.heal();
+        }
+        for first in &self.first_hosts {
+            first.hang(false);
+        }
+        if self.recipe.strategy == Strategy::Hybrid {
+            redis::take_writes(&self.redis_socket)
+                .await
+                .context("Redis takes no writes")?;
+        }
+        self.postgres_recovered().await
+    }
+
+    /// Waits until PostgreSQL lets somebody in, and is a primary. After the crash of a
+    /// backend it comes back by itself, and until then no buyer can have a final answer.
     async fn postgres_recovered(&self) -> anyhow::Result<()> {
         let end = Instant::now() + RECOVERY_LIMIT;
         loop {
+            let promoted = postgres::promote(&self.database_url).await;
             match flash_db::connect(&self.database_url).await {
-                Ok(_) => return Ok(()),
-                Err(error) if error.is_away() && Instant::now() < end => {
-                    tokio::time::sleep(LOOK).await;
-                }
+                Ok(_) if promoted.is_ok() => return Ok(()),
                 // Such as too many connections, which would be the servers' doing.
-                Err(error) => return Err(error).context("PostgreSQL lets nobody in"),
+                Err(error) if !error.is_away() || Instant::now() >= end => {
+                    return Err(error).context("PostgreSQL lets nobody in");
+                }
+                Ok(_) if Instant::now() >= end => return promoted,
+                _ => tokio::time::sleep(LOOK).await,
             }
         }
     }
@@ -162,6 +206,12 @@ impl World {
     pub(crate) async fn restart_postgres(&self) -> anyhow::Result<()> {
         let mut sandbox = self.sandbox.lock().await;
         Ok(block_in_place(|| sandbox.restart_postgres())?)
+    }
+
+    /// Starts PostgreSQL again, as a standby.
+    pub(crate) async fn restart_postgres_as_standby(&self) -> anyhow::Result<()> {
+        let mut sandbox = self.sandbox.lock().await;
+        Ok(block_in_place(|| sandbox.restart_postgres_as_standby())?)
     }
 
     /// Starts Redis again.

@@ -39,6 +39,23 @@ impl Sandbox {
         }
     }
 
+    /// Starts PostgreSQL again as the standby of nobody: it accepts connections and takes no
+    /// writes until `pg_promote()`. It must have ended, or be ending.
+    ///
+    /// # Errors
+    ///
+    /// As [`restart_postgres`](Self::restart_postgres). The next one that is started is a
+    /// standby all the same.
+    ///
+    /// # Source
+    ///
+    /// PostgreSQL 16 manual, section 27.2.2, "Standby Server Operation": the file
+    /// `standby.signal`.
+    pub fn restart_postgres_as_standby(&mut self) -> Result<(), SandboxError> {
+        self.order("standby")?;
+        self.restart_postgres()
+    }
+
     /// Starts Redis again, empty, and returns when it accepts connections. It must have
     /// ended, or be ending.
     ///
