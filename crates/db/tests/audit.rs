@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use diesel_async::SimpleAsyncConnection;
-use flash_core::{Audit, Verdict};
+use flash_core::{Audit, Sku, Verdict};
 use flash_testkit::{Stores, sku};
 
 /// One SKU with 10 units, and ann and bob who bought 3 and 4 of them.
@@ -142,5 +142,31 @@ async fn a_cancelled_order_does_not_overrun_the_limit() -> Result<()> {
         audit.verdict == Verdict::Exact && audit.limit_overruns == 0,
         "{audit:?}"
     );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_that_came_by_other_ways_are_listed_and_audited() -> Result<()> {
+    let stores = Stores::new().await?;
+    stores.run(EXACT).await?;
+    stores
+        .run(
+            "INSERT INTO skus (sku, initial_units, available_units)
+                  VALUES ('Blue Tee', 1, 0);
+             INSERT INTO orders
+                    (order_id, sku, buyer_id, idempotency_key, units, created_at)
+                  VALUES (gen_random_uuid(), 'Blue Tee', 'Ann Müller', 'a b', 1, now())",
+        )
+        .await?;
+    let mut conn = stores.connect().await?;
+    let mut skus = flash_db::skus::list(&mut conn).await?;
+    skus.sort();
+    let names: Vec<_> = skus.iter().map(Sku::as_str).collect();
+    ensure!(names == ["Blue Tee", "mug", "tee"], "{names:?}");
+    for sku in &skus {
+        let counts = flash_db::audit::count(&mut conn, sku, None).await?;
+        let audit = counts.with_context(|| sku.to_string())?.judge(None);
+        ensure!(audit.verdict == Verdict::Exact, "{audit:?}");
+    }
     Ok(())
 }

@@ -166,3 +166,43 @@ async fn a_client_that_takes_none_of_its_answers_is_cut() -> Result<()> {
     ready.strip_prefix("HTTP/1.1 200").context(ready.clone())?;
     Ok(())
 }
+
+/// How long the server has no room: time enough to say so many times.
+const FULL_FOR: Duration = Duration::from_secs(2);
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn open_files_that_run_out_after_all_are_one_line() -> Result<()> {
+    let stores = Stores::new().await?;
+    let mut command = server(&["--strategy", "naive", "--listen", "127.0.0.1:0"]);
+    command.env("DATABASE_URL", stores.database_url());
+    let running = Running::start(&mut command).await?;
+    let mut first = Raw::connect(running.address()).await?;
+    until_answered(&mut first, READY, "200").await?;
+
+    // Somebody else's limit, once the server has counted on its own.
+    let limit = open_files(&running)? + 5;
+    let status = Command::new("prlimit")
+        .arg(format!("--pid={}", running.pid()?))
+        .arg(format!("--nofile={limit}:{limit}"))
+        .status()
+        .await?;
+    ensure!(status.success());
+    let crowd = stream::iter(0..50).map(|_| TcpStream::connect(running.address()));
+    let crowd: Vec<_> = crowd.buffer_unordered(16).try_collect().await?;
+    until_open(&running, |now| now >= limit).await?;
+    tokio::time::sleep(FULL_FOR).await;
+    until_answered(&mut first, READY, "200").await?;
+
+    drop(crowd);
+    let mut next = Raw::connect(running.address()).await?;
+    until_answered(&mut next, READY, "200").await?;
+    running.signal(nix::sys::signal::Signal::SIGTERM)?;
+    let (code, log) = running.end().await?;
+    ensure!(code == Some(0), "{log}");
+    let said = log
+        .lines()
+        .filter(|line| line.contains("Too many open files"));
+    ensure!(said.count() <= 1, "{log}");
+    Ok(())
+}

@@ -15,7 +15,7 @@ use serde_json::json;
 const STRATEGIES: [&str; 3] = ["naive", "pessimistic", "hybrid"];
 
 /// The methods of the contract and others.
-const METHODS: [&str; 6] = ["GET", "POST", "PUT", "DELETE", "PATCH", "BREW"];
+const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "BREW"];
 
 /// How long a reading of the stores may be shown, and some time for a gate to settle.
 const SETTLED_WITHIN: Duration = Duration::from_secs(3);
