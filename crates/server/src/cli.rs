@@ -128,7 +128,7 @@ pub struct Args {
     #[arg(long, env = "SANDBOX_TCP")]
     pub sandbox_tcp: bool,
 
-    /// How log lines look; RUST_LOG sets how many there are
+    /// How log lines look; RUST_LOG sets how many there are, NO_COLOR leaves colors out
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t = LogFormat::Pretty)]
     pub log_format: LogFormat,
 }
