@@ -315,10 +315,16 @@ fn chaos_finds_nothing_where_things_break_by_half() {
         "demote redis (596 ms)",
     ];
     assert_eq!(happened, planned);
-    // A column may find its table taken.
+    // A column may find its table taken for so long that the standby finds PostgreSQL taken.
     let skipped = |fault: &&Value| !fault["skipped"].is_null();
     let skipped: Vec<_> = faults.iter().filter(skipped).filter_map(what).collect();
-    assert!(skipped.iter().all(|it| it == "add column"), "{skipped:?}");
+    let may_be_skipped = [planned[1], planned[4]];
+    assert!(
+        skipped
+            .iter()
+            .all(|it| may_be_skipped.contains(&it.as_str())),
+        "{skipped:?}"
+    );
 }
 
 #[test]

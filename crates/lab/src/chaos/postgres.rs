@@ -9,12 +9,13 @@ use diesel_async::{
     AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection,
 };
 
-/// How long a column waits for the table: less than buyers wait for a row, who stand behind
-/// it.
-const LOCK_WAIT: Duration = Duration::from_millis(300);
+/// How long a column waits for the table. Who has read an order and waits for a stock row
+/// keeps it, and the owner of that row may stand behind the column: PostgreSQL sees that
+/// after a second (`deadlock_timeout`) and lets that one pass.
+const LOCK_WAIT: Duration = Duration::from_secs(2);
 
 /// How long adding a column may take in all.
-const ADD_LIMIT: Duration = Duration::from_secs(2);
+const ADD_LIMIT: Duration = Duration::from_secs(4);
 
 /// How long a promotion may take: PostgreSQL replays what it has and writes one record.
 const PROMOTE_LIMIT: Duration = Duration::from_secs(20);
@@ -49,7 +50,7 @@ pub(crate) async fn promote(database_url: &str) -> anyhow::Result<()> {
         .context("postgres does not answer whom it follows")?
 }
 
-/// Adds a column that nobody knows, or fails where the table is not to be had in time.
+/// Adds a column that nobody knows, or fails where the table is not to be had.
 pub(crate) async fn add_column(
     database_url: &str,
     table: &str,
