@@ -196,7 +196,6 @@ pub async fn probe(mut conn: &AsyncPgConnection) -> Result<(), DbError> {
     conn.batch_execute(&format!(
         "SELECT sku, available_units, per_buyer_limit, fence FROM skus
           WHERE false FOR NO KEY UPDATE;
-         UPDATE skus SET available_units = available_units, fence = fence WHERE false;
          SAVEPOINT probe;
          INSERT INTO orders (order_id, sku, buyer_id, idempotency_key, units, created_at)
          SELECT '{id}', sku, 'probe', '{id}', 1, now() FROM skus LIMIT 1;

@@ -28,9 +28,12 @@ pub struct Probe {
     tries: Mutex<Tries>,
 }
 
+/// What PostgreSQL said to a try, and whether Redis took it.
+type Tried = (Result<(), DbError>, Option<bool>);
+
 #[derive(Default)]
 struct Tries {
-    running: Option<JoinHandle<(Result<(), DbError>, Option<bool>)>>,
+    running: Option<JoinHandle<Tried>>,
     last: Option<(Instant, Probed)>,
 }
 
