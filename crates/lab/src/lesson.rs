@@ -7,7 +7,7 @@ use crate::run::Run;
 pub(crate) fn of(runs: &[Run]) -> &'static str {
     let sold_by = |strategy| runs.iter().any(|run| run.strategy == strategy);
     let oversold = runs.iter().any(|run| run.audit.oversold_units > 0);
-    let lost = runs.iter().any(|run| run.audit.unaccounted_units < 0);
+    let lost = runs.iter().any(|run| run.audit.lost_updates > 0);
     match (oversold, lost, sold_by(Strategy::Naive), runs.len() > 1) {
         (true, _, true, true) => SEEN_BOTH,
         (true, ..) => SEEN_OVERSELL,

@@ -84,7 +84,7 @@ fn demo_table(runs: &[Run]) -> Table {
         row.extend([
             fault(run.audit.oversold_units),
             fault(run.undersold_units),
-            fault(run.lost_updates()),
+            fault(run.audit.lost_updates),
         ]);
         let latency = &run.latency_ms;
         row.extend(

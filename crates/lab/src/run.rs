@@ -125,14 +125,6 @@ fn name_only<S: serde::Serializer>(
     serializer.serialize_str(strategy.as_str())
 }
 
-impl Run {
-    /// Decrements of the stock row that vanished.
-    #[must_use]
-    pub(crate) fn lost_updates(&self) -> i64 {
-        (-self.audit.unaccounted_units).max(0)
-    }
-}
-
 /// Units of live orders.
 #[must_use]
 pub(crate) fn live_units(audit: &Audit) -> i64 {

@@ -95,8 +95,8 @@ fn check_run(run: &Value) {
     same_keys(
         &run["audit"],
         "sku strategy initial_units restocked_units accepted_units cancelled_units \
-         available_units oversold_units unaccounted_units negative_stock \
-         duplicate_keys limit_overruns gate_drift_units verdict",
+         available_units oversold_units unaccounted_units lost_updates \
+         negative_stock duplicate_keys limit_overruns gate_drift_units verdict",
     );
 
     let told: i64 = classes.split(' ').filter_map(|it| run[it].as_i64()).sum();
