@@ -198,9 +198,9 @@ Exit codes: 0 each strategy did as promised, 1 error, 2 usage, 3 one did not,
 
 const INTERLEAVE_EXAMPLES: &str = "\
 Examples:
-  lab interleave --strategy naive                       every order, and the shortest
-                                                        one that oversells
-  lab interleave --strategy naive --schedule 112222     one order, step by step
+  lab interleave --strategy naive           every order, and the shortest one that
+                                            oversells, which is the next one:
+  lab interleave --strategy naive --schedule 111222222111    one order, step by step
   lab interleave --strategy hybrid --json - | jq .matrix
 
 Each buyer has a server of its own; a proxy between the servers and the stores holds

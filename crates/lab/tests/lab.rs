@@ -222,7 +222,7 @@ fn a_missing_server_is_told_in_one_sentence() {
     let output = Command::new(alone).arg("demo-oversell").output();
     assert_eq!(
         told(&output.expect("lab starts"), 69),
-        "error: no `server` beside `lab`: run `cargo build --release --bins`\n"
+        "error: no `server` beside `lab`: run `cargo build --bins`\n"
     );
 }
 
