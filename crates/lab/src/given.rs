@@ -3,10 +3,11 @@
 use std::env;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use diesel::QueryableByName;
 use diesel::sql_types::Text;
 use diesel_async::RunQueryDsl;
+use flash_db::DbError;
 use phase3_hybrid::Gate;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpStream, UnixStream};
@@ -101,17 +102,19 @@ struct Version {
 /// Connects, and returns the version, such as `16.4`.
 pub(crate) async fn postgres_version(url: &str) -> anyhow::Result<String> {
     POSTGRES.check_scheme(url)?;
-    let unusable = || {
+    let unusable = |error: DbError| {
         let (address, origin) = (flash_db::address(url), POSTGRES.origin(url));
-        format!("cannot use PostgreSQL at {address} ({origin})")
+        // What stands above it says once more that there is no connection.
+        let cause = anyhow::Error::from(error).root_cause().to_string();
+        anyhow!("cannot use PostgreSQL at {address} ({origin}): {cause}")
     };
-    let mut conn = flash_db::connect(url).await.with_context(unusable)?;
+    let mut conn = flash_db::connect(url).await.map_err(unusable)?;
     let row: Version = diesel::sql_query(
         "SELECT split_part(current_setting('server_version'), ' ', 1) AS version",
     )
     .get_result(&mut conn)
     .await
-    .with_context(unusable)?;
+    .map_err(|error| unusable(error.into()))?;
     Ok(row.version)
 }
 

@@ -52,12 +52,12 @@ impl Look {
 }
 
 /// Breaks a text between words into lines of at most so many characters. A longer word
-/// has a line of its own.
+/// has a line of its own; a command between backticks counts as one word, to be copied.
 pub(crate) fn wrapped(text: &str, columns: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for paragraph in text.lines() {
         let mut line = String::new();
-        for word in paragraph.split_whitespace() {
+        for word in words(paragraph) {
             let length = line.chars().count() + 1 + word.chars().count();
             if !line.is_empty() && length > columns {
                 lines.push(std::mem::take(&mut line));
@@ -65,11 +65,27 @@ pub(crate) fn wrapped(text: &str, columns: usize) -> Vec<String> {
             if !line.is_empty() {
                 line.push(' ');
             }
-            line.push_str(word);
+            line.push_str(&word);
         }
         lines.push(line);
     }
     lines
+}
+
+fn words(text: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    let mut is_inside = false;
+    for part in text.split_whitespace() {
+        match words.last_mut().filter(|_| is_inside) {
+            Some(word) => {
+                word.push(' ');
+                word.push_str(part);
+            }
+            None => words.push(part.to_owned()),
+        }
+        is_inside ^= part.matches('`').count() % 2 == 1;
+    }
+    words
 }
 
 #[cfg(test)]

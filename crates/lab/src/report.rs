@@ -149,12 +149,11 @@ fn verdict(run: &Run, look: &Look) -> String {
         Verdict::Exact => format!("exact: {sold}"),
     };
     if audit.verdict == Verdict::Exact {
-        return format!(
-            "{strategy}: {judged}; the stock row says {}\n",
-            audit.available_units
-        );
+        let row = format!("the stock row says {}", audit.available_units);
+        return paragraph(&format!("{strategy}: {judged}; {row}"), look);
     }
-    format!("{strategy}: {judged}\n{}", below(&stock_row(audit), look))
+    let judged = paragraph(&format!("{strategy}: {judged}"), look);
+    judged + &below(&stock_row(audit), look)
 }
 
 /// What the stock row should say, what it says, and what became of the difference.
