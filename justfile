@@ -61,12 +61,26 @@ doctor *args: (first "debug/lab" "three to five minutes" "then a table of what i
     @{{ lab }} doctor "$@"
 
 # Build the server and the lab as the demo and the tests use them
+[no-exit-message]
 build *args:
-    @cargo build --workspace --locked --bins "$@"
+    @{ cargo build --workspace --locked --bins --quiet --message-format json-render-diagnostics "$@"; \
+        echo "exit code $?"; } | { \
+        code=1 built=0 parts=$(grep -c '^name = ' Cargo.lock); \
+        while IFS= read -r line; do \
+            case $line in \
+            'exit code '*) code=${line##* } ;; \
+            '{"reason":"compiler-artifact",'*) \
+                built=$((built + 1)); \
+                [ $built -le $parts ] || parts=$built; \
+                [ ! -t 2 ] || printf '\rbuilding: %d of some %d parts are done ' $built $parts >&2 ;; \
+            esac; \
+        done; \
+        [ ! -t 2 ] || printf '\r\033[K' >&2; \
+        exit "$code"; }
 
 # Build them optimized
-build-release *args:
-    @cargo build --workspace --locked --bins --release "$@"
+[no-exit-message]
+build-release: (build "--release")
 
 # Says what a build is for that takes its time.
 [private]
@@ -76,12 +90,21 @@ first program minutes then:
 # Run all tests; the last line adds them up
 [no-exit-message]
 test *args:
-    @{ cargo test --workspace --locked --no-fail-fast "$@"; echo "cargo test: exit code $?"; } | \
-    awk 'BEGIN { code = 1 } \
-        /^cargo test: exit code [0-9]+$/ { code = $5; next } \
-        /^test result: / { passed += $4; failed += $6; programs += $4 + $6 > 0 } \
-        { print; fflush() } \
-        END { if (programs) printf "\n%d passed, %d failed in %d test programs\n", passed, failed, programs; exit code }'
+    @{ cargo test --workspace --locked --no-fail-fast "$@"; echo "cargo test: exit code $?"; } | { \
+        code=1 passed=0 failed=0 programs=0; \
+        while IFS= read -r line; do \
+            case $line in \
+            'cargo test: exit code '*) code=${line##* }; continue ;; \
+            'test result: '*) \
+                set -- $line; \
+                passed=$((passed + $4)) failed=$((failed + $6)); \
+                [ $(($4 + $6)) -eq 0 ] || programs=$((programs + 1)) ;; \
+            esac; \
+            printf '%s\n' "$line"; \
+        done; \
+        [ $programs -eq 0 ] || \
+        printf '\n%d passed, %d failed in %d test programs\n' $passed $failed $programs; \
+        exit "$code"; }
 
 # Run the tests that need a browser
 test-page *args: build
