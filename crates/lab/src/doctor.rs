@@ -108,17 +108,17 @@ pub async fn run() -> anyhow::Result<()> {
 
 async fn findings() -> [Finding; 13] {
     let stores = "the private stores of demo, page, interleave, bench and tests";
-    let sales = "demo and audit, which use it instead of a private one";
+    let sales = "demo and audit";
     [
         cargo().of("Rust", "every build"),
         linker().of("C linker", "every build"),
         store("DATABASE_URL", find_postgres()).of("PostgreSQL >= 14", stores),
         store("REDIS_URL", find_redis()).of("Redis >= 7", stores),
-        just().of("just", "the recipes; each is one line of the justfile"),
+        just().of("just", "the recipes"),
         chromium().of("Chromium", "./just test-page, ci and pictures alone"),
         docker().of("Docker, compose", "./just up and down alone"),
         server().of("server", "demo, page, interleave, chaos and bench"),
-        open_files_limit().of("open files", "buyers: each is a connection"),
+        open_files_limit().of("open files", "the crowd: each buyer is a connection"),
         temporary_directory().of("temporary files", "the data of private stores"),
         free_space().of("free space", "the data of private stores"),
         postgres_url().await.of("DATABASE_URL", sales),
@@ -269,7 +269,7 @@ fn free_space() -> Finding {
 
 async fn postgres_url() -> Finding {
     let Some(url) = url("DATABASE_URL") else {
-        return Finding::good("not set: a private PostgreSQL is started");
+        return Finding::good("not set: the demo starts a private PostgreSQL");
     };
     match given::postgres_version(&url).await {
         Ok(version) => {
@@ -282,7 +282,7 @@ async fn postgres_url() -> Finding {
 
 async fn redis_url() -> Finding {
     let Some(url) = url("REDIS_URL") else {
-        return Finding::good("not set: a private Redis is started");
+        return Finding::good("not set: the demo starts a private Redis");
     };
     match given::redis_version(&url).await {
         Ok(Some(version)) => Finding::good(format!("Redis {version} answers")),

@@ -59,7 +59,7 @@ impl Stores {
         Ok(Self {
             database_url,
             redis_url,
-            sandbox: sandbox,
+            sandbox,
         })
     }
 
