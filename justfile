@@ -17,53 +17,58 @@ default:
 
 # Show phase 1 oversell, phases 2 and 3 not
 [no-exit-message]
-demo-oversell *args: (first "debug/lab" "three to five minutes" "then three sales of 100 units to 1,000 buyers, each in seconds") build
+demo-oversell *args: (ready "three sales of 100 units to 1,000 buyers, each in seconds")
     @{{ lab }} demo-oversell "$@"
 
 # Show a sale live in the browser, and the race step by step
 [no-exit-message]
-page *args: (first "debug/lab" "three to five minutes" "then a page whose address is printed") build
+page *args: (ready "a page whose address is printed")
     @{{ lab }} page "$@"
 
 # Write a sale as one HTML file: --html PATH
 [no-exit-message]
-report *args: (first "debug/lab" "three to five minutes" "then three sales, and an HTML file that tells of them") build
+report *args: (ready "three sales, and an HTML file that tells of them")
     @{{ lab }} report "$@"
 
 # Show every order of the steps of two buyers, and what comes of it
 [no-exit-message]
-interleave *args: (first "debug/lab" "three to five minutes" "then two buyers of one unit, in every order of their steps") build
+interleave *args: (ready "two buyers of one unit, in every order of their steps")
     @{{ lab }} interleave "$@"
 
 # Sell while everything breaks, and judge
 [no-exit-message]
-chaos *args: (first "release/lab" "six to ten minutes, optimized" "then ten sales while stores and servers break") build-release
+chaos *args: (ready-optimized "ten sales while stores and servers break")
     @{{ lab-release }} chaos "$@"
 
 # Measure this machine; --quick takes two minutes
 [no-exit-message]
-bench *args: (first "release/lab" "six to ten minutes, optimized" "then each strategy is measured, block after block") build-release
+bench *args: (ready-optimized "each strategy is measured, block after block")
     @{{ lab-release }} bench "$@"
 
 # Run the server: --strategy naive|pessimistic|hybrid
 [no-exit-message]
-server *args: (first "release/server" "five to eight minutes, optimized" "then the server prints where it listens")
+server *args: (first "release/server" "five to eight minutes" "the server prints where it listens") (built "--bin server --release")
     @cargo run --release --locked --quiet --bin server -- "$@"
 
 # Count the books of a database: oversold, lost, missing
 [no-exit-message]
-audit *args: (first "debug/lab" "three to five minutes" "then a table of the books")
+audit *args: (ready "a table of the books")
     @{{ lab }} audit "$@"
 
 # Report what this machine has and lacks
 [no-exit-message]
-doctor *args: (first "debug/lab" "three to five minutes" "then a table of what is here and what it is needed for")
+doctor *args: (ready "a table of what is here and what it is needed for")
     @{{ lab }} doctor "$@"
 
 # Build the server and the lab as the demo and the tests use them
 [no-exit-message]
-build *args:
-    @{ cargo build --workspace --locked --bins --quiet --message-format json-render-diagnostics "$@"; \
+build *args: (built "--bins " + args)
+
+# Builds, and counts on one line. All select the workspace, so that features are the same.
+[private]
+[no-exit-message]
+built flags:
+    @{ cargo build --workspace --locked --quiet --message-format json-render-diagnostics $1; \
         echo "exit code $?"; } | { \
         code=1 built=0 parts=$(grep -c '^name = ' Cargo.lock); \
         while IFS= read -r line; do \
@@ -78,14 +83,17 @@ build *args:
         [ ! -t 2 ] || printf '\r\033[K' >&2; \
         exit "$code"; }
 
-# Build them optimized
-[no-exit-message]
-build-release: (build "--release")
+[private]
+ready then: (first "debug/lab" "three to five minutes" then) build
+
+[private]
+ready-optimized then: (first "release/lab" "six to ten minutes" then) (built "--bins --release")
 
 # Says what a build is for that takes its time.
 [private]
 first program minutes then:
-    @[ -x "${CARGO_TARGET_DIR:-target}/$1" ] || echo "The first build takes $2 on two cores, later ones seconds; $3." >&2
+    @[ -x "${CARGO_TARGET_DIR:-target}/$1" ] || \
+    echo "The first build takes $2 on two cores, later ones seconds; then $3." >&2
 
 # Run all tests; the last line adds them up
 [no-exit-message]
