@@ -3,8 +3,8 @@
 use super::ratios::Ratio;
 use super::table::significant;
 
-/// One sentence about what was measured, and where the target was missed, another one
-/// about what that means for a user.
+/// One sentence about what was measured, and where the target was missed for sure,
+/// another one about what that means for a user.
 pub(crate) fn meaning(ratio: &Ratio) -> String {
     let Some(median) = ratio.median else {
         return "Not measured: no pair of blocks is valid.".to_owned();
@@ -13,8 +13,16 @@ pub(crate) fn meaning(ratio: &Ratio) -> String {
     if ratio.met {
         return plain;
     }
+    if ratio.is_undecided() {
+        return format!("{plain} {UNDECIDED}");
+    }
     format!("{plain} Target missed: {}", missed(ratio.id))
 }
+
+/// What is not met need not be missed.
+const UNDECIDED: &str = "\
+Not decided: the target lies between low and high, which more blocks or a machine at \
+rest bring closer together.";
 
 fn plain(id: &str, median: f64) -> String {
     let times = significant(median);

@@ -54,6 +54,13 @@ fn every_promise_is_told_in_words_and_so_is_a_missed_target() {
             Side::AtLeast => promise.target / 2.0,
             Side::AtMost => promise.target * 2.0,
         };
+        let open =
+            Ratio::new(promise, vec![promise.target / 2.0, promise.target * 2.0]);
+        let open = meaning(&open);
+        assert!(
+            open.contains("Not decided: ") && !open.contains("missed"),
+            "{open}"
+        );
         let (kept, missed) =
             (meaning(&kept), meaning(&Ratio::new(promise, vec![far; 2])));
         let id = promise.id;
