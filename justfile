@@ -1,7 +1,15 @@
 # Entry points. Most are one cargo line, so nobody needs just; further arguments
 # are passed on. `./just RECIPE` installs what is missing, then does the same.
+#
+# Whoever learns does not pay for whoever measures: demo, page, report and interleave
+# share the profile and the build of the tests; bench, chaos and server are optimized.
 
 set positional-arguments
+
+# What the lab reads and writes is meant from where the caller stands.
+caller := "FLASHSALE_CALLER_DIR=" + quote(invocation_directory())
+lab := caller + " cargo run --locked --quiet --bin lab --"
+lab-release := caller + " cargo run --release --locked --quiet --bin lab --"
 
 [private]
 default:
@@ -9,64 +17,106 @@ default:
 
 # Show phase 1 oversell, phases 2 and 3 not
 [no-exit-message]
-demo-oversell *args: build
-    cargo run --release --locked --quiet --bin lab -- demo-oversell "$@"
+demo-oversell *args: (ready "three sales of 100 units to 1,000 buyers, each in seconds")
+    @{{ lab }} demo-oversell "$@"
 
 # Show a sale live in the browser, and the race step by step
 [no-exit-message]
-page *args: build
-    cargo run --release --locked --quiet --bin lab -- page "$@"
+page *args: (ready "a page whose address is printed")
+    @{{ lab }} page "$@"
 
 # Write a sale as one HTML file: --html PATH
 [no-exit-message]
-report *args: build
-    cargo run --release --locked --quiet --bin lab -- report "$@"
+report *args: (ready "three sales, and an HTML file that tells of them")
+    @{{ lab }} report "$@"
 
 # Show every order of the steps of two buyers, and what comes of it
 [no-exit-message]
-interleave *args: build
-    cargo run --release --locked --quiet --bin lab -- interleave "$@"
+interleave *args: (ready "two buyers of one unit, in every order of their steps")
+    @{{ lab }} interleave "$@"
 
 # Sell while everything breaks, and judge
 [no-exit-message]
-chaos *args: build
-    cargo run --release --locked --quiet --bin lab -- chaos "$@"
+chaos *args: (ready-optimized "ten sales while stores and servers break")
+    @{{ lab-release }} chaos "$@"
 
 # Measure this machine; --quick takes two minutes
 [no-exit-message]
-bench *args: build
-    cargo run --release --locked --quiet --bin lab -- bench "$@"
+bench *args: (ready-optimized "each strategy is measured, block after block")
+    @{{ lab-release }} bench "$@"
 
 # Run the server: --strategy naive|pessimistic|hybrid
 [no-exit-message]
-server *args:
-    cargo run --release --locked --quiet --bin server -- "$@"
+server *args: (first "release/server" "five to eight minutes" "the server prints where it listens") (built "--bin server --release")
+    @cargo run --release --locked --quiet --bin server -- "$@"
 
 # Count the books of a database: oversold, lost, missing
 [no-exit-message]
-audit *args:
-    cargo run --release --locked --quiet --bin lab -- audit "$@"
+audit *args: (ready "a table of the books")
+    @{{ lab }} audit "$@"
 
 # Report what this machine has and lacks
 [no-exit-message]
-doctor *args:
-    cargo run --release --locked --quiet --bin lab -- doctor "$@"
+doctor *args: (ready "a table of what is here and what it is needed for")
+    @{{ lab }} doctor "$@"
 
-# Build the server and the lab
-build *args:
-    cargo build --release --locked --bins "$@"
+# Build the server and the lab as the demo and the tests use them
+[no-exit-message]
+build *args: (built "--bins " + args)
 
-# Run all tests
-test *args:
-    cargo test --workspace --locked --no-fail-fast "$@"
+# Builds, and counts on one line. All select the workspace, so that features are the same.
+[private]
+[no-exit-message]
+built flags:
+    @{ cargo build --workspace --locked --quiet --message-format json-render-diagnostics $1; \
+        echo "exit code $?"; } | { \
+        code=1 built=0 parts=$(grep -c '^name = ' Cargo.lock); \
+        while IFS= read -r line; do \
+            case $line in \
+            'exit code '*) code=${line##* } ;; \
+            '{"reason":"compiler-artifact",'*) \
+                built=$((built + 1)); \
+                [ $built -le $parts ] || parts=$built; \
+                [ ! -t 2 ] || printf '\rbuilding: %d of some %d parts are done ' $built $parts >&2 ;; \
+            esac; \
+        done; \
+        [ ! -t 2 ] || printf '\r\033[K' >&2; \
+        exit "$code"; }
 
 [private]
-build-dev:
-    cargo build --locked --bins
+ready then: (first "debug/lab" "three to five minutes" then) build
+
+[private]
+ready-optimized then: (first "release/lab" "six to ten minutes" then) (built "--bins --release")
+
+# Says what a build is for that takes its time.
+[private]
+first program minutes then:
+    @[ -x "${CARGO_TARGET_DIR:-target}/$1" ] || \
+    echo "The first build takes $2 on two cores, later ones seconds; then $3." >&2
+
+# Run all tests; the last line adds them up
+[no-exit-message]
+test *args:
+    @{ cargo test --workspace --locked --no-fail-fast "$@"; echo "cargo test: exit code $?"; } | { \
+        code=1 passed=0 failed=0 programs=0; \
+        while IFS= read -r line; do \
+            case $line in \
+            'cargo test: exit code '*) code=${line##* }; continue ;; \
+            'test result: '*) \
+                set -- $line; \
+                passed=$((passed + $4)) failed=$((failed + $6)); \
+                [ $(($4 + $6)) -eq 0 ] || programs=$((programs + 1)) ;; \
+            esac; \
+            printf '%s\n' "$line"; \
+        done; \
+        [ $programs -eq 0 ] || \
+        printf '\n%d passed, %d failed in %d test programs\n' $passed $failed $programs; \
+        exit "$code"; }
 
 # Run the tests that need a browser
-test-page *args: build-dev
-    cargo test --package flash-lab --locked --test page "$@"
+test-page *args: build
+    @cargo test --workspace --locked --test page "$@"
 
 # Run every check: format, lints, docs, demo, tests, mutants
 ci: format-check clippy docs demo-oversell test test-page mutants
@@ -74,39 +124,43 @@ ci: format-check clippy docs demo-oversell test test-page mutants
 # Break each rule of phase 3 in a copy, and see that a test notices
 [no-exit-message]
 mutants *args:
-    cargo run --locked --quiet --example mutants -- "$@"
+    @cargo run --locked --quiet --example mutants -- "$@"
 
 # Take the pictures of README and docs from a real run
 pictures: build
-    cargo test --release --locked --package flash-lab --test page -- --test-threads 1 sale:: steps::
+    @cargo test --workspace --locked --test page -- --test-threads 1 sale:: steps::
     cp target/tmp/sale-ended-720-light.png target/tmp/sale-ended-720-dark.png docs/pictures/
     cp target/tmp/steps-naive-720-light.png target/tmp/steps-naive-720-dark.png docs/pictures/
 
 # Format the code
 fmt *args:
-    cargo fmt --all "$@"
+    @cargo fmt --all "$@"
 
 # Check the formatting
 format-check *args:
-    cargo fmt --all --check "$@"
+    @cargo fmt --all --check "$@"
 
 # Lint, warnings are errors
 clippy *args:
-    cargo clippy --workspace --all-targets --locked "$@" -- -D warnings
+    @cargo clippy --workspace --all-targets --locked "$@" -- -D warnings
 
 # Build the API documentation, warnings are errors
 docs *args:
-    RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked "$@"
+    @RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked "$@"
 
 # Compare two phases: diff 1 2
+[no-exit-message]
 diff a b:
-    @ls crates/phase"$1"-*/src/strategy.rs crates/phase"$2"-*/src/strategy.rs >/dev/null
-    @git --no-pager diff --no-index crates/phase"$1"-*/src/strategy.rs crates/phase"$2"-*/src/strategy.rs || [ $? -eq 1 ]
+    @for phase in "$1" "$2"; do \
+        ls -d crates/phase"$phase"-*/src/strategy.rs >/dev/null 2>&1 || \
+        { echo "there is no phase $phase: compare two of 1, 2 and 3, such as ./just diff 1 2" >&2; exit 2; }; \
+    done
+    @git --no-pager diff ${NO_COLOR:+--no-color} --no-index crates/phase"$1"-*/src/strategy.rs crates/phase"$2"-*/src/strategy.rs || [ $? -eq 1 ]
 
 # Start stores and server in containers
 up *args:
-    docker compose up --build --detach --wait "$@"
+    @docker compose up --build --detach --wait "$@"
 
 # Stop them; --volumes deletes the data
 down *args:
-    docker compose down "$@"
+    @docker compose down "$@"

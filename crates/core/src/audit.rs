@@ -47,8 +47,8 @@ pub enum Verdict {
 ///
 /// With supply = initial + restocked and live = accepted − cancelled:
 /// `oversold_units` = max(0, live − supply) and
-/// `unaccounted_units` = supply − live − available. A negative `unaccounted_units` counts
-/// decrements that were lost, a positive one counts units that were lost.
+/// `unaccounted_units` = supply − live − available. Where that is negative, decrements were
+/// lost, and `lost_updates` is their number; where it is positive, units were lost.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Audit {
     /// What was audited.
@@ -69,6 +69,8 @@ pub struct Audit {
     pub oversold_units: i64,
     /// Supply − live − available; 0 when the books balance.
     pub unaccounted_units: i64,
+    /// Units sold whose decrement the stock row does not show: max(0, −unaccounted).
+    pub lost_updates: i64,
     /// Whether the stock row is below zero.
     pub negative_stock: bool,
     /// Pairs of buyer and key that have more than one order.
@@ -122,6 +124,7 @@ impl AuditCounts {
             available_units: self.available_units,
             oversold_units,
             unaccounted_units,
+            lost_updates: (-unaccounted_units).max(0),
             negative_stock,
             duplicate_keys: self.duplicate_keys,
             limit_overruns: self.limit_overruns,
@@ -134,8 +137,6 @@ impl AuditCounts {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
     fn counts(initial: i64, accepted: i64, available: i64) -> AuditCounts {
@@ -165,6 +166,7 @@ mod tests {
         assert_eq!(audit.verdict, Verdict::Oversold);
         assert_eq!(audit.oversold_units, 812);
         assert_eq!(audit.unaccounted_units, -824);
+        assert_eq!(audit.lost_updates, 824);
         assert_eq!(audit.strategy.as_deref(), Some("naive"));
     }
 
@@ -173,6 +175,7 @@ mod tests {
         let audit = counts(100, 99, 0).judge(None);
         assert_eq!(audit.verdict, Verdict::Drifted);
         assert_eq!(audit.unaccounted_units, 1);
+        assert_eq!(audit.lost_updates, 0);
         assert_eq!(audit.oversold_units, 0);
     }
 
@@ -224,19 +227,24 @@ mod tests {
                 "sku": "tee", "strategy": "hybrid", "initial_units": 100,
                 "restocked_units": 0, "accepted_units": 100, "cancelled_units": 0,
                 "available_units": 0, "oversold_units": 0, "unaccounted_units": 0,
-                "negative_stock": false, "duplicate_keys": 0, "limit_overruns": 0,
-                "gate_drift_units": null, "verdict": "exact"
+                "lost_updates": 0, "negative_stock": false, "duplicate_keys": 0,
+                "limit_overruns": 0, "gate_drift_units": null, "verdict": "exact"
             })
         );
     }
 
-    proptest! {
-        #[test]
-        fn exact_means_that_no_unit_is_missing_or_too_many(
-            initial in 0_i64..1_000, accepted in 0_i64..2_000, available in 0_i64..1_000,
-        ) {
-            let verdict = counts(initial, accepted, available).judge(None).verdict;
-            prop_assert_eq!(verdict == Verdict::Exact, initial - accepted == available);
+    #[test]
+    fn exact_means_that_no_unit_is_missing_or_too_many() {
+        const MOST: i64 = 12;
+        for initial in 0..=MOST {
+            for accepted in 0..=2 * MOST {
+                for available in 0..=MOST {
+                    let audit = counts(initial, accepted, available).judge(None);
+                    let balance = initial - accepted - available;
+                    assert_eq!(audit.verdict == Verdict::Exact, balance == 0);
+                    assert_eq!(audit.lost_updates, (-balance).max(0));
+                }
+            }
         }
     }
 }

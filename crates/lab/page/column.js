@@ -62,6 +62,17 @@ function plural(number, noun) {
   return `${number} ${noun}${number === 1 ? "" : "s"}`;
 }
 
+// What the stock row should say, what it says, and what became of the difference.
+function stockRow(audit) {
+  const says = audit.available_units;
+  const gone = audit.unaccounted_units;
+  if (gone === 0) {
+    return `the stock row says ${says}`;
+  }
+  const lost = gone > 0 ? plural(gone, "unit") + " lost" : plural(audit.lost_updates, "lost update");
+  return `the stock row should say ${says + gone} and says ${says}: ${lost}`;
+}
+
 // A symbol, a word and a sentence; the look is how it is painted.
 function verdict(column, terms) {
   const { audit, outcomes, stage } = column;
@@ -73,7 +84,7 @@ function verdict(column, terms) {
   }
   const over = audit.oversold_units;
   const books = `${plural(audit.accepted_units, "order")} for ${plural(terms.units, "unit")}`;
-  const row = `${books}; the row says ${audit.available_units}`;
+  const row = `${books}; ${stockRow(audit)}`;
   if (over > 0) {
     return { look: "oversold", word: `✗ oversold by ${over}`, sentence: row };
   }

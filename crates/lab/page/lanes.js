@@ -99,6 +99,15 @@ function nextOf(transcript, buyer, at) {
   return ["next: ", element("code", "", next)];
 }
 
+function says(ending) {
+  const { accepted_units, available_units, lost_updates } = ending;
+  if (lost_updates === 0) {
+    return `says ${available_units}`;
+  }
+  const lost = `${lost_updates} lost update${lost_updates === 1 ? "" : "s"}`;
+  return `should say ${1 - accepted_units} and says ${available_units}: ${lost}`;
+}
+
 // What the stores say at the end, or how far it is.
 function judge(transcript, at) {
   const { ending, steps } = transcript;
@@ -106,7 +115,7 @@ function judge(transcript, at) {
     return { look: "", word: "One unit, two buyers", sentence: "not over yet" };
   }
   const orders = `${ending.accepted_units} order${ending.accepted_units === 1 ? "" : "s"}`;
-  const sentence = `${orders} for 1 unit; the stock row says ${ending.available_units}`;
+  const sentence = `${orders} for 1 unit; the stock row ${says(ending)}`;
   if (ending.oversold_units > 0) {
     return { look: "oversold", word: `✗ oversold by ${ending.oversold_units}`, sentence };
   }

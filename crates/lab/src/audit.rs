@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::cli::AuditArgs;
 use crate::error::Ending;
+use crate::given::{self, POSTGRES};
 use crate::json_file::JsonFile;
 use crate::report;
 
@@ -48,7 +49,8 @@ impl Auditor {
         let pool = Pool::new(database_url, options)?;
         let mut conn = pool.get().await.with_context(|| {
             let address = flash_db::address(database_url);
-            format!("cannot use PostgreSQL at {address} (--database-url)")
+            let origin = POSTGRES.origin(database_url);
+            format!("cannot use PostgreSQL at {address} ({origin})")
         })?;
         // PostgreSQL itself now refuses whatever would write.
         conn.batch_execute("SET default_transaction_read_only = on")
@@ -62,7 +64,7 @@ impl Auditor {
         let gate = redis_url
             .map(Gate::new)
             .transpose()
-            .context("the Redis URL is not valid")?;
+            .context("the URL of Redis is not valid")?;
         Ok(Self { conn, gate })
     }
 
@@ -142,7 +144,7 @@ struct Audits<'a> {
 /// books are not exact.
 pub async fn run(args: AuditArgs) -> anyhow::Result<()> {
     let stores = args.stores.without_empty();
-    let Some(database_url) = stores.database_url else {
+    let Some(database_url) = stores.database_url.clone() else {
         return Err(Ending::Usage(
             "an audit reads the stores of a running sale: give --database-url or \
              DATABASE_URL, which `server` prints when it starts private ones"
@@ -151,6 +153,7 @@ pub async fn run(args: AuditArgs) -> anyhow::Result<()> {
         .into());
     };
     let json = args.json.map(JsonFile::open).transpose()?;
+    given::check(&stores, true).await?;
 
     let mut auditor = Auditor::open(&database_url, stores.redis_url.as_deref()).await?;
     let skus = match &args.sku {
@@ -165,7 +168,8 @@ pub async fn run(args: AuditArgs) -> anyhow::Result<()> {
         }
     }
 
-    let table = report::audits(&audits);
+    let look = report::look_beside_json(json.as_ref());
+    let table = report::audits(&audits, &look);
     match (&json, args.sku, audits.as_slice()) {
         (Some(json), Some(_), [audit]) => json.write(audit)?,
         (Some(json), _, audits) => json.write(&Audits { audits })?,

@@ -8,6 +8,7 @@ mod counters;
 mod environment;
 mod load;
 mod markdown;
+mod meaning;
 mod page;
 mod percentiles;
 mod pgbench;
@@ -26,6 +27,7 @@ use crate::cli::BenchArgs;
 use crate::error::Ending;
 use crate::json_file::JsonFile;
 use crate::progress::Progress;
+use crate::stores::first_line;
 use crate::{open_files, report};
 
 use environment::Environment;
@@ -51,9 +53,13 @@ pub async fn run(mut args: BenchArgs) -> anyhow::Result<()> {
     open_files::raise_for(plan.connections())?;
 
     let progress = Progress::start();
+    progress.step("looking whether this machine is busy");
+    if let Some(warning) = counters::busy_share().await.and_then(busy_warning) {
+        progress.note(&warning);
+    }
     progress.step("starting private stores");
     let world = World::start().await?;
-    progress.note(&world.sandbox.announce());
+    progress.note(&first_line(&world.sandbox.announce()));
     let environment = Environment::of(&world, &plan).await?;
     let mut session = Session::new(world, &plan, &progress);
     session.run().await?;
@@ -65,7 +71,8 @@ pub async fn run(mut args: BenchArgs) -> anyhow::Result<()> {
     drop(progress);
 
     let result = Report::new(args.quick, environment, measured, &plan);
-    report::beside_json(json.as_ref(), &table::terminal(&result))?;
+    let look = report::look_beside_json(json.as_ref());
+    report::beside_json(json.as_ref(), &table::terminal(&result, &look))?;
     if let Some(json) = &json {
         json.write(&result)?;
     }
@@ -81,5 +88,31 @@ pub async fn run(mut args: BenchArgs) -> anyhow::Result<()> {
             "{violations} blocks of exact strategies have books that do not balance"
         ))
         .into()),
+    }
+}
+
+/// A machine at rest has this share of its processor time taken, with some to spare.
+const BUSY_SHARE: f64 = 0.1;
+
+fn busy_warning(busy_share: f64) -> Option<String> {
+    (busy_share > BUSY_SHARE).then(|| {
+        format!(
+            "this machine is busy: {:.0} % of its processor time goes to something else, \
+             which widens every interval; Ctrl-C, end it, and begin again for better \
+             numbers",
+            busy_share * 100.0
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_busy_machine_is_told_and_one_at_rest_is_not() {
+        assert_eq!(busy_warning(0.04), None);
+        let warning = busy_warning(0.625).expect("a warning");
+        assert!(warning.contains("62 %"), "{warning}");
     }
 }

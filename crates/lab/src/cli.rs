@@ -49,10 +49,10 @@ pub enum Command {
     /// Let two buyers of one unit take their steps in every possible order
     #[command(after_help = INTERLEAVE_EXAMPLES)]
     Interleave(InterleaveArgs),
-    /// Count the books of a database: oversold, lost and missing units; never writes
+    /// Count the books of a database: oversold, lost updates, lost units; never writes
     #[command(after_help = AUDIT_EXAMPLES)]
     Audit(AuditArgs),
-    /// List what this machine has, what it lacks, and how to get it
+    /// List what this machine has and lacks, and what each thing is needed for
     Doctor,
 }
 
@@ -193,14 +193,14 @@ Without --database-url (or --redis-url) a private PostgreSQL (or Redis) is start
 removed at the end. A database that is given keeps one SKU demo-… and its orders per run.
 
 Times are in milliseconds, counted from the moment that releases all buyers at once.
-Exit codes: 0 each strategy did as promised, 1 error, 2 usage, 3 one did not,
-69 a needed program is missing";
+Exit codes: 0 each strategy did as promised, 1 error, 2 usage, 3 one did not (also where
+phase 1 was mended and does not oversell), 69 a needed program is missing";
 
 const INTERLEAVE_EXAMPLES: &str = "\
 Examples:
-  lab interleave --strategy naive                       every order, and the shortest
-                                                        one that oversells
-  lab interleave --strategy naive --schedule 112222     one order, step by step
+  lab interleave --strategy naive           every order, and the shortest one that
+                                            oversells, which is this one:
+  lab interleave --strategy naive --schedule 111222222111
   lab interleave --strategy hybrid --json - | jq .matrix
 
 Each buyer has a server of its own; a proxy between the servers and the stores holds
@@ -215,8 +215,8 @@ not admitted waits too, for the word of PostgreSQL, but for no lock.
 JSON: one object for one strategy, {\"runs\":[…]} for several; with --schedule the matrix
 counts this one schedule. `sql` is what was sent, `readable` is at most 160 characters.
 
-Exit codes: 0 naive oversold in some order (not asked with --schedule), the others in none,
-1 error, 2 usage, 3 not as promised, 69 a needed program is missing";
+Exit codes: 0 naive oversold in some order (not asked with --schedule), the others in
+none, 1 error, 2 usage, 3 not as promised, 69 a needed program is missing";
 
 const AUDIT_EXAMPLES: &str = "\
 Examples:

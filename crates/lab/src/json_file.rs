@@ -1,6 +1,7 @@
 //! Where `--json` goes, and `--html`.
 
 use std::fs::{self, OpenOptions};
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use anyhow::Context;
@@ -20,11 +21,15 @@ impl JsonFile {
         if path.as_os_str() == "-" {
             return Ok(Self::Stdout);
         }
-        OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(&path)
-            .with_context(|| format!("cannot write {}", path.display()))?;
+        let found = match OpenOptions::new().write(true).create_new(true).open(&path) {
+            // A command that is interrupted leaves no empty file.
+            Ok(_) => fs::remove_file(&path),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                OpenOptions::new().append(true).open(&path).map(drop)
+            }
+            Err(error) => Err(error),
+        };
+        found.with_context(|| format!("cannot write {}", path.display()))?;
         Ok(Self::Path(path))
     }
 
@@ -39,5 +44,24 @@ impl JsonFile {
             Self::Path(path) => fs::write(path, text)
                 .with_context(|| format!("cannot write {}", path.display())),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_there_once_something_is_written_into_it() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("out.json");
+        let file = JsonFile::open(path.clone()).expect("writable");
+        assert!(!path.exists());
+        file.write_text("{}").expect("written");
+
+        let again = JsonFile::open(path.clone()).expect("writable");
+        assert_eq!(fs::read_to_string(&path).expect("text"), "{}");
+        again.write_text("[]").expect("written");
+        assert_eq!(fs::read_to_string(&path).expect("text"), "[]");
     }
 }

@@ -1,5 +1,6 @@
 //! Runs one command of the lab; see `lab --help`.
 
+use std::env;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -19,16 +20,29 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 /// beyond it, its supervisor goes on without us.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(3);
 
+/// The recipes run in the directory of the justfile; what is read and written is meant
+/// from where the caller stands.
+const CALLER_DIR: &str = "FLASHSALE_CALLER_DIR";
+
 fn main() -> ExitCode {
-    match run(Args::parse().command) {
+    let args = Args::parse();
+    match stand_with_the_caller().and_then(|()| run(args.command)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let mistake = !matches!(error.downcast_ref(), Some(Ending::Interrupted));
-            let prefix = if mistake { "error: " } else { "" };
+            let is_mistake = error.downcast_ref().is_none_or(Ending::is_mistake);
+            let prefix = if is_mistake { "error: " } else { "" };
             eprintln!("{prefix}{}", sentence(&error));
             ExitCode::from(exit_code(&error))
         }
     }
+}
+
+fn stand_with_the_caller() -> anyhow::Result<()> {
+    let Some(dir) = env::var_os(CALLER_DIR).filter(|dir| !dir.is_empty()) else {
+        return Ok(());
+    };
+    env::set_current_dir(&dir)
+        .with_context(|| format!("cannot go to {} ({CALLER_DIR})", dir.display()))
 }
 
 fn run(command: Command) -> anyhow::Result<()> {
@@ -57,6 +71,6 @@ async fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::Audit(args) => audit::run(args).await,
         Command::Bench(args) => bench::run(args).await,
         Command::StaticRoute(args) => static_route::run(args).await,
-        Command::Doctor => doctor::run(),
+        Command::Doctor => doctor::run().await,
     }
 }

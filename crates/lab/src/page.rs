@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 use crate::cli::{PageArgs, ReportArgs, Strategy, TermArgs};
 use crate::interleave::{Buyer, Finish, Schedule, Stage, start_stores, to_text};
 use crate::json_file::JsonFile;
+use crate::look::Look;
 use crate::progress::Progress;
 use crate::{demo, open_files, report, server_process};
 
@@ -50,6 +51,9 @@ pub async fn run(args: PageArgs) -> anyhow::Result<()> {
     let most = open_files::raise_towards(BUYERS_MAX.max(args.terms.buyers))?;
     let progress = Progress::start();
     let mut shops = Shops::open(&program, args.terms.pool_size, &progress).await?;
+    if let Some(ways_in) = shops.ways_in() {
+        progress.note(&ways_in);
+    }
     drop(progress);
 
     let board = Arc::new(Board::new(&names(), terms(args.terms), most));
@@ -142,12 +146,14 @@ pub async fn report(args: ReportArgs) -> anyhow::Result<()> {
     }
     let environment = demo::environment(facts, None, args.terms.pool_size)?;
     let words = Words {
-        table: report::demo(&runs),
+        table: report::demo(&runs, args.terms.pool_size, &Look::FILE),
         transcript,
         environment: environment.sentence(),
     };
     html.write_text(&file::write(&state, &words)?)?;
-    report::beside_json(Some(&html), &report::demo(&runs))?;
+    let look = report::look_beside_json(Some(&html));
+    let text = report::demo(&runs, args.terms.pool_size, &look);
+    report::beside_json(Some(&html), &text)?;
     if let JsonFile::Path(path) = &html {
         eprintln!(
             "wrote {}: open it in a browser, or share it",

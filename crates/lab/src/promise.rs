@@ -75,7 +75,7 @@ fn broken_exactness(run: &Run) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::tests::audit;
+    use crate::run::tests::{audit, told};
     use crate::run::{Latency, Outcomes, undersold_units};
 
     fn run(strategy: Strategy, outcomes: Outcomes, orders: i64, available: i64) -> Run {
@@ -89,14 +89,6 @@ mod tests {
             elapsed_ms: 1.0,
             latency_ms: Latency::of(Vec::new()),
             audit,
-        }
-    }
-
-    fn told(accepted: u32, sold_out: u32) -> Outcomes {
-        Outcomes {
-            accepted,
-            sold_out,
-            ..Outcomes::default()
         }
     }
 

@@ -1,17 +1,15 @@
 //! Everything that is printed as a result.
 
-use std::env;
 use std::io::{self, ErrorKind, Write};
 
 use anyhow::Context;
-use comfy_table::presets::NOTHING;
-use comfy_table::{Attribute, Cell, CellAlignment, Color, Table, TableComponent};
 use flash_core::{Audit, Verdict};
 
-use crate::doctor::{Finding, State};
 use crate::json_file::JsonFile;
 use crate::lesson;
+use crate::look::{Look, wrapped};
 use crate::run::{Run, live_units};
+use crate::sheet::{Cell, Sheet, below};
 
 /// Prints a result. A reader who has seen enough, such as `head`, is no error.
 pub(crate) fn to_stdout(text: &str) -> anyhow::Result<()> {
@@ -38,21 +36,45 @@ pub(crate) fn beside_json(json: Option<&JsonFile>, text: &str) -> anyhow::Result
     }
 }
 
-/// The table, a line per strategy, and what to do next.
-pub(crate) fn demo(runs: &[Run]) -> String {
-    let verdicts: String = runs.iter().map(|run| verdict(run) + "\n").collect();
+/// How that result may look.
+pub(crate) fn look_beside_json(json: Option<&JsonFile>) -> Look {
+    match json {
+        Some(JsonFile::Stdout) => Look::of_stderr(),
+        _ => Look::of_stdout(),
+    }
+}
+
+/// The table, a verdict per strategy, and what to do next.
+pub(crate) fn demo(runs: &[Run], pool_size: u16, look: &Look) -> String {
+    let verdicts: String = runs.iter().map(|run| verdict(run, look)).collect();
+    let legend = if cfg!(debug_assertions) {
+        format!("{LEGEND} {LEGEND_DEBUG}")
+    } else {
+        LEGEND.to_owned()
+    };
     format!(
-        "\n{}\n\n{LEGEND}\n\n{verdicts}\n{}\n",
-        demo_table(runs).trim_fmt(),
-        lesson::of(runs)
+        "\n{}\n{}\n{verdicts}\n{}",
+        demo_table(runs).text(look),
+        paragraph(&legend, look),
+        paragraph(&lesson::of(runs, pool_size), look)
     )
+}
+
+/// A text in lines that fit.
+pub(crate) fn paragraph(text: &str, look: &Look) -> String {
+    let columns = look.columns.min(crate::look::COLUMNS);
+    wrapped(text, columns).join("\n") + "\n"
 }
 
 /// What the table's words mean.
 const LEGEND: &str = "\
-oversold: units sold beyond the supply; undersold: units left although buyers
-were refused; lost updates: decrements of the stock row that vanished; times
-from the moment when all buyers are let go";
+oversold: units sold beyond the supply; undersold: units left although buyers were \
+refused; lost updates: units sold that the stock row still counts as there; p50, p99, \
+max: half, 99 of 100, all of the buyers had their answers so long after all were let go.";
+
+const LEGEND_DEBUG: &str = "\
+The programs are not optimized, so that they build quickly: compare the times with each \
+other only; `./just bench` measures.";
 
 /// A column that would be all zeros in a good sale is shown in a bad one only.
 type Column = (&'static str, fn(&Run) -> u32);
@@ -63,7 +85,7 @@ const TROUBLES: [Column; 4] = [
     ("un-\nknown", |run| run.outcomes.unknown),
 ];
 
-fn demo_table(runs: &[Run]) -> Table {
+fn demo_table(runs: &[Run]) -> Sheet {
     let troubles: Vec<_> = TROUBLES
         .into_iter()
         .filter(|(_, count)| runs.iter().any(|run| count(run) > 0))
@@ -71,112 +93,101 @@ fn demo_table(runs: &[Run]) -> Table {
     let mut header = vec!["strategy", "accepted", "sold\nout"];
     header.extend(troubles.iter().map(|(title, _)| *title));
     header.extend(["over-\nsold", "under-\nsold", "lost\nupdates"]);
-    header.extend(["p50\nms", "p99\nms", "max\nms", "total\nms"]);
+    header.extend(["p50\nms", "p99\nms", "max\nms"]);
 
-    let mut table = new_table(header);
+    let mut table = Sheet::new(header);
     for run in runs {
         let mut row = vec![
             Cell::new(run.strategy),
             Cell::new(run.outcomes.accepted),
             Cell::new(run.outcomes.sold_out),
         ];
-        row.extend(troubles.iter().map(|(_, count)| fault(count(run).into())));
+        row.extend(
+            troubles
+                .iter()
+                .map(|(_, count)| Cell::fault(count(run).into())),
+        );
         row.extend([
-            fault(run.audit.oversold_units),
-            fault(run.undersold_units),
-            fault(run.lost_updates()),
+            Cell::fault(run.audit.oversold_units),
+            Cell::fault(run.undersold_units),
+            Cell::fault(run.audit.lost_updates),
         ]);
         let latency = &run.latency_ms;
         row.extend(
-            [latency.p50, latency.p99, latency.max, run.elapsed_ms]
+            [latency.p50, latency.p99, latency.max]
                 .map(|ms| Cell::new(format!("{ms:.0}"))),
         );
-        table.add_row(row);
-    }
-    align_numbers(&mut table);
-    table
-}
-
-/// One line below the header and space between the columns: fits 80 characters.
-pub(crate) fn new_table(header: Vec<&str>) -> Table {
-    let mut table = Table::new();
-    table
-        .load_preset(NOTHING)
-        .set_style(TableComponent::HeaderLines, '─')
-        .set_style(TableComponent::MiddleHeaderIntersections, '─')
-        .set_header(header);
-    if env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) {
-        table.force_no_tty();
-    }
-    for column in table.column_iter_mut() {
-        column.set_padding((0, 1));
+        table.add(row);
     }
     table
-}
-
-pub(crate) fn align_numbers(table: &mut Table) {
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-}
-
-/// A number that should be zero.
-pub(crate) fn fault(count: i64) -> Cell {
-    let cell = Cell::new(count);
-    if count == 0 {
-        cell
-    } else {
-        cell.fg(Color::Red).add_attribute(Attribute::Bold)
-    }
 }
 
 /// A number with its noun.
-fn count(number: i64, noun: &str) -> String {
+pub(crate) fn count(number: i64, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {noun}{plural}")
 }
 
-fn verdict(run: &Run) -> String {
+/// One line, and where the books do not balance a second one that says how.
+fn verdict(run: &Run, look: &Look) -> String {
     let (strategy, audit) = (run.strategy, &run.audit);
     let units = count(run.units.into(), "unit");
     let orders = count(live_units(audit), "order");
+    let sold = format!("{orders} for {units}");
     let judged = match audit.verdict {
-        Verdict::Oversold => format!(
-            "oversold by {}: {orders} for {units}; the stock row says {}",
-            audit.oversold_units, audit.available_units
-        ),
-        Verdict::Drifted => format!(
-            "drifted: {orders} for {units}; the stock row says {}",
-            audit.available_units
-        ),
+        Verdict::Oversold => format!("oversold by {}: {sold}", audit.oversold_units),
+        Verdict::Drifted => format!("drifted: {sold}"),
         Verdict::Violated => format!(
-            "violated: {} keys with two orders, {} buyers beyond their limit, stock {}",
-            audit.duplicate_keys, audit.limit_overruns, audit.available_units
+            "violated: {} with two orders, {} beyond their limit",
+            count(audit.duplicate_keys, "key"),
+            count(audit.limit_overruns, "buyer")
         ),
         Verdict::Exact if run.undersold_units > 0 => format!(
-            "undersold by {}: {orders} for {units}, and buyers were refused",
+            "undersold by {}: {sold}, and buyers were refused",
             run.undersold_units
         ),
-        Verdict::Exact => format!(
-            "exact: {orders} for {units}; the stock row says {}",
-            audit.available_units
-        ),
+        Verdict::Exact => format!("exact: {sold}"),
     };
-    format!("{strategy}: {judged}")
+    if audit.verdict == Verdict::Exact {
+        let row = format!("the stock row says {}", audit.available_units);
+        return paragraph(&format!("{strategy}: {judged}; {row}"), look);
+    }
+    let judged = paragraph(&format!("{strategy}: {judged}"), look);
+    judged + &below(&stock_row(audit), look)
+}
+
+/// What the stock row should say, what it says, and what became of the difference.
+pub(crate) fn stock_row(audit: &Audit) -> String {
+    let says = audit.available_units;
+    let should = says + audit.unaccounted_units;
+    let lost = audit.lost_updates;
+    let gone = audit.unaccounted_units;
+    match gone {
+        0 => format!("the stock row says {says}, as it should"),
+        1.. => format!(
+            "the stock row should say {should} and says {says}: {} lost",
+            count(gone, "unit")
+        ),
+        _ => format!(
+            "the stock row should say {should} and says {says}: {}",
+            count(lost, "lost update")
+        ),
+    }
 }
 
 /// The table of `lab audit`.
-pub(crate) fn audits(audits: &[Audit]) -> String {
+pub(crate) fn audits(audits: &[Audit], look: &Look) -> String {
     if audits.is_empty() {
         return "no SKU was created in this database\n".to_owned();
     }
-    let mut table = new_table(vec![
+    let mut table = Sheet::new([
         "SKU",
         "units",
         "orders",
         "left",
         "over-\nsold",
-        "un-\naccounted",
+        "lost\nupdates",
+        "lost\nunits",
         "gate\ndrift",
         "verdict",
     ]);
@@ -184,49 +195,31 @@ pub(crate) fn audits(audits: &[Audit]) -> String {
         let supply = audit.initial_units + audit.restocked_units;
         let gate_drift = audit.gate_drift_units.map_or(Cell::new("-"), Cell::new);
         let verdict = format!("{:?}", audit.verdict).to_lowercase();
-        table.add_row(vec![
+        table.add(vec![
             Cell::new(&audit.sku),
             Cell::new(supply),
             Cell::new(live_units(audit)),
             Cell::new(audit.available_units),
-            fault(audit.oversold_units),
-            fault(audit.unaccounted_units),
+            Cell::fault(audit.oversold_units),
+            Cell::fault(audit.lost_updates),
+            Cell::fault(audit.unaccounted_units.max(0)),
             gate_drift,
             Cell::new(verdict),
         ]);
     }
-    align_numbers(&mut table);
-    format!("{}\n\n{AUDIT_LEGEND}\n", table.trim_fmt())
+    format!("{}\n{}", table.text(look), paragraph(AUDIT_LEGEND, look))
 }
 
 const AUDIT_LEGEND: &str = "\
-unaccounted: units - orders - left; below 0: decrements of the stock row that
-were lost, above 0: units that were lost; gate drift: Redis - PostgreSQL, at
-rest (- without --redis-url)";
-
-/// The table of `lab doctor`.
-pub(crate) fn findings(findings: &[Finding]) -> String {
-    let mut table = new_table(vec!["", "what", "found"]);
-    for finding in findings {
-        let (mark, color) = match finding.state {
-            State::Good => ("ok", Color::Green),
-            State::Optional => ("note", Color::Yellow),
-            State::Missing => ("missing", Color::Red),
-            State::Broken => ("broken", Color::Red),
-        };
-        table.add_row(vec![
-            Cell::new(mark).fg(color),
-            Cell::new(finding.what),
-            Cell::new(&finding.text),
-        ]);
-    }
-    table.trim_fmt() + "\n"
-}
+units: all that were ever supplied; orders: units in orders that are not cancelled; left: \
+what the stock row says; lost updates: units sold that the stock row still counts as \
+there; lost units: units that neither the stock row nor an order has; gate drift: Redis - \
+PostgreSQL, at rest (- without --redis-url).";
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::Strategy;
+    use crate::cli::{DEFAULT_POOL_SIZE, Strategy};
     use crate::run::tests::audit;
     use crate::run::{Latency, Outcomes};
 
@@ -252,26 +245,51 @@ mod tests {
         }
     }
 
+    fn longest_line(text: &str) -> usize {
+        let lengths = text.lines().map(|line| line.chars().count());
+        lengths.max().unwrap_or_default()
+    }
+
     #[test]
-    fn the_verdict_of_an_oversell_gives_all_three_numbers() {
+    fn an_oversell_is_told_with_what_the_stock_row_should_say() {
         assert_eq!(
-            verdict(&naive_run()),
-            "naive: oversold by 812: 912 orders for 100 units; the stock row says 12"
+            verdict(&naive_run(), &Look::FILE),
+            "naive: oversold by 812: 912 orders for 100 units\n  the stock row should \
+             say -812 and says 12: 824 lost updates\n"
         );
     }
 
     #[test]
-    fn the_table_fits_eighty_columns_and_hides_what_did_not_happen() {
-        let table = demo_table(&[naive_run()]).trim_fmt();
+    fn a_lost_unit_is_no_lost_update() {
+        let run = Run {
+            audit: audit(100, 99, 0),
+            ..naive_run()
+        };
+        let text = verdict(&run, &Look::FILE);
         assert!(
-            table.lines().all(|line| line.chars().count() <= 80),
-            "{table}"
+            text.ends_with("should say 1 and says 0: 1 unit lost\n"),
+            "{text}"
         );
-        assert!(!table.contains("busy"));
+    }
 
+    #[test]
+    fn eighty_columns_hold_the_table_and_sixty_a_list() {
         let mut troubled = naive_run();
         troubled.outcomes.busy = 3;
-        let table = demo_table(&[naive_run(), troubled]).trim_fmt();
-        assert!(table.contains("busy"), "{table}");
+        for columns in [60, 80] {
+            let look = Look {
+                columns,
+                ..Look::FILE
+            };
+            let text = demo(&[naive_run()], DEFAULT_POOL_SIZE, &look);
+            assert!(longest_line(&text) <= columns, "{text}");
+            assert_eq!(text.contains("─"), columns == 80, "{text}");
+            assert!(!text.contains("busy"), "{text}");
+            let text = demo(&[naive_run(), troubled.clone()], DEFAULT_POOL_SIZE, &look);
+            assert!(longest_line(&text) <= columns, "{text}");
+            assert!(text.contains("busy"), "{text}");
+            let text = audits(&[naive_run().audit], &look);
+            assert!(longest_line(&text) <= columns, "{text}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use flash_core::Audit;
+use flash_core::{Audit, Verdict};
 use serde::Serialize;
 
 use crate::cli::Strategy;
@@ -125,18 +125,20 @@ fn name_only<S: serde::Serializer>(
     serializer.serialize_str(strategy.as_str())
 }
 
-impl Run {
-    /// Decrements of the stock row that vanished.
-    #[must_use]
-    pub(crate) fn lost_updates(&self) -> i64 {
-        (-self.audit.unaccounted_units).max(0)
-    }
-}
-
 /// Units of live orders.
 #[must_use]
 pub(crate) fn live_units(audit: &Audit) -> i64 {
     audit.accepted_units - audit.cancelled_units
+}
+
+/// Whether everybody was answered, nobody refused while units were left, and each unit
+/// sold once.
+#[must_use]
+pub(crate) fn is_sold_exactly(run: &Run) -> bool {
+    run.audit.verdict == Verdict::Exact
+        && run.undersold_units == 0
+        && run.outcomes.without_answer() == 0
+        && live_units(&run.audit) == i64::from(run.units.min(run.buyers))
 }
 
 /// Supply − live where a buyer was told "sold out", else 0. A buyer who is told "busy"
@@ -171,7 +173,7 @@ pub(crate) mod tests {
         .judge(None)
     }
 
-    fn outcomes(accepted: u32, sold_out: u32) -> Outcomes {
+    pub(crate) fn told(accepted: u32, sold_out: u32) -> Outcomes {
         Outcomes {
             accepted,
             sold_out,
@@ -203,13 +205,13 @@ pub(crate) mod tests {
     #[test]
     fn units_left_are_undersold_only_where_a_buyer_was_turned_away() {
         let left = audit(100, 97, 3);
-        assert_eq!(undersold_units(&outcomes(97, 10), &left), 3);
-        assert_eq!(undersold_units(&outcomes(97, 0), &left), 0);
+        assert_eq!(undersold_units(&told(97, 10), &left), 3);
+        assert_eq!(undersold_units(&told(97, 0), &left), 0);
     }
 
     #[test]
     fn an_oversell_is_no_negative_undersell() {
-        assert_eq!(undersold_units(&outcomes(912, 88), &audit(100, 912, 12)), 0);
+        assert_eq!(undersold_units(&told(912, 88), &audit(100, 912, 12)), 0);
     }
 
     #[test]

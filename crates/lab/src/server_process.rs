@@ -65,7 +65,7 @@ pub(crate) fn find() -> anyhow::Result<PathBuf> {
         return Ok(server);
     }
     Err(Ending::MissingProgram(
-        "no `server` beside `lab`: run `cargo build --release --bins`".to_owned(),
+        "no `server` beside `lab`: run `cargo build --bins`".to_owned(),
     )
     .into())
 }

@@ -5,6 +5,7 @@ use diesel_async::SimpleAsyncConnection;
 use flash_sandbox::{Options, Sandbox};
 
 use crate::cli::StoreArgs;
+use crate::given;
 use crate::progress::Progress;
 
 /// Connections to PostgreSQL besides the server's pool for buyers: its admin calls, its
@@ -15,17 +16,19 @@ const SPARE_CONNECTIONS: u32 = 30;
 pub(crate) struct Stores {
     pub(crate) database_url: String,
     pub(crate) redis_url: Option<String>,
-    _sandbox: Option<Sandbox>,
+    sandbox: Option<Sandbox>,
 }
 
 impl Stores {
-    /// Takes what is given and starts what is not.
+    /// Takes what is given and starts what is not. Those that are given have answered
+    /// before anything is started.
     pub(crate) async fn open(
         given: StoreArgs,
         with_redis: bool,
         pool_size: u16,
         progress: &Progress,
     ) -> anyhow::Result<Self> {
+        given::check(&given, with_redis).await?;
         let options = Options {
             postgres: given.database_url.is_none(),
             redis: with_redis && given.redis_url.is_none(),
@@ -38,7 +41,7 @@ impl Stores {
             progress.step("starting private stores");
             let sandbox =
                 tokio::task::spawn_blocking(move || Sandbox::start(&options)).await??;
-            progress.note(&sandbox.announce());
+            progress.note(&first_line(&sandbox.announce()));
             Some(sandbox)
         } else {
             None
@@ -56,8 +59,16 @@ impl Stores {
         Ok(Self {
             database_url,
             redis_url,
-            _sandbox: sandbox,
+            sandbox,
         })
+    }
+
+    /// How to look into what was started, for as long as it is there.
+    pub(crate) fn ways_in(&self) -> Option<String> {
+        let announcement = self.sandbox.as_ref()?.announce();
+        announcement
+            .split_once('\n')
+            .map(|(_, rest)| rest.to_owned())
     }
 
     /// Makes a database of its own in the same PostgreSQL, beside the one that is here.
@@ -80,7 +91,12 @@ impl Stores {
         Ok(Self {
             database_url: format!("{server}/{database}?{parameters}"),
             redis_url: self.redis_url.clone().filter(|_| with_redis),
-            _sandbox: None,
+            sandbox: None,
         })
     }
+}
+
+/// What was started, without the ways in: nobody has the time to paste them.
+pub(crate) fn first_line(announcement: &str) -> String {
+    announcement.lines().next().unwrap_or_default().to_owned()
 }

@@ -13,8 +13,11 @@ use nix::unistd::Pid;
 
 #[test]
 fn ctrl_c_ends_the_demo_and_removes_what_it_started() {
+    let results = tempfile::tempdir().expect("a directory");
+    let json = results.path().join("out.json");
     let mut lab = Command::new(env!("CARGO_BIN_EXE_lab"))
-        .args(["demo-oversell", "--strategy", "pessimistic"])
+        .args(["demo-oversell", "--strategy", "pessimistic", "--json"])
+        .arg(&json)
         .args(["--units", "1000000", "--buyers", "5000"])
         .env_remove("DATABASE_URL")
         .env_remove("REDIS_URL")
@@ -33,6 +36,7 @@ fn ctrl_c_ends_the_demo_and_removes_what_it_started() {
     assert_eq!(lab.wait().expect("an end").code(), Some(130));
     assert!(last_words.starts_with("interrupted"), "{last_words}");
     assert!(!dir.exists());
+    assert!(!json.exists());
 }
 
 /// Waits for the line that says where the sandbox is.

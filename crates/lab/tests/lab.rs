@@ -95,8 +95,8 @@ fn check_run(run: &Value) {
     same_keys(
         &run["audit"],
         "sku strategy initial_units restocked_units accepted_units cancelled_units \
-         available_units oversold_units unaccounted_units negative_stock \
-         duplicate_keys limit_overruns gate_drift_units verdict",
+         available_units oversold_units unaccounted_units lost_updates \
+         negative_stock duplicate_keys limit_overruns gate_drift_units verdict",
     );
 
     let told: i64 = classes.split(' ').filter_map(|it| run[it].as_i64()).sum();
@@ -222,7 +222,7 @@ fn a_missing_server_is_told_in_one_sentence() {
     let output = Command::new(alone).arg("demo-oversell").output();
     assert_eq!(
         told(&output.expect("lab starts"), 69),
-        "error: no `server` beside `lab`: run `cargo build --release --bins`\n"
+        "error: no `server` beside `lab`: run `cargo build --bins`\n"
     );
 }
 
@@ -240,31 +240,119 @@ fn a_result_that_could_not_be_written_stops_the_demo_before_it_starts() {
 }
 
 #[test]
-fn a_database_that_is_not_there_is_told_with_the_words_of_the_server() {
-    let output = lab(&["demo-oversell", "--strategy", "naive"])
-        .env("DATABASE_URL", "postgres://127.0.0.1:1/nowhere")
-        .env("START_WAIT_MS", "1")
-        .output()
-        .expect("lab starts");
-    let stderr = told(&output, 1);
-    assert!(stderr.contains("naive could not sell: the server ended"));
+fn a_url_that_does_not_answer_is_named_at_once_and_nothing_is_started() {
+    let gone = [
+        (
+            "DATABASE_URL",
+            "postgres://127.0.0.1:1/nowhere",
+            "PostgreSQL",
+        ),
+        ("REDIS_URL", "redis://127.0.0.1:1", "Redis"),
+    ];
+    for (variable, url, store) in gone {
+        let output = lab(&["demo-oversell"]).env(variable, url).output();
+        let stderr = told(&output.expect("lab starts"), 1);
+        let start = format!("error: cannot use {store} at 127.0.0.1:1 ({variable}): ");
+        assert!(stderr.starts_with(&start), "{stderr}");
+        assert_eq!(stderr.matches("onnect").count(), 1, "{stderr}");
+        assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    }
+    let flag = ["audit", "--database-url", "postgres://127.0.0.1:1/nowhere"];
+    assert!(told(&run(&flag), 1).contains("(--database-url)"));
+}
+
+#[test]
+fn a_url_of_something_else_is_a_mistake_in_use() {
+    for command in ["demo-oversell", "audit"] {
+        let output = run(&[command, "--database-url", "mysql://db/shop"]);
+        let stderr = told(&output, 2);
+        assert!(stderr.contains("it begins with mysql://"), "{stderr}");
+    }
+}
+
+#[test]
+fn a_sale_of_seconds_tells_no_way_into_its_stores() {
+    let output = run(&["demo-oversell", "--units", "5", "--buyers", "10"]);
+    let stderr = told(&output, 0);
+    assert!(stderr.contains("private PostgreSQL"), "{stderr}");
     assert!(
-        stderr.contains("cannot use PostgreSQL at 127.0.0.1:1"),
+        !stderr.contains("export") && !stderr.contains("psql"),
         "{stderr}"
     );
+}
+
+#[test]
+fn a_table_is_a_list_where_the_terminal_is_narrow() {
+    for (columns, is_list) in [("60", true), ("80", false)] {
+        let output = lab(&["demo-oversell", "--units", "5", "--buyers", "10"])
+            .env("COLUMNS", columns)
+            .output()
+            .expect("lab starts");
+        told(&output, 0);
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(text.contains("  lost updates"), is_list, "{text}");
+        let longest = text.lines().map(|line| line.chars().count()).max();
+        assert!(longest <= columns.parse().ok(), "{text}");
+    }
+}
+
+#[test]
+fn files_are_meant_from_where_the_caller_stands() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let output = lab(&["demo-oversell", "--buyers", "1", "--strategy", "naive"])
+        .args(["--json", "out.json"])
+        .env("FLASHSALE_CALLER_DIR", dir.path())
+        .output();
+    told(&output.expect("lab starts"), 0);
+    assert!(dir.path().join("out.json").is_file());
 }
 
 #[test]
 fn the_doctor_tells_what_is_missing() {
     let output = run(&["doctor"]);
     told(&output, 0);
-    assert!(String::from_utf8_lossy(&output.stdout).contains("PostgreSQL >= 14"));
+    let found = String::from_utf8_lossy(&output.stdout).into_owned();
+    for words in ["PostgreSQL >= 14", "Docker, compose", "for every build"] {
+        assert!(found.contains(words), "{found}");
+    }
 
     let output = lab(&["doctor"])
         .env("FLASHSALE_PG_BIN", "/nowhere")
         .output()
         .expect("lab starts");
     assert!(told(&output, 69).contains("missing: PostgreSQL"));
+}
+
+#[test]
+fn the_doctor_connects_to_what_is_given() {
+    let sandbox = Sandbox::start(&Options {
+        fsync: false,
+        ..Options::default()
+    })
+    .expect("private stores");
+    let given = |postgres: &str, redis: &str| {
+        lab(&["doctor"])
+            .env("DATABASE_URL", postgres)
+            .env("REDIS_URL", redis)
+            .output()
+            .expect("lab starts")
+    };
+    let postgres = sandbox.database_url().expect("a database");
+    let redis = sandbox.redis_url().expect("a gate");
+    let output = given(postgres, redis);
+    told(&output, 0);
+    let found = String::from_utf8_lossy(&output.stdout).into_owned();
+    let version =
+        |name, found: flash_sandbox::Found| format!("{name} {}", found.version);
+    for words in [
+        version("PostgreSQL", flash_sandbox::find_postgres().expect("found")),
+        version("Redis", flash_sandbox::find_redis().expect("found")),
+    ] {
+        assert!(found.contains(&format!("{words} answers")), "{found}");
+    }
+
+    let output = given("postgres://127.0.0.1:1/x", redis);
+    assert!(told(&output, 1).contains("in the way: DATABASE_URL"));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 
 /// What the script takes for granted.
-const TOOLS: [&str; 4] = ["dirname", "sed", "uname", "env"];
+const TOOLS: [&str; 5] = ["dirname", "sed", "uname", "env", "readlink"];
 
 /// A fresh machine that has everything but Chromium.
 struct Machine {
@@ -70,13 +70,17 @@ impl Machine {
     }
 
     fn just(&self, recipe: &str) -> Result<Output> {
-        let script = self.dir.path().join("just");
+        self.run(&self.dir.path().join("just"), recipe)
+    }
+
+    fn run(&self, script: &Path, recipe: &str) -> Result<Output> {
         Ok(Command::new("/bin/sh")
             .arg(script)
             .arg(recipe)
             .env_clear()
             .env("PATH", self.bin())
             .env("HOME", self.dir.path())
+            .current_dir(self.bin())
             .output()?)
     }
 }
@@ -132,5 +136,91 @@ fn a_machine_without_a_package_manager_is_told_what_to_install() -> Result<()> {
     let told = told(&output);
     ensure!(output.status.code() == Some(69), "{told}");
     ensure!(told.contains("Missing: Chromium."), "{told}");
+    Ok(())
+}
+
+#[test]
+fn through_a_link_it_finds_its_justfile_and_stays_where_the_caller_is() -> Result<()> {
+    let machine = Machine::new()?;
+    machine.stub(
+        "just",
+        "case $1 in --version) echo just 1.0 ;; *) echo \"$@\"; pwd -P ;; esac",
+    )?;
+    let elsewhere = TempDir::new()?;
+    symlink(
+        machine.dir.path().join("just"),
+        elsewhere.path().join("far"),
+    )?;
+    symlink("far", elsewhere.path().join("near"))?;
+    let output = machine.run(&elsewhere.path().join("near"), "demo-oversell")?;
+    ensure!(output.status.success(), "{}", told(&output));
+    let root = machine.dir.path().canonicalize()?;
+    let expected = format!(
+        "--justfile {0}/justfile demo-oversell\n{0}/bin\n",
+        root.display()
+    );
+    ensure!(output.stdout == expected.as_bytes(), "{output:?}");
+    Ok(())
+}
+
+/// The line of a recipe, as just hands it to the shell.
+fn line_of(recipe: &str) -> Result<String> {
+    let justfile = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../justfile");
+    let text = fs::read_to_string(justfile)?;
+    let lines = text
+        .lines()
+        .skip_while(|line| !line.starts_with(&format!("{recipe} ")))
+        .skip(1)
+        .take_while(|line| line.starts_with("    "));
+    let line: String = lines.map(|line| format!("{line}\n")).collect();
+    let line = line.trim().strip_prefix('@').context("no silent line")?;
+    Ok(line.to_owned())
+}
+
+#[test]
+fn the_tests_end_with_their_sum_and_the_exit_code_of_cargo() -> Result<()> {
+    let machine = Machine::new()?;
+    for (code, failed, sum) in [
+        (0, 0, "7 passed, 0 failed in 2 test programs"),
+        (101, 3, "7 passed, 3 failed in 2 test programs"),
+    ] {
+        machine.stub(
+            "cargo",
+            &format!(
+                "echo 'test result: ok. 5 passed; {failed} failed; 1 ignored; 0 measured'\n\
+                 echo 'test result: ok. 0 passed; 0 failed; 0 ignored; 0 measured'\n\
+                 echo 'test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured'\n\
+                 exit {code}"
+            ),
+        )?;
+        let path = format!("{}:/usr/bin:/bin", machine.bin().display());
+        let output = Command::new("/bin/sh")
+            .arg("-c")
+            .arg(line_of("test")?)
+            .env("PATH", path)
+            .output()?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        ensure!(output.status.code() == Some(code), "{output:?}");
+        ensure!(text.ends_with(&format!("\n{sum}\n")), "{text}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_phase_that_is_not_there_gets_a_sentence() -> Result<()> {
+    for (one, two, missing) in [("1", "4", 4), ("9", "1", 9)] {
+        let first = line_of("diff")?;
+        let first = first.split("\n    @").next().context("a line")?;
+        let output = Command::new("/bin/sh")
+            .args(["-c", first, "diff", one, two])
+            .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."))
+            .output()?;
+        let told = told(&output);
+        ensure!(output.status.code() == Some(2), "{output:?}");
+        let sentence =
+            format!("there is no phase {missing}: compare two of 1, 2 and 3");
+        ensure!(told.starts_with(&sentence), "{told}");
+        ensure!(told.lines().count() == 1, "{told}");
+    }
     Ok(())
 }

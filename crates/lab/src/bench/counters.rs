@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use diesel::QueryableByName;
@@ -10,7 +10,7 @@ use diesel::sql_types::{BigInt, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use nix::unistd::{SysconfVar, sysconf};
 
-use super::statistics::number;
+use super::statistics::{number, quotient};
 use crate::chaos::redis;
 
 /// The books and counters at one moment.
@@ -152,6 +152,20 @@ fn ticks_of(stat: &str) -> Option<u64> {
 /// proc(5), `/proc/stat`.
 fn machine_ticks() -> Option<MachineTicks> {
     machine_of(&fs::read_to_string("/proc/stat").ok()?)
+}
+
+/// How long to look how busy the machine is before a run.
+const BUSY_LOOK: Duration = Duration::from_secs(1);
+
+/// The share of the processor time of all cores that is taken right now; none where the
+/// system does not tell.
+pub(crate) async fn busy_share() -> Option<f64> {
+    let before = machine_ticks()?;
+    tokio::time::sleep(BUSY_LOOK).await;
+    let after = machine_ticks()?;
+    let all = after.all.saturating_sub(before.all);
+    let idle = after.idle.saturating_sub(before.idle);
+    quotient(number(all.saturating_sub(idle)), number(all))
 }
 
 fn machine_of(stat: &str) -> Option<MachineTicks> {

@@ -56,6 +56,14 @@ impl Ratio {
             values,
         }
     }
+
+    /// Whether the target lies within the interval, so that nothing is proven.
+    pub(crate) fn is_undecided(&self) -> bool {
+        let within = |low, high| low < self.target && self.target < high;
+        self.low
+            .zip(self.high)
+            .is_some_and(|(low, high)| within(low, high))
+    }
 }
 
 /// From which blocks a value comes, and how.

@@ -1,20 +1,21 @@
 //! The tables: for the terminal, and as Markdown.
 
-use comfy_table::{Cell, Table};
-
 use super::arm::Arm;
+use super::meaning::meaning;
 use super::ratios::{Ratio, Side};
 use super::result::{Report, Steady};
 use super::session::SERIES;
-use crate::report::{align_numbers, new_table};
+use crate::look::Look;
+use crate::sheet::{Cell, Sheet};
 
 /// Both tables, and what to know before believing them.
-pub(crate) fn terminal(report: &Report) -> String {
-    let ratios = filled(ratios(report));
-    let throughput = filled(throughput(report));
+pub(crate) fn terminal(report: &Report, look: &Look) -> String {
+    let notes = notes(report).join("\n");
     format!(
-        "\n{ratios}\n\n{throughput}\n\n{}\n",
-        notes(report).join("\n")
+        "\n{}\n{}\n{}",
+        with_notes(ratios(report)).text(look),
+        sheet(throughput(report)).text(look),
+        crate::report::paragraph(&notes, look)
     )
 }
 
@@ -24,13 +25,23 @@ pub(crate) struct Rows {
     pub(crate) rows: Vec<Vec<String>>,
 }
 
-fn filled(rows: Rows) -> String {
-    let mut table: Table = new_table(rows.header.iter().map(String::as_str).collect());
+fn sheet(rows: Rows) -> Sheet {
+    let mut sheet = Sheet::new(rows.header);
     for row in rows.rows {
-        table.add_row(row.into_iter().map(Cell::new));
+        sheet.add(row.into_iter().map(Cell::new).collect());
     }
-    align_numbers(&mut table);
-    table.trim_fmt()
+    sheet
+}
+
+/// What stands in the last column comes below each row.
+fn with_notes(mut rows: Rows) -> Sheet {
+    rows.header.pop();
+    let mut sheet = Sheet::new(rows.header);
+    for mut row in rows.rows {
+        let note = row.pop().unwrap_or_default();
+        sheet.add_with_note(row.into_iter().map(Cell::new).collect(), &note);
+    }
+    sheet
 }
 
 fn words<const N: usize>(words: [&str; N]) -> Vec<String> {
@@ -52,10 +63,13 @@ pub(crate) fn ratios(report: &Report) -> Rows {
             shown(ratio.high),
             format!("{sign} {}", ratio.target),
             if ratio.met { "yes" } else { "no" }.to_owned(),
+            meaning(ratio),
         ]
     };
     Rows {
-        header: words(["ratio", "median", "low", "high", "target", "met"]),
+        header: words([
+            "ratio", "median", "low", "high", "target", "met", "in words",
+        ]),
         rows: report.ratios.iter().map(row).collect(),
     }
 }

@@ -75,7 +75,7 @@ impl FromStr for Schedule {
 
     fn from_str(text: &str) -> Result<Self, String> {
         if text.is_empty() || text.len() > TURNS_MAX {
-            return Err(format!("give 1 to {TURNS_MAX} turns, such as 112222"));
+            return Err(format!("give 1 to {TURNS_MAX} turns, such as 111222222111"));
         }
         text.chars()
             .map(|turn| match turn {

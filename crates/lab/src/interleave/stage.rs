@@ -248,6 +248,7 @@ impl Stage {
             oversold_units: audit.oversold_units,
             accepted_units: audit.accepted_units,
             available_units: audit.available_units,
+            lost_updates: audit.lost_updates,
         })
     }
 }

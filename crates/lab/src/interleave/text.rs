@@ -1,26 +1,37 @@
-//! A transcript to read: a column for each buyer, and the stock beside them.
+//! A transcript to read: a column for each buyer, and the stock beside them. A narrow
+//! terminal gets one column, with the buyer's name in each step.
 
-use comfy_table::Cell;
 use flash_core::Verdict;
 
 use super::explore::Exploration;
 use super::schedule::Buyer;
 use super::transcript::{Ending, SOLD_OUT, Step, Store, Transcript, Wait};
+use crate::look::Look;
 use crate::report;
+use crate::sheet::{Cell, Sheet};
 
-/// Characters of a buyer's column: two of them, the number and the stock fit 88.
-const COLUMN: usize = 37;
+/// Beside the text of both buyers: the number, the stock, and what keeps them apart.
+const BESIDE_TWO: usize = 13;
+
+/// Beside the one column: the number, the name, the stock, and what keeps them apart.
+const BESIDE_ONE: usize = 16;
+
+/// A column is read well between these widths.
+const COLUMN_LEAST: usize = 28;
+const COLUMN_MOST: usize = 37;
 
 /// Lines that a result may take; the JSON has all of it.
 const RESULT_LINES: usize = 2;
 
-/// Writes a transcript for people.
+/// Writes a transcript for people who keep it.
 #[must_use]
 pub fn transcript(transcript: &Transcript) -> String {
-    let mut page = Page::default();
-    page.line("", "T1: ann", "T2: bob", "stock");
-    page.text.push_str(&"─".repeat(4 + 2 * (COLUMN + 2) + 5));
-    page.text.push('\n');
+    told_on(&Look::FILE, transcript)
+}
+
+fn told_on(look: &Look, transcript: &Transcript) -> String {
+    let mut page = Page::new(look);
+    page.header();
     for (position, step) in transcript.steps.iter().enumerate() {
         let number = position + 1;
         page.step(number, step);
@@ -31,17 +42,20 @@ pub fn transcript(transcript: &Transcript) -> String {
         }
     }
     let ending = transcript.ending.as_ref();
-    let ending = ending.map_or_else(String::new, |it| format!("\n{}\n", verdict(it)));
-    format!(
+    let ending = ending.map_or_else(String::new, |it| {
+        format!("\n{}", report::paragraph(&verdict(it), look))
+    });
+    let head = format!(
         "{}: schedule {}\nOne unit is left, and Ann and Bob both want it. Each line is what \
-         a server sends for\none of them, → what it gets back.\n\n{}{ending}",
-        transcript.strategy, transcript.schedule, page.text
-    )
+         a server sends for one of them, → what it gets back.",
+        transcript.strategy, transcript.schedule
+    );
+    format!("{}\n{}{ending}", report::paragraph(&head, look), page.text)
 }
 
 /// The matrix, and a transcript for each strategy.
-pub(super) fn explorations(runs: &[Exploration]) -> String {
-    let mut table = report::new_table(vec![
+pub(super) fn explorations(runs: &[Exploration], look: &Look) -> String {
+    let mut table = Sheet::new([
         "strategy",
         "schedules",
         "oversold",
@@ -52,51 +66,95 @@ pub(super) fn explorations(runs: &[Exploration]) -> String {
     for run in runs {
         let matrix = &run.matrix;
         let mut row = vec![Cell::new(&run.strategy), Cell::new(matrix.schedules)];
-        row.push(report::fault(
+        row.push(Cell::fault(
             i64::try_from(matrix.oversold).unwrap_or(i64::MAX),
         ));
         row.extend([matrix.exact, matrix.blocked, matrix.refused_early].map(Cell::new));
-        table.add_row(row);
+        table.add(row);
     }
-    report::align_numbers(&mut table);
     let transcripts: String = runs
         .iter()
         .filter_map(|run| run.shortest_oversell.as_ref().or(run.chosen.as_ref()))
-        .map(|it| format!("\n{}", transcript(it)))
+        .map(|it| format!("\n{}", told_on(look, it)))
         .collect();
-    format!("\n{}\n\n{LEGEND}\n{transcripts}", table.trim_fmt())
+    let legend = report::paragraph(LEGEND, look);
+    format!("\n{}\n{legend}{transcripts}", table.text(look))
 }
 
 /// What the words of the matrix and of a transcript mean.
 const LEGEND: &str = "\
-schedules: orders in which two buyers of the last unit can take their steps;
-oversold: both got it; exact: one got it and the books say so; blocked: a buyer
-waited for a lock of the other one; refused early: a buyer was refused, and
-nobody waited for a lock; stock: what is committed in the stock row";
+schedules: orders in which two buyers of the last unit can take their steps; oversold: \
+both got it; exact: one got it and the books say so; blocked: a buyer waited for a lock \
+of the other one; refused early: a buyer was refused, and nobody waited for a lock; \
+stock: what is committed in the stock row.";
 
-#[derive(Default)]
 struct Page {
     text: String,
+    /// Characters of a buyer's text.
+    column: usize,
+    /// Whether each buyer has a column.
+    has_two: bool,
 }
 
 impl Page {
-    fn line(&mut self, number: &str, one: &str, two: &str, stock: &str) {
-        let line = format!("{number:>2}  {one:<COLUMN$}  {two:<COLUMN$}  {stock:>5}");
+    fn new(look: &Look) -> Self {
+        let half = look.columns.saturating_sub(BESIDE_TWO) / 2;
+        let has_two = half >= COLUMN_LEAST;
+        let whole = look.columns.saturating_sub(BESIDE_ONE);
+        Self {
+            text: String::new(),
+            column: if has_two {
+                half.min(COLUMN_MOST)
+            } else {
+                whole.max(COLUMN_LEAST)
+            },
+            has_two,
+        }
+    }
+
+    fn header(&mut self) {
+        let column = self.column;
+        if self.has_two {
+            self.two("", "T1: ann", "T2: bob", "stock");
+            self.text += &"─".repeat(BESIDE_TWO + 2 * column);
+        } else {
+            self.one("", "", "", "stock");
+            self.text += &"─".repeat(BESIDE_ONE + column - 2);
+        }
+        self.text.push('\n');
+    }
+
+    fn two(&mut self, number: &str, one: &str, two: &str, stock: &str) {
+        let column = self.column;
+        self.line(&format!(
+            "{number:>2}  {one:<column$}  {two:<column$}  {stock:>5}"
+        ));
+    }
+
+    fn one(&mut self, number: &str, name: &str, text: &str, stock: &str) {
+        let column = self.column;
+        self.line(&format!(
+            "{number:>2}  {name:<3}  {text:<column$}  {stock:>5}"
+        ));
+    }
+
+    fn line(&mut self, line: &str) {
         self.text.push_str(line.trim_end());
         self.text.push('\n');
     }
 
-    /// Lines in the column of one buyer, the first with a number and the stock.
+    /// Lines of one buyer, the first with a number and the stock.
     fn lines(&mut self, buyer: Buyer, number: &str, stock: &str, lines: &[String]) {
         for (position, line) in lines.iter().enumerate() {
-            let (number, stock) = if position == 0 {
-                (number, stock)
+            let (number, stock, name) = if position == 0 {
+                (number, stock, buyer.name())
             } else {
-                ("", "")
+                ("", "", "")
             };
-            match buyer {
-                Buyer::One => self.line(number, line, "", stock),
-                Buyer::Two => self.line(number, "", line, stock),
+            match (self.has_two, buyer) {
+                (true, Buyer::One) => self.two(number, line, "", stock),
+                (true, Buyer::Two) => self.two(number, "", line, stock),
+                (false, _) => self.one(number, name, line, stock),
             }
         }
     }
@@ -104,7 +162,7 @@ impl Page {
     fn step(&mut self, number: usize, step: &Step) {
         let purpose = step.statement.purpose.map(|it| format!("-- {it}"));
         let mut lines: Vec<_> = purpose.into_iter().collect();
-        lines.extend(wrapped(&step.statement.readable, "", "  "));
+        lines.extend(self.wrapped(&step.statement.readable, "", "  "));
         let other = step.buyer.other();
         match (&step.returned, step.waited_for) {
             (_, Some(Wait::Lock)) => {
@@ -112,7 +170,8 @@ impl Page {
             }
             (Some(returned), waited_for) => {
                 if *returned != step.statement.readable {
-                    lines.extend(result(&explained(step, returned), "  → ", "    "));
+                    let returned = explained(step, returned);
+                    lines.extend(self.result(&returned, "  → ", "    "));
                 }
                 if waited_for == Some(Wait::Gate) {
                     lines.push(format!("  ⋮ waits: T{other} has the permit"));
@@ -132,7 +191,7 @@ impl Page {
         if step.waited_for == Some(Wait::Lock)
             && let Some(returned) = &step.returned
         {
-            lines.extend(result(returned, "  ⋮ → ", "      "));
+            lines.extend(self.result(returned, "  ⋮ → ", "      "));
         }
         lines.extend(step.answer.as_deref().map(told));
         if let Some(first) = lines.first_mut()
@@ -141,6 +200,44 @@ impl Page {
             *first = format!("  ⋮ {}", first.trim_start());
         }
         self.lines(step.buyer, "", "", &lines);
+    }
+
+    /// The first lines of what came back.
+    fn result(&self, text: &str, first: &str, further: &str) -> Vec<String> {
+        let mut lines = self.wrapped(text, first, further);
+        if lines.len() > RESULT_LINES {
+            lines.truncate(RESULT_LINES);
+            if let Some(last) = lines.last_mut() {
+                last.push_str(" …");
+            }
+        }
+        lines
+    }
+
+    /// Breaks a text between words; a word that is too long is broken anywhere.
+    fn wrapped(&self, text: &str, first: &str, further: &str) -> Vec<String> {
+        let mut lines = Vec::new();
+        let mut line = first.to_owned();
+        let mut is_empty = true;
+        for word in text.split(' ') {
+            let length = line.chars().count() + word.chars().count();
+            if !is_empty && length + 1 > self.column {
+                lines.push(std::mem::replace(&mut line, further.to_owned()));
+                is_empty = true;
+            }
+            if !is_empty {
+                line.push(' ');
+            }
+            for letter in word.chars() {
+                if line.chars().count() >= self.column {
+                    lines.push(std::mem::replace(&mut line, further.to_owned()));
+                }
+                line.push(letter);
+            }
+            is_empty = false;
+        }
+        lines.push(line);
+        lines
     }
 }
 
@@ -161,64 +258,31 @@ fn explained(step: &Step, returned: &str) -> String {
     }
 }
 
-/// The first lines of what came back.
-fn result(text: &str, first: &str, further: &str) -> Vec<String> {
-    let mut lines = wrapped(text, first, further);
-    if lines.len() > RESULT_LINES {
-        lines.truncate(RESULT_LINES);
-        if let Some(last) = lines.last_mut() {
-            last.push_str(" …");
-        }
-    }
-    lines
-}
-
-/// Breaks a text between words; a word that is too long is broken anywhere.
-fn wrapped(text: &str, first: &str, further: &str) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut line = first.to_owned();
-    let mut is_empty = true;
-    for word in text.split(' ') {
-        let length = line.chars().count() + word.chars().count();
-        if !is_empty && length + 1 > COLUMN {
-            lines.push(std::mem::replace(&mut line, further.to_owned()));
-            is_empty = true;
-        }
-        if !is_empty {
-            line.push(' ');
-        }
-        for letter in word.chars() {
-            if line.chars().count() >= COLUMN {
-                lines.push(std::mem::replace(&mut line, further.to_owned()));
-            }
-            line.push(letter);
-        }
-        is_empty = false;
-    }
-    lines.push(line);
-    lines
-}
-
 fn verdict(ending: &Ending) -> String {
     let Ending {
         oversold_units,
         accepted_units,
         available_units,
+        lost_updates,
         ..
     } = ending;
+    let orders = report::count(*accepted_units, "order");
+    let lost = report::count(*lost_updates, "lost update");
     match ending.verdict {
         Verdict::Oversold => format!(
-            "oversold by {oversold_units}: {accepted_units} orders for 1 unit, and the \
-             stock row says {available_units}.\nBoth had read the number before either \
-             had committed what became of it."
+            "oversold by {oversold_units}: {orders} for 1 unit; the stock row should say \
+             {} and says {available_units}: {lost}.\nBoth had read the number before \
+             either had committed what became of it.",
+            1 - accepted_units
         ),
-        Verdict::Exact if *accepted_units == 1 => format!(
-            "exact: 1 order for 1 unit, and the stock row says {available_units}."
-        ),
+        Verdict::Exact if *accepted_units == 1 => {
+            format!("exact: {orders} for 1 unit; the stock row says {available_units}.")
+        }
         other => format!(
-            "{}: {accepted_units} orders for 1 unit, and the stock row says \
+            "{}: {orders} for 1 unit; the stock row should say {} and says \
              {available_units}.",
-            format!("{other:?}").to_lowercase()
+            format!("{other:?}").to_lowercase(),
+            1 - accepted_units
         ),
     }
 }

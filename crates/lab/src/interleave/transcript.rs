@@ -103,6 +103,8 @@ pub struct Ending {
     pub accepted_units: i64,
     /// What the stock row says.
     pub available_units: i64,
+    /// Units sold whose decrement the stock row does not show.
+    pub lost_updates: i64,
 }
 
 /// One order of events, step by step, on real stores.
@@ -110,7 +112,7 @@ pub struct Ending {
 pub struct Transcript {
     /// Who sold.
     pub strategy: String,
-    /// Whose turn it was, step by step, such as `112222`.
+    /// Whose turn it was, step by step, such as `111222222111`.
     pub schedule: Schedule,
     /// The steps, in the order in which they were sent.
     pub steps: Vec<Step>,

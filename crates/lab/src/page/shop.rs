@@ -33,7 +33,7 @@ const REST_LIMIT: Duration = Duration::from_secs(2);
 pub(crate) struct Shops {
     shops: Vec<Shop>,
     /// Dropped after the servers that use it.
-    _stores: Stores,
+    stores: Stores,
 }
 
 /// One strategy behind its server.
@@ -68,10 +68,12 @@ impl Shops {
                 stores: own,
             });
         }
-        Ok(Self {
-            shops,
-            _stores: stores,
-        })
+        Ok(Self { shops, stores })
+    }
+
+    /// How to look into the stores while the page is there.
+    pub(crate) fn ways_in(&self) -> Option<String> {
+        self.stores.ways_in()
     }
 
     /// Lets one strategy after the other sell the same, each with the machine for itself.

@@ -68,8 +68,9 @@ pub(super) struct Stock {
 #[schema(example = json!({
     "sku": "tee", "strategy": "hybrid", "initial_units": 100, "restocked_units": 0,
     "accepted_units": 100, "cancelled_units": 0, "available_units": 0,
-    "oversold_units": 0, "unaccounted_units": 0, "negative_stock": false,
-    "duplicate_keys": 0, "limit_overruns": 0, "gate_drift_units": 0, "verdict": "exact"
+    "oversold_units": 0, "unaccounted_units": 0, "lost_updates": 0,
+    "negative_stock": false, "duplicate_keys": 0, "limit_overruns": 0,
+    "gate_drift_units": 0, "verdict": "exact"
 }))]
 pub(super) struct Audit {
     /// What was audited.
@@ -91,6 +92,8 @@ pub(super) struct Audit {
     oversold_units: i64,
     /// supply − live − available; negative: decrements were lost, positive: units were.
     unaccounted_units: i64,
+    /// max(0, −unaccounted): units sold whose decrement the stock row does not show.
+    lost_updates: i64,
     /// Whether the stock row is below zero.
     negative_stock: bool,
     /// Pairs of buyer and key that have more than one order.

@@ -2,6 +2,7 @@ use super::*;
 use crate::bench::arm::{Arm, Work};
 use crate::bench::block::{Block, Counters};
 use crate::bench::books::Answers;
+use crate::bench::meaning::meaning;
 use crate::bench::percentiles::Latency;
 
 fn block(arm: Arm, buyers: usize, per_second: f64) -> Block {
@@ -43,6 +44,35 @@ fn measured() -> Measured {
 
 fn of<'a>(ratios: &'a [Ratio], id: &str) -> &'a Ratio {
     ratios.iter().find(|ratio| ratio.id == id).expect("the id")
+}
+
+#[test]
+fn every_promise_is_told_in_words_and_so_is_a_missed_target() {
+    for promise in &PROMISES {
+        let kept = Ratio::new(promise, vec![promise.target; 2]);
+        let far = match promise.side {
+            Side::AtLeast => promise.target / 2.0,
+            Side::AtMost => promise.target * 2.0,
+        };
+        let open =
+            Ratio::new(promise, vec![promise.target / 2.0, promise.target * 2.0]);
+        let open = meaning(&open);
+        assert!(
+            open.contains("Not decided: ") && !open.contains("missed"),
+            "{open}"
+        );
+        let (kept, missed) =
+            (meaning(&kept), meaning(&Ratio::new(promise, vec![far; 2])));
+        let id = promise.id;
+        assert!(
+            kept.ends_with('.') && !kept.contains("missed"),
+            "{id}: {kept}"
+        );
+        assert!(missed.contains("Target missed: "), "{id}: {missed}");
+        // These are what an id without words of its own gets.
+        assert!(!kept.ends_with(" times."), "{id}: {kept}");
+        assert!(!missed.contains("PERFORMANCE"), "{id}: {missed}");
+    }
 }
 
 #[test]

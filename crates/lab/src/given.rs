@@ -1,0 +1,187 @@
+//! Stores that are given by their URLs: whether they are what they should be, and answer.
+
+use std::env;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use diesel::QueryableByName;
+use diesel::sql_types::Text;
+use diesel_async::RunQueryDsl;
+use flash_db::DbError;
+use phase3_hybrid::Gate;
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::net::{TcpStream, UnixStream};
+
+use crate::cli::StoreArgs;
+use crate::error::Ending;
+
+/// Redis has answered before, so the version is there at once or not at all.
+const INFO_LIMIT: Duration = Duration::from_secs(1);
+
+/// A store that a URL can lead to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Kind {
+    name: &'static str,
+    /// The first is what messages show.
+    schemes: &'static [&'static str],
+    variable: &'static str,
+    flag: &'static str,
+}
+
+pub(crate) const POSTGRES: Kind = Kind {
+    name: "PostgreSQL",
+    schemes: &["postgres://", "postgresql://"],
+    variable: "DATABASE_URL",
+    flag: "--database-url",
+};
+
+pub(crate) const REDIS: Kind = Kind {
+    name: "Redis",
+    schemes: &["redis://", "redis+unix://", "unix://", "rediss://"],
+    variable: "REDIS_URL",
+    flag: "--redis-url",
+};
+
+impl Kind {
+    /// What the URL was given by: what has to be changed where it is wrong.
+    pub(crate) fn origin(self, url: &str) -> &'static str {
+        if env::var(self.variable).is_ok_and(|value| value == url) {
+            self.variable
+        } else {
+            self.flag
+        }
+    }
+
+    /// Refuses a URL of something else. PostgreSQL also takes `host=… user=…`.
+    fn check_scheme(self, url: &str) -> Result<(), Ending> {
+        let is_pairs = self.name == POSTGRES.name && !url.contains("://");
+        let is_known = self.schemes.iter().any(|scheme| url.starts_with(scheme));
+        if is_known || (is_pairs && url.contains('=')) {
+            return Ok(());
+        }
+        let begins = match url.split_once("://") {
+            Some((scheme, _)) => format!("begins with {scheme}://"),
+            None => "has no scheme".to_owned(),
+        };
+        Err(Ending::Usage(format!(
+            "{} is no URL of {}: it {begins}, which should be {}",
+            self.origin(url),
+            self.name,
+            self.schemes.first().copied().unwrap_or_default()
+        )))
+    }
+}
+
+/// Asks each store that is given and used, Redis too, before anything is started.
+///
+/// # Errors
+///
+/// One sentence: which URL is wrong, or which store does not answer, and why.
+pub(crate) async fn check(given: &StoreArgs, with_redis: bool) -> anyhow::Result<()> {
+    let redis = given.redis_url.as_deref().filter(|_| with_redis);
+    for (kind, url) in [(POSTGRES, given.database_url.as_deref()), (REDIS, redis)] {
+        if let Some(url) = url {
+            kind.check_scheme(url)?;
+        }
+    }
+    if let Some(url) = redis {
+        redis_gate(url).await?;
+    }
+    if let Some(url) = given.database_url.as_deref() {
+        postgres_version(url).await?;
+    }
+    Ok(())
+}
+
+#[derive(QueryableByName)]
+struct Version {
+    #[diesel(sql_type = Text)]
+    version: String,
+}
+
+/// Connects, and returns the version, such as `16.4`.
+pub(crate) async fn postgres_version(url: &str) -> anyhow::Result<String> {
+    POSTGRES.check_scheme(url)?;
+    let unusable = |error: DbError| {
+        let (address, origin) = (flash_db::address(url), POSTGRES.origin(url));
+        // What stands above it says once more that there is no connection.
+        let cause = anyhow::Error::from(error).root_cause().to_string();
+        anyhow!("cannot use PostgreSQL at {address} ({origin}): {cause}")
+    };
+    let mut conn = flash_db::connect(url).await.map_err(unusable)?;
+    let row: Version = diesel::sql_query(
+        "SELECT split_part(current_setting('server_version'), ' ', 1) AS version",
+    )
+    .get_result(&mut conn)
+    .await
+    .map_err(|error| unusable(error.into()))?;
+    Ok(row.version)
+}
+
+/// Connects, and returns the version where it is told without a password.
+pub(crate) async fn redis_version(url: &str) -> anyhow::Result<Option<String>> {
+    let gate = redis_gate(url).await?;
+    let address = gate.address();
+    let told = tokio::time::timeout(INFO_LIMIT, told_version(&address));
+    Ok(told.await.ok().and_then(Result::ok))
+}
+
+async fn redis_gate(url: &str) -> anyhow::Result<Gate> {
+    REDIS.check_scheme(url)?;
+    let origin = REDIS.origin(url);
+    let gate =
+        Gate::new(url).with_context(|| format!("{origin} is no URL of Redis"))?;
+    gate.ping().await.with_context(|| {
+        format!("cannot use Redis at {} ({origin})", gate.address())
+    })?;
+    Ok(gate)
+}
+
+async fn told_version(address: &str) -> anyhow::Result<String> {
+    if address.starts_with('/') {
+        version_on(UnixStream::connect(address).await?).await
+    } else {
+        version_on(TcpStream::connect(address).await?).await
+    }
+}
+
+/// # Source
+///
+/// Redis documentation, "Redis serialization protocol specification", inline commands,
+/// and `INFO`.
+async fn version_on(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+) -> anyhow::Result<String> {
+    let mut stream = BufReader::new(stream);
+    stream.write_all(b"INFO server\r\n").await?;
+    let mut lines = stream.lines();
+    while let Some(line) = lines.next_line().await? {
+        if let Some(version) = line.strip_prefix("redis_version:") {
+            return Ok(version.trim().to_owned());
+        }
+        // A refusal is one line, and nothing follows.
+        anyhow::ensure!(!line.starts_with('-'), "{line}");
+    }
+    anyhow::bail!("no version was told")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_of_something_else_is_told_with_what_it_should_begin_with() {
+        let refused = POSTGRES.check_scheme("mysql://root@db/shop");
+        assert_eq!(
+            refused.expect_err("another database").to_string(),
+            "--database-url is no URL of PostgreSQL: it begins with mysql://, which \
+             should be postgres://"
+        );
+        assert!(REDIS.check_scheme("localhost:6379").is_err());
+        assert!(REDIS.check_scheme("host=localhost").is_err());
+        for sound in ["postgresql://db/shop", "host=/run user=shop"] {
+            assert_eq!(POSTGRES.check_scheme(sound), Ok(()));
+        }
+        assert_eq!(REDIS.check_scheme("redis+unix:///run/redis.sock"), Ok(()));
+    }
+}
