@@ -39,7 +39,8 @@ struct Answer {
 #[expect(clippy::print_stdout, reason = "the line is this command's output")]
 pub async fn run(args: StaticRouteArgs) -> anyhow::Result<()> {
     let answer = Answer::read(&args.answer)?;
-    let listener = flash_server::bind("127.0.0.1:0").context("cannot listen")?;
+    let socket = flash_server::bind("127.0.0.1:0").context("cannot listen")?;
+    let listener = flash_server::listen(socket).context("cannot listen")?;
     println!("listening on http://{}", listener.local_addr()?);
     // Workers of an actix system, as the server's are.
     let serving = spawn_blocking(|| {

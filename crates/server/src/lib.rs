@@ -25,6 +25,6 @@ pub use fail_stop::end_on_panic;
 pub use health::Probe;
 pub use open_files::{ADMIN_POOL_SIZE, connections_max};
 pub use secrets::{Invalid, check_secrets};
-pub use serve::{CLOCK_LATENESS, KEEP_ALIVE, Limits, Site, bind, serve};
+pub use serve::{CLOCK_LATENESS, KEEP_ALIVE, Limits, Site, bind, listen, serve};
 pub use stores::Stores;
 pub use telemetry::{LogFormat, say, start_logging};

@@ -1,7 +1,7 @@
 //! Starts the server; see `server --help`.
 
 use std::io::{ErrorKind, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -18,6 +18,7 @@ use flash_server::{
     connections_max, end_on_panic, say, serve, start_logging,
 };
 use mimalloc::MiMalloc;
+use tokio::net::TcpSocket;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -64,7 +65,7 @@ fn main() -> ExitCode {
 
 /// All that a strategy sells with.
 struct Shop {
-    listener: TcpListener,
+    socket: TcpSocket,
     connections_max: usize,
     stores: Stores,
     pool: Pool,
@@ -77,7 +78,7 @@ impl Shop {
         let connections_max = connections_max(args)?;
         outlive_full_files()?;
         // Before anything is started: an occupied port should cost no waiting.
-        let listener = bind(&args.listen)?;
+        let socket = bind(&args.listen)?;
         let stores = Stores::open(args).await?;
 
         let pool = Pool::new(
@@ -108,7 +109,7 @@ impl Shop {
             );
         }
         Ok(Self {
-            listener,
+            socket,
             connections_max,
             stores,
             pool,
@@ -155,7 +156,7 @@ async fn sell<S: InventoryStrategy>(
     shop: Shop,
     args: &Args,
 ) -> anyhow::Result<()> {
-    let address = shop.listener.local_addr()?;
+    let address = shop.socket.local_addr()?;
     let site = Site {
         strategy,
         strategy_pool: shop.pool,
@@ -177,8 +178,9 @@ async fn sell<S: InventoryStrategy>(
         tracing::warn!("admin calls are off: set ADMIN_TOKEN to create SKUs");
     }
     let shutdown = stop_signal()?;
+    let listener = flash_server::listen(shop.socket)?;
     announce(S::NAME, address);
-    serve(shop.listener, site, shutdown)
+    serve(listener, site, shutdown)
         .await
         .context("the server stopped")
 }
@@ -200,7 +202,7 @@ fn no_room(args: &Args, error: &DbError) -> anyhow::Error {
     )
 }
 
-fn bind(listen: &str) -> anyhow::Result<TcpListener> {
+fn bind(listen: &str) -> anyhow::Result<TcpSocket> {
     flash_server::bind(listen).map_err(|error| {
         let hint = match error.kind() {
             ErrorKind::AddrInUse => {

@@ -111,13 +111,14 @@ fn may_be_stale(error: &StrategyError) -> bool {
         .is_some_and(flash_db::DbError::may_be_stale)
 }
 
-/// Binds an address and port, with room for a crowd that arrives in one moment. Needs a
-/// tokio runtime.
+/// Takes an address and port, so that nobody else can. Until [`listen`] whoever connects is
+/// refused: a request that waited for the server to start might be served after its buyer
+/// has gone and asked elsewhere.
 ///
 /// # Errors
 ///
 /// Whatever the operating system says; `InvalidInput` for what is no address.
-pub fn bind(listen: &str) -> io::Result<TcpListener> {
+pub fn bind(listen: &str) -> io::Result<TcpSocket> {
     let address = listen
         .to_socket_addrs()?
         .next()
@@ -129,6 +130,15 @@ pub fn bind(listen: &str) -> io::Result<TcpListener> {
     }?;
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
+    Ok(socket)
+}
+
+/// Listens, with room for a crowd that arrives in one moment. Needs a tokio runtime.
+///
+/// # Errors
+///
+/// Whatever the operating system says.
+pub fn listen(socket: TcpSocket) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)?.into_std()
 }
 

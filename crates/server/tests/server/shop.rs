@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use flash_core::InventoryStrategy;
 use flash_db::PoolOptions;
-use flash_server::{AdminPolicy, Limits, Probe, Site, bind, serve};
+use flash_server::{AdminPolicy, Limits, Probe, Site, bind, listen, serve};
 use flash_testkit::{Cable, Stores};
 use phase3_hybrid::Gate;
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
@@ -133,7 +133,7 @@ impl Shop {
             draining: AtomicBool::new(false),
             probe: Probe::default(),
         };
-        let listener = bind("127.0.0.1:0")?;
+        let listener = listen(bind("127.0.0.1:0")?)?;
         let address = listener.local_addr()?.to_string();
         let (stop, stopped) = oneshot::channel::<()>();
         let running = tokio::spawn(serve(listener, site, async {

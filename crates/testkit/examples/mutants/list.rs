@@ -135,15 +135,15 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         rule: RECONCILE,
         broken_by: "wait for permits that died for ever",
         file: "crates/phase3-hybrid/src/bouncer.rs",
-        find: "let reloaded = reload || unmoved > HELD_MAX;",
-        replace: "let reloaded = reload || unmoved > HELD_MAX * 1_000_000;",
+        find: "(reload || unmoved > HELD_MAX)",
+        replace: "(reload || unmoved > HELD_MAX * 1_000_000)",
         caught_by: "gate::a_gate_that_is_too_low_still_sells_every_unit",
     },
     Mutant {
         rule: RECONCILE,
         broken_by: "let a late loader overwrite the gate",
         file: "crates/phase3-hybrid/src/load.lua",
-        find: "if fence and fence >= tonumber(ARGV[1]) then return 0 end",
+        find: "if fence and fence < 2^52 and fence >= tonumber(ARGV[1]) then return fence end",
         replace: "",
         caught_by: "scripts::a_gate_is_loaded_forward_only",
     },
@@ -159,7 +159,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         rule: FENCE,
         broken_by: "restock under the old fence",
         file: "crates/phase3-hybrid/src/supply.rs",
-        find: "    move_fence(conn, &request.sku).await?;",
+        find: "    move_fence(conn, &request.sku, 0).await?;",
         replace: "",
         caught_by: "races::units_that_are_added_are_in_the_gate_at_once",
     },
@@ -216,8 +216,10 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         rule: ONE_PER_KEY,
         broken_by: "no UNIQUE constraint",
         file: "crates/db/src/migrate.rs",
-        find: ".map_err(DbError::Migration)?;",
-        replace: ".map_err(DbError::Migration)?;
+        find: ".run_pending_migrations(MIGRATIONS)
+        .map_err(DbError::Migration)?;",
+        replace: ".run_pending_migrations(MIGRATIONS)
+        .map_err(DbError::Migration)?;
     let mut conn = connect(url).await?;
     conn.batch_execute(\"ALTER TABLE orders DROP CONSTRAINT orders_one_per_key\")
         .await?;",
