@@ -4,7 +4,6 @@
 //! means: roles and databases may have others. Every address has its own time, and one that
 //! keeps silent does not keep the next one waiting.
 
-use std::path::Path;
 use std::time::Duration;
 
 use diesel::dsl::sql;
@@ -29,6 +28,11 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 ///
 /// RFC 8305, section 5: "Connection Attempt Delay", 250 ms.
 const HEAD_START: Duration = Duration::from_millis(250);
+
+/// How long a machine may be gone before a connection to it ends, where the URL has no
+/// `tcp_user_timeout`: the default of the system is a quarter of an hour, and for an idle
+/// connection two hours.
+const LOSS_LIMIT: Duration = Duration::from_secs(10);
 
 /// What PostgreSQL speaks to a client over.
 pub type Wire = tokio_postgres::Connection<Socket, NoTlsStream>;
@@ -62,7 +66,9 @@ pub async fn connect_bounded(
     lock_wait: Duration,
 ) -> Result<AsyncPgConnection, DbError> {
     let (client, wire) = open(url, lock_wait).await?;
-    Ok(AsyncPgConnection::try_from_client_and_connection(client, wire).await?)
+    let preparing = AsyncPgConnection::try_from_client_and_connection(client, wire);
+    let prepared = tokio::time::timeout(CONNECT_TIMEOUT, preparing).await;
+    Ok(prepared.map_err(|_elapsed| DbError::Silent)??)
 }
 
 /// Opens a connection for who drives it: it does nothing until its [`Wire`] is polled.
@@ -78,35 +84,60 @@ pub async fn connect_driven(url: &str) -> Result<(Client, Wire), DbError> {
     open(url, Duration::ZERO).await
 }
 
-/// Tries the addresses in their order until one is a primary.
+/// Tries all that the URL names in its order until one is a primary.
 async fn open(url: &str, lock_wait: Duration) -> Result<(Client, Wire), DbError> {
     let config = url.parse::<Config>().map_err(DbError::Url)?;
-    let limit = config.get_connect_timeout().copied();
-    let limit = limit.unwrap_or(CONNECT_TIMEOUT);
     let settings = settings(lock_wait);
-    let mut addresses = addresses(&config, limit).await?.into_iter();
+    let (hosts, numbers) = (config.get_hosts(), config.get_hostaddrs());
+    let places = 0..hosts.len().max(numbers.len());
+    first(places.map(|index| open_place(&config, index, &settings))).await
+}
+
+/// Makes attempts one after the other, each with a head start before the next, until one
+/// succeeds.
+async fn first<A>(attempts: impl Iterator<Item = A>) -> Result<(Client, Wire), DbError>
+where
+    A: Future<Output = Result<(Client, Wire), DbError>>,
+{
+    let mut attempts = attempts.fuse();
     let mut trying = FuturesUnordered::new();
-    let mut failure = DbError::Silent;
+    let mut failure = DbError::NoAddress;
     loop {
-        let next = addresses.next();
+        let next = attempts.next();
         let is_last = next.is_none();
-        if let Some(address) = next {
-            let opening = open_one(address, &settings);
-            trying.push(async {
-                let opened = tokio::time::timeout(limit, opening).await;
-                opened.unwrap_or(Err(DbError::Silent))
-            });
-        } else if trying.is_empty() {
-            return Err(failure);
-        }
-        let head_start = if is_last { limit } else { HEAD_START };
-        match tokio::time::timeout(head_start, trying.next()).await {
-            Ok(Some(Ok(opened))) => return Ok(opened),
+        trying.extend(next);
+        let ended = if is_last {
+            trying.next().await
+        } else {
+            let ended = tokio::time::timeout(HEAD_START, trying.next()).await;
+            let Ok(ended) = ended else { continue };
+            ended
+        };
+        match ended {
+            Some(Ok(opened)) => return Ok(opened),
             // What PostgreSQL says itself tells more than that nobody answers.
-            Ok(Some(Err(error))) if error.tells_more_than(&failure) => failure = error,
-            Ok(_) | Err(_) => {}
+            Some(Err(error)) if error.tells_more_than(&failure) => failure = error,
+            None if is_last => return Err(failure),
+            Some(Err(_)) | None => {}
         }
     }
+}
+
+/// Tries the addresses of one of the places that a URL names.
+async fn open_place(
+    config: &Config,
+    index: usize,
+    settings: &str,
+) -> Result<(Client, Wire), DbError> {
+    let limit = config.get_connect_timeout().copied();
+    let limit = limit.unwrap_or(CONNECT_TIMEOUT);
+    let looking = tokio::time::timeout(limit, addresses(config, index)).await;
+    let addresses = looking.unwrap_or(Err(DbError::Silent))?;
+    let attempts = addresses.into_iter().map(async |address| {
+        let opening = tokio::time::timeout(limit, open_one(address, settings));
+        opening.await.unwrap_or(Err(DbError::Silent))
+    });
+    first(attempts).await
 }
 
 async fn open_one(address: Config, settings: &str) -> Result<(Client, Wire), DbError> {
@@ -172,64 +203,58 @@ pub async fn risks(conn: &mut AsyncPgConnection) -> Result<Vec<&'static str>, Db
     Ok(risks)
 }
 
-/// The addresses that a URL names, one by one, in their order.
-async fn addresses(config: &Config, limit: Duration) -> Result<Vec<Config>, DbError> {
-    let (hosts, numbers) = (config.get_hosts(), config.get_hostaddrs());
-    let mut addresses = Vec::new();
-    for index in 0..hosts.len().max(numbers.len()) {
-        let ports = config.get_ports();
-        let port = *ports.get(index).or(ports.first()).unwrap_or(&5432);
-        let one = || {
-            let mut one = like(config);
-            one.port(port);
-            one
-        };
-        match (hosts.get(index), numbers.get(index)) {
-            #[cfg(unix)]
-            (Some(Host::Unix(directory)), _) => addresses.push(unix(one(), directory)),
-            (Some(Host::Tcp(name)), None) => {
-                let looking = tokio::net::lookup_host((name.as_str(), port));
-                let found = tokio::time::timeout(limit, looking).await;
-                // A name that nobody knows must not keep the others from being tried.
-                let found = found.into_iter().flatten().flatten();
-                addresses.extend(found.map(|address| {
-                    let mut one = one();
-                    one.host(name).hostaddr(address.ip());
-                    one
-                }));
-            }
-            (name, number) => {
-                let mut one = one();
-                if let Some(Host::Tcp(name)) = name {
-                    one.host(name);
-                }
-                if let Some(number) = number {
-                    one.hostaddr(*number);
-                }
-                addresses.push(one);
-            }
+/// The addresses of a place: of a name there may be several.
+async fn addresses(config: &Config, index: usize) -> Result<Vec<Config>, DbError> {
+    let mut one = like(config);
+    let port = port(config, index);
+    one.port(port);
+    let number = config.get_hostaddrs().get(index);
+    let name = match config.get_hosts().get(index) {
+        #[cfg(unix)]
+        Some(Host::Unix(directory)) => {
+            one.host_path(directory);
+            return Ok(vec![one]);
         }
+        Some(Host::Tcp(name)) => {
+            one.host(name);
+            Some(name.as_str())
+        }
+        None => None,
+    };
+    if let Some(number) = number {
+        one.hostaddr(*number);
+        return Ok(vec![one]);
     }
-    if addresses.is_empty() {
-        return Err(DbError::NoAddress);
-    }
-    Ok(addresses)
+    let found = tokio::net::lookup_host((name.unwrap_or_default(), port)).await;
+    let found = found.map_err(|_unknown| DbError::NoAddress)?;
+    Ok(found
+        .map(|address| {
+            let mut one = one.clone();
+            one.hostaddr(address.ip());
+            one
+        })
+        .collect())
 }
 
-#[cfg(unix)]
-fn unix(mut one: Config, directory: &Path) -> Config {
-    one.host_path(directory);
-    one
+fn port(config: &Config, index: usize) -> u16 {
+    let ports = config.get_ports();
+    *ports.get(index).or(ports.first()).unwrap_or(&5432)
 }
 
-/// The same without its addresses.
+/// The same without its addresses. What the URL leaves open is set so that a connection to a
+/// machine that is gone ends within [`LOSS_LIMIT`].
 fn like(config: &Config) -> Config {
+    let idle = config.get_keepalives_idle();
+    let interval = config.get_keepalives_interval();
     let mut one = Config::new();
     one.ssl_mode(config.get_ssl_mode())
         .ssl_negotiation(config.get_ssl_negotiation())
         .channel_binding(config.get_channel_binding())
         .keepalives(config.get_keepalives())
-        .keepalives_idle(config.get_keepalives_idle());
+        .keepalives_idle(idle.min(LOSS_LIMIT / 2))
+        .keepalives_interval(interval.unwrap_or(LOSS_LIMIT / 10))
+        .keepalives_retries(config.get_keepalives_retries().unwrap_or(5))
+        .tcp_user_timeout(*config.get_tcp_user_timeout().unwrap_or(&LOSS_LIMIT));
     if let Some(user) = config.get_user() {
         one.user(user);
     }
@@ -245,15 +270,6 @@ fn like(config: &Config) -> Config {
     if let Some(name) = config.get_application_name() {
         one.application_name(name);
     }
-    if let Some(timeout) = config.get_tcp_user_timeout() {
-        one.tcp_user_timeout(*timeout);
-    }
-    if let Some(interval) = config.get_keepalives_interval() {
-        one.keepalives_interval(interval);
-    }
-    if let Some(retries) = config.get_keepalives_retries() {
-        one.keepalives_retries(retries);
-    }
     one
 }
 
@@ -261,8 +277,6 @@ fn like(config: &Config) -> Config {
 #[must_use]
 pub fn address(url: &str) -> String {
     let config = url.parse().unwrap_or(Config::new());
-    let ports = config.get_ports();
-    let port = |index| ports.get(index).or(ports.first()).unwrap_or(&5432);
     let names = config.get_hosts().iter().map(|host| match host {
         Host::Tcp(name) => name.clone(),
         #[cfg(unix)]
@@ -271,7 +285,7 @@ pub fn address(url: &str) -> String {
     let numbers = config.get_hostaddrs().iter().skip(names.len());
     let hosts = names.chain(numbers.map(ToString::to_string)).enumerate();
     let places: Vec<_> = hosts
-        .map(|(index, host)| format!("{host}:{}", port(index)))
+        .map(|(index, host)| format!("{host}:{}", port(&config, index)))
         .collect();
     if places.is_empty() {
         return "an unknown address".to_owned();

@@ -138,7 +138,6 @@ impl DbError {
                 // Classes 28, invalid authorization, and 3D, invalid catalog name.
                 code.code().starts_with("28") || code.code().starts_with("3D")
             }),
-            Self::Url(_) | Self::OldSchema => true,
             _ => false,
         }
     }

@@ -16,5 +16,5 @@ mod url;
 pub use connect::{Wire, address, connect, connect_bounded, connect_driven, risks};
 pub use error::{DbError, expect_rows};
 pub use migrate::migrate;
-pub use pool::{Connection, Pool, PoolOptions, PoolStatus, probe};
+pub use pool::{Connection, Pool, PoolOptions, PoolStatus, failed_commit, probe};
 pub use url::{NotEncoded, check_url};

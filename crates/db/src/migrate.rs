@@ -13,7 +13,7 @@ use diesel_async::{
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use crate::schema::{orders, restocks, skus};
-use crate::{DbError, connect};
+use crate::{DbError, connect_bounded};
 
 diesel::table! {
     /// diesel's list of what was run.
@@ -31,13 +31,13 @@ const ADVISORY_LOCK: i64 = 0x66_6c_61_73_68;
 /// Runs the pending migrations, one instance at a time. Where there are none it only reads,
 /// so that a role that may not change tables can sell.
 ///
-/// Needs a multi-threaded tokio runtime. Waits for other instances that migrate, but not
-/// longer than `wait`.
+/// Needs a multi-threaded tokio runtime. Waits for other instances that migrate, and for
+/// whoever uses the tables, but not longer than `wait` each.
 ///
 /// # Errors
 ///
-/// As [`connect`], [`DbError::Migration`] or [`DbError::OldSchema`]; [`DbError::Query`] when
-/// another instance migrates for too long.
+/// As [`connect_bounded`], [`DbError::Migration`] or [`DbError::OldSchema`]; [`DbError::Query`] when
+/// one of them takes too long.
 ///
 /// # Cancel safety
 ///
@@ -48,19 +48,16 @@ const ADVISORY_LOCK: i64 = 0x66_6c_61_73_68;
 /// PostgreSQL 16, section 13.3.5 "Advisory Locks": a session-level lock is released when
 /// the session ends, so it needs no clean-up when this process dies.
 pub async fn migrate(url: &str, wait: Duration) -> Result<(), DbError> {
-    let mut conn = connect(url).await?;
+    let wait = wait.max(Duration::from_millis(1));
+    let mut conn = connect_bounded(url, wait).await?;
     if is_current(&mut conn).await? {
         return Ok(());
     }
     if !may_create_tables(&mut conn).await? {
         return Err(DbError::OldSchema);
     }
-    let wait_ms = wait.as_millis().max(1);
-    conn.batch_execute(&format!(
-        "SET lock_timeout = {wait_ms}; SELECT pg_advisory_lock({ADVISORY_LOCK});
-         RESET lock_timeout"
-    ))
-    .await?;
+    conn.batch_execute(&format!("SELECT pg_advisory_lock({ADVISORY_LOCK})"))
+        .await?;
 
     let mut harness = AsyncMigrationHarness::new(conn);
     harness

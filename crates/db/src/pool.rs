@@ -3,13 +3,14 @@
 use std::ops::{Deref, DerefMut};
 use std::time::{Duration, Instant};
 
+use diesel::result::Error as QueryError;
 use diesel::{ConnectionError, ConnectionResult};
 use diesel_async::pooled_connection::deadpool::{Object, Pool as Deadpool};
 use diesel_async::pooled_connection::{
     AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod,
 };
 use diesel_async::{
-    AnsiTransactionManager, AsyncPgConnection, SimpleAsyncConnection,
+    AnsiTransactionManager, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection,
     TransactionManager,
 };
 
@@ -17,7 +18,7 @@ use flash_core::reason;
 use futures_util::future::try_join_all;
 use uuid::Uuid;
 
-use crate::{DbError, connect_bounded};
+use crate::{DbError, connect_bounded, expect_rows};
 
 /// How old a connection is at least that is taken for stale. Whatever fails on a younger one
 /// fails on every one, and opening others all the time would only add to the trouble.
@@ -193,17 +194,32 @@ impl Pool {
 /// should be.
 pub async fn probe(mut conn: &AsyncPgConnection) -> Result<(), DbError> {
     let id = Uuid::now_v7();
-    conn.batch_execute(&format!(
+    conn.batch_execute(
         "SELECT sku, available_units, per_buyer_limit, fence FROM skus
           WHERE false FOR NO KEY UPDATE;
-         SAVEPOINT probe;
-         INSERT INTO orders (order_id, sku, buyer_id, idempotency_key, units, created_at)
-         SELECT '{id}', sku, 'probe', '{id}', 1, now() FROM skus LIMIT 1;
-         ROLLBACK TO SAVEPOINT probe;
-         SELECT pg_logical_emit_message(true, 'flash', 'probe')"
-    ))
+         SAVEPOINT probe",
+    )
+    .await?;
+    let insert = diesel::sql_query(format!(
+        "INSERT INTO orders (order_id, sku, buyer_id, idempotency_key, units, created_at)
+         VALUES ('{id}', 'probe', 'probe', '{id}', 1, now())"
+    ));
+    expect_rows(1, insert.execute(&mut conn).await?)?;
+    conn.batch_execute(
+        "ROLLBACK TO SAVEPOINT probe;
+         SELECT pg_logical_emit_message(true, 'flash', 'probe')",
+    )
     .await?;
     Ok(())
+}
+
+/// Tells what an error of COMMIT means. Where the connection can still be used it was
+/// PostgreSQL's answer, and nothing was committed; else nobody knows.
+pub async fn failed_commit(mut conn: &AsyncPgConnection, error: QueryError) -> DbError {
+    match conn.batch_execute("ROLLBACK").await {
+        Ok(()) => DbError::Query(error),
+        Err(_) => DbError::Commit(error),
+    }
 }
 
 /// One connection of a [`Pool`]; dropping it gives it back.
@@ -226,10 +242,10 @@ impl Connection {
     pub async fn end<T>(&mut self, result: Result<T, DbError>) -> Result<T, DbError> {
         let conn = &mut **self;
         match result {
-            Ok(value) => AnsiTransactionManager::commit_transaction(conn)
-                .await
-                .map(|()| value)
-                .map_err(DbError::Commit),
+            Ok(value) => match AnsiTransactionManager::commit_transaction(conn).await {
+                Ok(()) => Ok(value),
+                Err(error) => Err(failed_commit(conn, error).await),
+            },
             Err(error) => {
                 // The pool closes a connection with an open transaction, and PostgreSQL
                 // then rolls back. What stopped the work says more than what stopped the

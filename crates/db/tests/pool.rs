@@ -57,7 +57,7 @@ async fn who_waits_too_long_for_a_connection_is_told_busy() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_commit_that_fails_is_an_unknown_outcome() -> Result<()> {
+async fn a_commit_that_postgresql_refuses_has_done_nothing() -> Result<()> {
     let stores = Stores::new().await?;
     let pool = stores.pool()?;
     skus::create(&mut *pool.get().await?, &sku()?, StockTerms::new(1, None)?).await?;
@@ -81,7 +81,9 @@ async fn a_commit_that_fails_is_an_unknown_outcome() -> Result<()> {
         replayed: false,
     });
     let settled = orders::settle(&mut conn, &request, placement).await;
-    ensure!(matches!(settled, Err(DbError::Commit(_))), "{settled:?}");
+    ensure!(matches!(settled, Err(DbError::Query(_))), "{settled:?}");
+    let order = orders::find_by_key(&mut *pool.get().await?, &request).await?;
+    ensure!(order.is_none(), "{order:?}");
     Ok(())
 }
 

@@ -57,7 +57,9 @@ impl Kind {
         let is_pairs = self.name == POSTGRES.name && !url.contains("://");
         let is_known = self.schemes.iter().any(|scheme| url.starts_with(scheme));
         if is_known || (is_pairs && url.contains('=')) {
-            return Ok(());
+            return flash_db::check_url(url).map_err(|error| {
+                Ending::Usage(format!("{}: {error}", self.origin(url)))
+            });
         }
         let begins = match url.split_once("://") {
             Some((scheme, _)) => format!("begins with {scheme}://"),

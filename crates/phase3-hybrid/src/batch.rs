@@ -1,6 +1,6 @@
 //! One batch, one transaction: what phase 2 does for one buyer, for all of them at once.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::OnceLock;
 
 use diesel::QueryableByName;
@@ -9,7 +9,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use flash_core::{BuyerId, Order, Placement, PurchaseRequest, Sku, StrategyError};
 use flash_db::order_batch::{self, Key};
 use flash_db::statement::{Column, Statement};
-use flash_db::{DbError, expect_rows, orders};
+use flash_db::{DbError, expect_rows, failed_commit, orders};
 
 use crate::ticket::{Answer, Ticket};
 
@@ -110,8 +110,8 @@ impl Entry {
     }
 }
 
-/// Runs a batch in one transaction. `committing` is set just before COMMIT is sent: an
-/// error before it means that nothing was done, an error after it that nobody knows.
+/// Runs a batch in one transaction. `committing` is set just before COMMIT is sent: with it
+/// an error means that nobody knows, without it that nothing was done.
 pub(crate) async fn run(
     mut conn: &AsyncPgConnection,
     entries: &[Entry],
@@ -120,10 +120,14 @@ pub(crate) async fn run(
     match sell(conn, entries).await {
         Ok(outcome) if outcome.decisions.contains(&Decision::Accept) => {
             *committing = true;
-            conn.batch_execute("COMMIT")
-                .await
-                .map_err(DbError::Commit)?;
-            Ok(outcome)
+            match conn.batch_execute("COMMIT").await {
+                Ok(()) => Ok(outcome),
+                Err(error) => {
+                    let error = failed_commit(conn, error).await;
+                    *committing = matches!(error, DbError::Commit(_));
+                    Err(error)
+                }
+            }
         }
         // Nothing was written: what was read under the lock is true without a commit, and
         // refusals need no disk flush.
@@ -215,6 +219,36 @@ async fn begin_and_lock_stock(
     Ok(rows.into_iter().map(|row| (row.sku.clone(), row)).collect())
 }
 
+/// Writes what it finds to a row that nobody locks, if there is one.
+pub(crate) async fn rehearse(mut conn: &AsyncPgConnection) -> Result<(), DbError> {
+    let row = diesel::sql_query(
+        "SELECT sku, available_units, per_buyer_limit, fence FROM skus
+          LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED",
+    );
+    let rows = row.load::<StockRow>(&mut conn).await?;
+    let (names, units): (Vec<_>, Vec<_>) = rows
+        .iter()
+        .map(|row| (row.sku.as_str(), row.available_units))
+        .unzip();
+    write_units(conn, names, units).await
+}
+
+/// Which of these SKUs have rows that somebody keeps locked.
+pub(crate) async fn locked(
+    mut conn: &AsyncPgConnection,
+    skus: &HashSet<Sku>,
+) -> Result<HashSet<Sku>, DbError> {
+    let names: Vec<_> = skus.iter().map(Sku::as_str).collect();
+    let statement = Statement::new(
+        "SELECT sku, available_units, per_buyer_limit, fence FROM skus
+          WHERE sku = ANY ($) FOR NO KEY UPDATE SKIP LOCKED",
+        [Column::Text(names)],
+    );
+    let free = statement.load::<StockRow>(&mut conn).await?;
+    let is_free = |sku: &&Sku| free.iter().any(|row| row.sku == sku.as_str());
+    Ok(skus.iter().filter(|sku| !is_free(sku)).cloned().collect())
+}
+
 /// Decides in the order of arrival, and takes what is sold from `stock`.
 fn decide(
     entries: &[Entry],
@@ -271,16 +305,24 @@ fn decide_one(
 
 /// Writes the new number of each row that something was taken from.
 async fn write_stock(
-    mut conn: &AsyncPgConnection,
+    conn: &AsyncPgConnection,
     stock: &BTreeMap<String, StockRow>,
     accepted: &[(&PurchaseRequest, &Order)],
 ) -> Result<(), DbError> {
     let mut names: Vec<_> = accepted.iter().map(|(r, _)| r.sku.as_str()).collect();
     names.sort_unstable();
     names.dedup();
-    let count = names.len();
     let units = names.iter().filter_map(|name| stock.get(*name));
     let units: Vec<_> = units.map(|row| row.available_units).collect();
+    write_units(conn, names, units).await
+}
+
+async fn write_units(
+    mut conn: &AsyncPgConnection,
+    names: Vec<&str>,
+    units: Vec<i64>,
+) -> Result<(), DbError> {
+    let count = names.len();
     Statement::new(
         "UPDATE skus SET available_units = remaining.units
            FROM unnest($, $) AS remaining (sku, units) WHERE skus.sku = remaining.sku",

@@ -19,6 +19,9 @@ use crate::supply::{Found, Supply};
 use crate::ticket::Ticket;
 use crate::vault_queue::Entrance;
 
+/// The most notices that are heard before anybody else is admitted.
+const EVENTS_AT_ONCE: usize = 256;
+
 pub(crate) struct Bouncer {
     pub(crate) queue: mpsc::Receiver<Ticket>,
     pub(crate) events: mpsc::Receiver<Event>,
@@ -47,7 +50,7 @@ impl Bouncer {
     /// While no lane is free there is no hurry to admit anybody: requests gather at the
     /// door, and Redis is asked once for all of them.
     pub(crate) async fn work(mut self) {
-        let mut tickets = Vec::new();
+        let (mut tickets, mut events) = (Vec::new(), Vec::new());
         let mut asked = Instant::now();
         let mut compare = tokio::time::interval(QUIET);
         compare.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -60,7 +63,10 @@ impl Bouncer {
                 self.queue.recv_many(&mut tickets, self.batch_max).await
             };
             tokio::select! {
-                Some(event) = self.events.recv() => self.on_event(event).await,
+                // The bouncer tells itself, so there is always one.
+                _ = self.events.recv_many(&mut events, EVENTS_AT_ONCE) => {
+                    self.on_events(&mut events).await;
+                }
                 count = next => {
                     if count == 0 {
                         return;
@@ -134,7 +140,7 @@ impl Bouncer {
         admission: Admission,
     ) {
         match admission {
-            Admission::NotLoaded if self.state.fences.may_load(sku) => {
+            Admission::NotLoaded if self.state.fences.may_reconcile(sku) => {
                 for ticket in tickets {
                     // Where others take all the room, the vault can tell without a gate.
                     if let Err(ticket) = self.held.hold(ticket) {
@@ -223,7 +229,36 @@ impl Bouncer {
         }
     }
 
-    async fn on_event(&mut self, event: Event) {
+    /// Hears of all that has happened; Redis is told once of what it gets back, and asked
+    /// once for those who were held.
+    async fn on_events(&mut self, events: &mut Vec<Event>) {
+        let mut unused = HashMap::new();
+        let mut asking = HashMap::new();
+        for event in events.drain(..) {
+            match event {
+                Event::Unused { sku, fence, units } => {
+                    *unused.entry((sku, fence)).or_insert(0) += units;
+                }
+                event => asking.extend(self.on_event(event).await),
+            }
+        }
+        if !unused.is_empty()
+            && !self.state.breaker.is_open()
+            && let Err(reason) = self.gates.release(&unused).await
+        {
+            self.redis_failed(&reason);
+        }
+        if !asking.is_empty() {
+            let skus: Vec<_> = asking.keys().cloned().collect();
+            self.ask(asking).await;
+            for sku in &skus {
+                self.held.tidy_up(sku);
+            }
+        }
+    }
+
+    /// Returns those who have to ask Redis again.
+    async fn on_event(&mut self, event: Event) -> Option<(Sku, Vec<Ticket>)> {
         match event {
             Event::SoldOut(sku) => {
                 // Those who come next find the latch.
@@ -234,32 +269,27 @@ impl Bouncer {
                     tokio::spawn(async move { supply.look(&sku).await });
                 }
             }
-            Event::Unused { sku, fence, units } => {
-                if !self.state.breaker.is_open()
-                    && let Err(reason) = self.gates.release(&sku, fence, units).await
-                {
-                    self.redis_failed(&reason);
-                }
-            }
+            Event::Unused { .. } => {}
             Event::Looked {
                 sku,
                 reloaded,
                 found,
             } => {
-                self.looked(sku, reloaded, found).await;
+                return self.looked(sku, reloaded, found).await;
             }
             Event::RedisFailed(reason) => self.redis_failed(&reason),
             Event::RedisIsBack => self.state.breaker.reset(),
         }
+        None
     }
 
-    /// Those who were held are answered, passed on, or ask again.
+    /// Those who were held are answered, passed on, or have to ask again and are returned.
     async fn looked(
         &mut self,
         sku: Sku,
         reloaded: bool,
         found: Result<Found, StrategyError>,
-    ) {
+    ) -> Option<(Sku, Vec<Ticket>)> {
         let tickets = self.held.end_look(&sku);
         let found = match found {
             Ok(found) => found,
@@ -268,7 +298,7 @@ impl Bouncer {
                 for ticket in tickets {
                     ticket.answer(Err(event::same(&error)));
                 }
-                return;
+                return None;
             }
         };
 
@@ -290,16 +320,17 @@ impl Bouncer {
             }
         }
         if reloaded {
-            self.state.fences.see(&sku, found.fence);
+            self.state.fences.reconciled(&sku, found.fence);
             self.held.moves(&sku);
         } else if self.state.fences.newest(&sku) < found.fence {
             // Units were added elsewhere.
             self.supply.load(&sku, found).await;
         }
-        if !asking.is_empty() {
-            self.ask(HashMap::from([(sku.clone(), asking)])).await;
+        if asking.is_empty() {
+            self.held.tidy_up(&sku);
+            return None;
         }
-        self.held.tidy_up(&sku);
+        Some((sku, asking))
     }
 
     fn redis_failed(&mut self, reason: &str) {

@@ -19,8 +19,8 @@ pub(crate) struct Fences {
 #[derive(Default)]
 struct Seen {
     fence: i64,
-    /// When it was last found missing, and loaded.
-    missed_at: Option<Instant>,
+    /// When it was last reconciled.
+    reconciled_at: Option<Instant>,
 }
 
 impl Fences {
@@ -34,15 +34,17 @@ impl Fences {
         seen.fence = fence.max(seen.fence);
     }
 
-    /// Whether a gate that is missing may be loaded. A Redis that forgets it again at once
-    /// must not cost a commit for each buyer.
-    pub(crate) fn may_load(&mut self, sku: &Sku) -> bool {
-        let seen = self.entry(sku);
-        let may = seen.missed_at.is_none_or(|at| at.elapsed() >= HELD_MAX);
-        if may {
-            seen.missed_at = Some(Instant::now());
-        }
-        may
+    /// Whether a gate that is missing may be reconciled. A Redis that forgets it again at
+    /// once must not cost a commit for each buyer.
+    pub(crate) fn may_reconcile(&self, sku: &Sku) -> bool {
+        let last = self.seen.get(sku).and_then(|seen| seen.reconciled_at);
+        last.is_none_or(|at| at.elapsed() >= HELD_MAX)
+    }
+
+    /// A gate was reconciled, and has this fence.
+    pub(crate) fn reconciled(&mut self, sku: &Sku, fence: i64) {
+        self.see(sku, fence);
+        self.entry(sku).reconciled_at = Some(Instant::now());
     }
 
     fn entry(&mut self, sku: &Sku) -> &mut Seen {

@@ -3,6 +3,7 @@
 //! What it says is a hint. A gate that is too high is corrected by the vault, one that is
 //! too low by loading it again.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -94,15 +95,17 @@ impl Gates {
         Ok(answers.into_iter().map(Admission::from).collect())
     }
 
-    /// Gives units back to the gate with this fence.
+    /// Gives units back, each to the gate with that fence, in one round trip.
     pub(crate) async fn release(
         &self,
-        sku: &Sku,
-        fence: i64,
-        units: i64,
+        unused: &HashMap<(Sku, i64), i64>,
     ) -> Result<(), String> {
-        let key = gate_key(sku);
-        self.call_one(&self.release, &key, fence, units).await?;
+        let mut calls = redis::pipe();
+        for ((sku, fence), units) in unused {
+            let call = calls.cmd("EVALSHA").arg(self.release.get_hash()).arg(1);
+            call.arg(gate_key(sku)).arg(fence).arg(units);
+        }
+        self.call::<i64>(&self.release, &mut calls).await?;
         Ok(())
     }
 
@@ -206,7 +209,16 @@ impl Gates {
         }
     }
 
+    /// Whoever waits for another who opens the connection waits no longer than for its own.
     async fn connect(&self) -> Result<MultiplexedConnection, String> {
+        let opening = tokio::time::timeout(TIMEOUT, self.open());
+        let opened = opening.await;
+        opened.unwrap_or_else(|_elapsed| {
+            Err("Redis does not let us in in time".to_owned())
+        })
+    }
+
+    async fn open(&self) -> Result<MultiplexedConnection, String> {
         let mut connection = self.connection.lock().await;
         if let Some(open) = &*connection {
             return Ok(open.clone());

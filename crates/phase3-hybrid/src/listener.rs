@@ -53,7 +53,8 @@ async fn hear(
         Err(Failure::from("the connection was closed"))
     };
     let beat = async {
-        client.batch_execute(&format!("LISTEN {CHANNEL}")).await?;
+        let listen = format!("LISTEN {CHANNEL}");
+        tokio::time::timeout(BEAT_TIMEOUT, client.batch_execute(&listen)).await??;
         // What was said before is lost: no latch from before counts.
         latches.lift_all();
         if std::mem::take(deaf) {

@@ -1,7 +1,7 @@
 //! How the lanes fare: whether anybody can be sold anything.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use flash_core::reason;
@@ -24,6 +24,8 @@ const CAUSES_MAX: usize = 10;
 pub(crate) struct Presence {
     lanes: Box<[AtomicU8]>,
     told: Mutex<HashSet<String>>,
+    /// Whether any was told, for those who are in a hurry.
+    any_told: AtomicBool,
 }
 
 impl Presence {
@@ -31,6 +33,7 @@ impl Presence {
         Self {
             lanes: (0..lanes).map(|_| AtomicU8::new(0)).collect(),
             told: Mutex::default(),
+            any_told: AtomicBool::new(false),
         }
     }
 
@@ -50,19 +53,21 @@ impl Presence {
     pub(crate) fn away(&self, lane: usize, error: &DbError) {
         self.set(lane, AWAY);
         METRICS.postgresql_away.set(i64::from(self.is_away()));
-        let reason = reason(error);
-        let mut told = self.told();
-        if told.len() < CAUSES_MAX && !told.contains(&reason) {
-            tracing::warn!(reason, "PostgreSQL cannot be sold from");
-            told.insert(reason);
-        }
+        self.tell(error);
     }
 
-    /// A lane can work.
+    /// Says in the log what keeps a lane from selling.
+    pub(crate) fn tell(&self, error: &DbError) {
+        self.tell_cause(reason(error));
+    }
+
+    /// A lane has sold, or could.
     pub(crate) fn back(&self, lane: usize) {
         if self.clear(lane, AWAY) {
             METRICS.postgresql_away.set(i64::from(self.is_away()));
-            self.tell_well("PostgreSQL can be sold from again");
+        }
+        if self.any_told.load(Ordering::Relaxed) {
+            self.tell_well();
         }
     }
 
@@ -72,22 +77,29 @@ impl Presence {
                      standby";
         self.set(lane, STUCK);
         METRICS.lanes_stuck.inc();
-        let mut told = self.told();
-        if told.insert(waits.to_owned()) {
-            tracing::warn!("{waits}");
-        }
+        self.tell_cause(waits.to_owned());
         Stuck {
             presence: self,
             lane,
         }
     }
 
-    fn tell_well(&self, what: &str) {
+    fn tell_cause(&self, cause: String) {
+        let mut told = self.told();
+        if !told.contains(&cause) && told.len() < CAUSES_MAX {
+            tracing::warn!(cause, "PostgreSQL cannot be sold from");
+            told.insert(cause);
+            self.any_told.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn tell_well(&self) {
         let is_well = |lane: &AtomicU8| lane.load(Ordering::Relaxed) == 0;
         let mut told = self.told();
         if self.lanes.iter().all(is_well) && !told.is_empty() {
-            tracing::warn!("{what}");
+            tracing::warn!("PostgreSQL can be sold from again");
             told.clear();
+            self.any_told.store(false, Ordering::Relaxed);
         }
     }
 
@@ -123,7 +135,6 @@ impl Drop for Stuck<'_> {
     fn drop(&mut self) {
         self.presence.clear(self.lane, STUCK);
         METRICS.lanes_stuck.dec();
-        self.presence.tell_well("transactions end again");
     }
 }
 

@@ -1,7 +1,7 @@
 //! What is not selling: looking at the stock, reloading a gate, cancelling, restocking.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use diesel::dsl::sql;
 use diesel::sql_types::{BigInt, Text};
@@ -77,6 +77,7 @@ impl Supply {
     /// Looks at the stock of a SKU, and latches it if PostgreSQL says that nothing is left.
     pub(crate) async fn look(&self, sku: &Sku) -> Result<Found, StrategyError> {
         self.latches.begin_look(sku);
+        let begun = Instant::now();
         let looked = async {
             let mut conn = self.pool.get().await?;
             let found = read_stock(&mut conn, sku).await?;
@@ -103,7 +104,7 @@ impl Supply {
             }
             Err(error) => {
                 self.latches.end_look(sku, None);
-                Err(error.into())
+                Err(error.after(begun.elapsed(), self.lock_wait).into())
             }
         }
     }

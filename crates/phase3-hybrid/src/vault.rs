@@ -79,14 +79,7 @@ impl Lane {
             }
             if !entries.is_empty() {
                 METRICS.lanes_busy.inc();
-                let mut working = pin!(self.commit(&mut conn, entries));
-                tickets = match timeout(STUCK, &mut working).await {
-                    Ok(left) => left,
-                    Err(_elapsed) => {
-                        let _stuck = self.presence.stuck(self.number);
-                        working.await
-                    }
-                };
+                tickets = self.commit(&mut conn, entries).await;
                 METRICS.lanes_busy.dec();
             }
         }
@@ -113,24 +106,19 @@ impl Lane {
                     self.answer(entries, outcome);
                     return Vec::new();
                 }
-                // The others who wait for these rows would wait as long again.
                 Err(DbError::LockTimeout) if !unknown => {
-                    let skus: HashSet<_> = entries
-                        .iter()
-                        .map(|it| it.ticket.request.sku.clone())
-                        .collect();
-                    self.refuse(entries, &DbError::LockTimeout);
-                    return self.refuse_waiting(&skus);
+                    return self.refuse_locked(conn, entries).await;
                 }
                 Err(error) if !unknown && (runs == RUNS_MAX || conn.is_none()) => {
                     self.refuse(entries, &error);
-                    if error.may_be_stale() || conn.is_none() {
-                        *conn = Some(self.recover(conn.take()).await);
-                    }
+                    *conn = Some(self.recover(conn.take()).await);
                     return Vec::new();
                 }
                 Err(error) => {
                     tracing::debug!(reason = reason(&error), unknown, "run again");
+                    if unknown {
+                        self.presence.tell(&error);
+                    }
                     if unknown && conn.is_none() {
                         *conn = Some(self.recover(None).await);
                     } else if unknown {
@@ -157,7 +145,15 @@ impl Lane {
         let begun = Instant::now();
         let mut committing = false;
         let running = batch::run(&open, entries, &mut committing);
-        let result = timeout(self.lock_wait + PATIENCE, running).await;
+        let mut running = Box::pin(timeout(self.lock_wait + PATIENCE, running));
+        let result = match timeout(STUCK, &mut running).await {
+            Ok(result) => result,
+            Err(_elapsed) => {
+                let _stuck = self.presence.stuck(self.number);
+                running.as_mut().await
+            }
+        };
+        drop(running);
         let result = result
             .unwrap_or(Err(DbError::Silent))
             .map_err(|error| error.after(begun.elapsed(), self.lock_wait));
@@ -186,22 +182,39 @@ impl Lane {
                 conn = self.connect().await.ok();
             }
             if let Some(open) = conn.take() {
-                match timeout(PATIENCE, rehearse(&open)).await {
-                    Ok(Ok(())) => {
+                match self.try_out(&open).await {
+                    Ok(()) => {
                         self.presence.back(self.number);
                         return open;
                     }
-                    Ok(Err(error)) => self.presence.away(self.number, &error),
-                    Err(_elapsed) => self.presence.away(self.number, &DbError::Silent),
+                    Err(error) => self.presence.away(self.number, &error),
                 }
             }
-            if self.presence.is_away() {
-                for ticket in self.queue.take_now() {
-                    self.give_back(&ticket);
-                    ticket.answer(Err(unavailable()));
-                }
-            }
+            self.turn_away();
             tokio::time::sleep(RETRY).await;
+        }
+    }
+
+    /// Rehearses a sale until its end, however long that takes: PostgreSQL keeps a process
+    /// for a commit that waits for a standby, and others would pile up behind it.
+    async fn try_out(&self, open: &AsyncPgConnection) -> Result<(), DbError> {
+        let mut rehearsing = pin!(rehearse(open));
+        loop {
+            if let Ok(result) = timeout(PATIENCE, &mut rehearsing).await {
+                return result;
+            }
+            self.presence.away(self.number, &DbError::Silent);
+            self.turn_away();
+        }
+    }
+
+    /// Answers those in the queue whom no lane can serve.
+    fn turn_away(&self) {
+        if self.presence.is_away() {
+            for ticket in self.queue.take_now() {
+                self.give_back(&ticket);
+                ticket.answer(Err(unavailable()));
+            }
         }
     }
 
@@ -225,22 +238,35 @@ impl Lane {
     fn refuse(&self, entries: Vec<Entry>, error: &DbError) {
         for entry in entries {
             self.give_back(&entry.ticket);
-            let answer = match error {
-                DbError::LockTimeout => StrategyError::Busy,
-                error => StrategyError::Store {
-                    store: Store::PostgreSql,
-                    source: reason(error).into(),
-                },
-            };
-            entry.ticket.answer(Err(answer));
+            entry.ticket.answer(Err(StrategyError::Store {
+                store: Store::PostgreSql,
+                source: reason(error).into(),
+            }));
         }
     }
 
-    /// Answers those in the queue who want one of these SKUs; returns the others.
-    fn refuse_waiting(&self, skus: &HashSet<Sku>) -> Vec<Ticket> {
+    /// A row of a batch stayed locked: answers who wants what is locked, in the batch and in
+    /// the queue, and returns the others.
+    async fn refuse_locked(
+        &self,
+        conn: &Option<AsyncPgConnection>,
+        entries: Vec<Entry>,
+    ) -> Vec<Ticket> {
+        let wanted: HashSet<_> = entries
+            .iter()
+            .map(|it| it.ticket.request.sku.clone())
+            .collect();
+        let locked = match conn {
+            Some(conn) => match timeout(PATIENCE, batch::locked(conn, &wanted)).await {
+                Ok(Ok(locked)) => locked,
+                Ok(Err(_)) | Err(_) => wanted,
+            },
+            None => wanted,
+        };
         let mut others = Vec::new();
-        for ticket in self.queue.take_now() {
-            if skus.contains(&ticket.request.sku) {
+        let waiting = entries.into_iter().map(|entry| entry.ticket);
+        for ticket in waiting.chain(self.queue.take_now()) {
+            if locked.contains(&ticket.request.sku) {
                 self.give_back(&ticket);
                 ticket.answer(Err(StrategyError::Busy));
             } else {
@@ -275,7 +301,11 @@ impl Lane {
 /// its own doing shows here.
 async fn rehearse(mut conn: &AsyncPgConnection) -> Result<(), DbError> {
     conn.batch_execute("BEGIN").await?;
-    let probed = flash_db::probe(conn).await;
+    let probed = async {
+        batch::rehearse(conn).await?;
+        flash_db::probe(conn).await
+    };
+    let probed = probed.await;
     let end = if probed.is_ok() { "COMMIT" } else { "ROLLBACK" };
     let ended = conn.batch_execute(end).await;
     probed.and(ended.map_err(DbError::from))

@@ -16,7 +16,7 @@ pub enum AdminPolicy {
     /// `Authorization: Bearer` with this token.
     Token(String),
     /// To be sent on this machine, directly and to a loopback name: no page of a stranger
-    /// and no proxy can do that for somebody else.
+    /// can do that, and no proxy that says of itself that it is one.
     OpenOnLoopback,
     /// Nobody may: the server can be reached from elsewhere and has no token.
     Closed,

@@ -56,13 +56,17 @@ impl Probe {
                 return probed;
             }
             let (pool, gate) = (site.pool.clone(), site.gate.clone());
+            // What ended long ago, while nobody asked, says nothing any more.
+            tries.running.take_if(|running| running.is_finished());
             let running = tries.running.get_or_insert_with(|| {
                 tokio::spawn(async move {
-                    let redis = match &gate {
-                        Some(gate) => Some(gate.probe().await.is_ok()),
-                        None => None,
+                    let redis = async {
+                        match &gate {
+                            Some(gate) => Some(gate.probe().await.is_ok()),
+                            None => None,
+                        }
                     };
-                    (pool.probe().await, redis)
+                    tokio::join!(pool.probe(), redis)
                 })
             });
             let ended = running.await;

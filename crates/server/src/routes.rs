@@ -151,7 +151,7 @@ async fn read_order<S: InventoryStrategy>(
 ) -> Result<HttpResponse, ApiError> {
     let order_id = existing_order(&request)?;
     let find = async || {
-        let mut conn = site.pool.get().await?;
+        let mut conn = site.strategy_pool.get().await?;
         orders::find(&mut conn, order_id).await
     };
     match site.bounded(find, StrategyError::Busy).await? {
@@ -166,7 +166,7 @@ async fn cancel_order<S: InventoryStrategy>(
 ) -> Result<HttpResponse, ApiError> {
     let order_id = existing_order(&request)?;
     let find = async || {
-        let mut conn = site.pool.get().await?;
+        let mut conn = site.strategy_pool.get().await?;
         orders::find(&mut conn, order_id).await
     };
     // Whoever cancels again and again locks no row.

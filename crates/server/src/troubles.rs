@@ -8,7 +8,10 @@ use std::time::{Duration, Instant};
 
 /// How long no request must have failed for the trouble to be over. What comes and goes
 /// faster is one trouble.
-const CALM: Duration = Duration::from_secs(1);
+const CALM: Duration = Duration::from_secs(5);
+
+/// How long after it was last met a cause is news again, although nothing was sold since.
+const FORGOTTEN: Duration = Duration::from_secs(60);
 
 /// How many causes are told; more than that in one go is one cause with changing details.
 const CAUSES_MAX: usize = 50;
@@ -23,6 +26,7 @@ static ANY: AtomicBool = AtomicBool::new(false);
 /// A request failed for this cause.
 pub(crate) fn tell(cause: &str) {
     let mut troubles = troubles();
+    troubles.retain(|_, last| last.elapsed() < FORGOTTEN);
     if let Some(last) = troubles.get_mut(cause) {
         *last = Instant::now();
     } else if troubles.len() < CAUSES_MAX {

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use diesel_async::SimpleAsyncConnection;
-use flash_core::{InventoryStrategy, Placement, Sku, StockTerms, StrategyError};
+use flash_core::{
+    BuyerId, InventoryStrategy, Placement, Sku, StockTerms, StrategyError,
+};
 use flash_db::{PoolOptions, skus};
 use flash_testkit::{Conductor, Sale, Stores, order_of, purchase};
 use phase3_hybrid::{Options, Strategy};
@@ -66,22 +68,29 @@ async fn who_waits_behind_a_locked_row_for_another_one_is_served() -> Result<()>
     let mut mug = purchase("dan", "k1", 1)?;
     mug.sku = Sku::new("mug")?;
     let mut conn = sale.stores.connect().await?;
-    skus::create(&mut conn, &mug.sku, StockTerms::new(1, None)?).await?;
+    skus::create(&mut conn, &mug.sku, StockTerms::new(3, None)?).await?;
 
     let first = sale.start_buying(purchase("bob", "k1", 1)?);
     conductor.wait_for_waiting(1).await?;
     let second = sale.start_buying(purchase("cat", "k1", 1)?);
     conductor.wait_for_waiting(2).await?;
-    let other = sale.start_buying(mug);
+    let mut others = vec![sale.start_buying(mug.clone())];
+    // One batch takes both of these when a lane is free.
+    for buyer in ["eve", "fay"] {
+        mug.buyer_id = BuyerId::new(buyer)?;
+        others.push(sale.start_buying(mug.clone()));
+    }
     for buyer in [first, second] {
         let answer = buyer.await?;
         ensure!(matches!(answer, Err(StrategyError::Busy)), "{answer:?}");
     }
-    let placement = other.await??;
-    ensure!(
-        matches!(placement, Placement::Accepted { .. }),
-        "{placement:?}"
-    );
+    for other in others {
+        let placement = other.await??;
+        ensure!(
+            matches!(placement, Placement::Accepted { .. }),
+            "{placement:?}"
+        );
+    }
     conductor.release().await?;
     Ok(())
 }

@@ -301,14 +301,15 @@ async fn rows_that_a_trigger_swallows_are_no_orders() -> Result<()> {
         ))
         .await?;
         problem(sale.buy("k2").await?, 503, "unavailable").await?;
+        sale.until_ready(StatusCode::SERVICE_UNAVAILABLE).await?;
         sale.sql(&format!("DROP TRIGGER swallow ON {table}"))
             .await?;
+        sale.until_ready(StatusCode::OK).await?;
         assert_eq!(sale.buy("k2").await?.status(), StatusCode::CREATED);
         let log = stop(running).await?;
-        ensure!(
-            lines(&log, &["0 rows were written instead of 1"]) == 1,
-            "{log}"
-        );
+        let told = lines(&log, &["0 rows were written instead of 1"]);
+        // By who answers, and by the lanes.
+        ensure!((1..=2).contains(&told), "{log}");
     }
     Ok(())
 }
@@ -339,6 +340,29 @@ async fn a_table_that_changes_while_it_sells_costs_nobody_an_answer() -> Result<
             }
         }
         stop(running).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_that_postgresql_refuses_is_not_run_for_ever() -> Result<()> {
+    for strategy in ["pessimistic", "hybrid"] {
+        let mut sale = Sale::new(strategy == "hybrid").await?;
+        let running = sale.open(strategy, "flash").await?;
+        sale.sql(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql
+                 AS 'BEGIN RAISE ''not him''; END';
+             CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON orders
+                 DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+                 WHEN (NEW.idempotency_key = 'k1') EXECUTE FUNCTION refuse()",
+        )
+        .await?;
+        for _ in 0..3 {
+            problem(sale.buy("k1").await?, 503, "unavailable").await?;
+        }
+        assert_eq!(sale.buy("k2").await?.status(), StatusCode::CREATED);
+        let log = stop(running).await?;
+        ensure!(lines(&log, &["not him"]) == 1, "{strategy}: {log}");
     }
     Ok(())
 }
