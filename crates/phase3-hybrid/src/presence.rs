@@ -9,11 +9,14 @@ use flash_db::DbError;
 
 use crate::metrics::METRICS;
 
-/// PostgreSQL does not let this lane in, or lets it write nothing.
+/// This lane has no connection that it could sell over.
 const AWAY: u8 = 1;
 
 /// The transaction of this lane does not end.
 const STUCK: u8 = 2;
+
+/// Over a fresh connection PostgreSQL let this lane write nothing, and would let no other.
+const REFUSED: u8 = 4;
 
 /// How many causes are remembered; more than that in one go is one cause with changing
 /// details.
@@ -45,8 +48,9 @@ impl Presence {
 
     /// Whether a lane could sell now.
     pub(crate) fn is_selling(&self) -> bool {
-        let well = |lane: &AtomicU8| lane.load(Ordering::Relaxed) == 0;
-        self.lanes.iter().any(well)
+        let state = |lane: &AtomicU8| lane.load(Ordering::Relaxed);
+        self.lanes.iter().any(|lane| state(lane) == 0)
+            && self.lanes.iter().all(|lane| state(lane) & REFUSED == 0)
     }
 
     /// A lane cannot work, for this reason.
@@ -56,6 +60,12 @@ impl Presence {
         self.tell(error);
     }
 
+    /// PostgreSQL lets a lane in and lets it write nothing, for this reason.
+    pub(crate) fn refused(&self, lane: usize, error: &DbError) {
+        self.set(lane, REFUSED);
+        self.away(lane, error);
+    }
+
     /// Says in the log what keeps a lane from selling.
     pub(crate) fn tell(&self, error: &DbError) {
         self.tell_cause(reason(error));
@@ -63,7 +73,7 @@ impl Presence {
 
     /// A lane has sold, or could.
     pub(crate) fn back(&self, lane: usize) {
-        if self.clear(lane, AWAY) {
+        if self.clear(lane, AWAY | REFUSED) {
             METRICS.postgresql_away.set(i64::from(self.is_away()));
         }
         if self.any_told.load(Ordering::Relaxed) {
@@ -153,6 +163,13 @@ mod tests {
         assert!(!presence.is_away(), "the stuck one may yet sell");
         drop(stuck);
         assert!(presence.is_selling());
+        presence.refused(0, &DbError::Silent);
+        assert!(
+            !presence.is_selling(),
+            "the other lane would be refused, too"
+        );
+        presence.back(0);
+        presence.away(0, &DbError::Silent);
         presence.away(1, &DbError::Silent);
         assert!(presence.is_away());
         presence.back(0);

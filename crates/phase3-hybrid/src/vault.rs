@@ -187,7 +187,7 @@ impl Lane {
                         self.presence.back(self.number);
                         return open;
                     }
-                    Err(error) => self.presence.away(self.number, &error),
+                    Err(error) => self.presence.refused(self.number, &error),
                 }
             }
             self.turn_away();
@@ -203,7 +203,7 @@ impl Lane {
             if let Ok(result) = timeout(PATIENCE, &mut rehearsing).await {
                 return result;
             }
-            self.presence.away(self.number, &DbError::Silent);
+            self.presence.refused(self.number, &DbError::Silent);
             self.turn_away();
         }
     }

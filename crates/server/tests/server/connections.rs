@@ -157,9 +157,9 @@ async fn a_client_that_takes_none_of_its_answers_is_cut() -> Result<()> {
         .env("CLIENT_WAIT_MS", "3000");
     let running = Running::start(&mut command).await?;
     let before = open_files(&running)?;
-    let deaf = deaf(running.address(), 20).await?;
-    until_open(&running, |now| now >= before + 10).await?;
-    until_open(&running, |now| now < before + 5).await?;
+    let deaf = deaf(running.address(), 40).await?;
+    until_open(&running, |now| now >= before + 30).await?;
+    until_open(&running, |now| now < before + 20).await?;
     drop(deaf);
     let mut next = Raw::connect(running.address()).await?;
     let ready = next.ask(READY).await?;
