@@ -45,8 +45,9 @@ pub struct Args {
     #[arg(long, env = "LISTEN", default_value = "127.0.0.1:8080")]
     pub listen: String,
 
-    /// PostgreSQL to sell from, postgres://user:password@host/database; without it a
-    /// private one is started and removed at the end
+    /// PostgreSQL to sell from, postgres://user:password@host/database; of several hosts,
+    /// host1,host2, the primary is used; without it a private one is started and removed at
+    /// the end
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL",
           value_parser = trimmed)]
     pub database_url: Option<String>,
