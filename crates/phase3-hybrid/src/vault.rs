@@ -258,7 +258,9 @@ impl Lane {
             .collect();
         let locked = match conn {
             Some(conn) => match timeout(PATIENCE, batch::locked(conn, &wanted)).await {
-                Ok(Ok(locked)) => locked,
+                Ok(Ok(locked)) if !locked.is_empty() => locked,
+                // It was another lock: whoever waits for that would wait as long again.
+                Ok(Ok(_)) => wanted,
                 Ok(Err(_)) | Err(_) => wanted,
             },
             None => wanted,
