@@ -220,7 +220,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         .map_err(DbError::Migration)?;",
         replace: ".run_pending_migrations(MIGRATIONS)
         .map_err(DbError::Migration)?;
-    let mut conn = connect(url).await?;
+    let mut conn = crate::connect(url).await?;
     conn.batch_execute(\"ALTER TABLE orders DROP CONSTRAINT orders_one_per_key\")
         .await?;",
         caught_by: "keys::a_key_that_is_taken_meanwhile_sells_nothing",
