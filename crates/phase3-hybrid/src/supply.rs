@@ -261,9 +261,6 @@ async fn cancel(
     order_id: OrderId,
 ) -> Result<(Order, Option<Found>), DbError> {
     let order = orders::get(conn, order_id).await?;
-    if order.status == OrderStatus::Cancelled {
-        return Ok((order, None));
-    }
     let Found {
         available_units, ..
     } = move_fence(conn, &order.sku, 0).await?;

@@ -96,18 +96,6 @@ async fn who_waits_behind_a_locked_row_for_another_one_is_served() -> Result<()>
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn cancelling_what_is_cancelled_waits_for_no_row() -> Result<()> {
-    let sale = Sale::open(start_impatient).await?;
-    sale.stock_up(2, None).await?;
-    let (order, _) = order_of(sale.buy("ann", "k1", 1).await?)?;
-    sale.strategy.cancel_order(order.order_id).await?;
-    let conductor = sale.hold_stock_rows().await?;
-    sale.strategy.cancel_order(order.order_id).await?;
-    conductor.release().await?;
-    Ok(())
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn an_error_in_another_language_than_english_is_still_a_lock_time_out()
 -> Result<()> {
     // The trigger stands in for a catalog of translations.

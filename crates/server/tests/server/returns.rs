@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::shop::{Setup, Shop, problem};
 use anyhow::{Result, ensure};
 use flash_server::AdminPolicy;
-use flash_testkit::Stores;
+use flash_testkit::{Conductor, Stores};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -37,9 +37,12 @@ async fn a_cancelled_order_stays_cancelled_and_its_unit_is_sold_again() -> Resul
         assert_eq!(cancelled["buyer_id"], "ann", "{strategy}");
         assert_eq!(shop.get(&order).await?.json::<Value>().await?, cancelled);
 
+        // Whoever cancels once more waits for no row.
+        let conductor = Conductor::hold_stock_rows(&shop.stores).await?;
         let again = shop.cancel(&order).await?;
         assert_eq!(again.status(), StatusCode::OK, "{strategy}");
         assert_eq!(again.json::<Value>().await?, cancelled, "{strategy}");
+        conductor.release().await?;
 
         bought(&shop, "bob", "k1").await?;
         problem(shop.buy("cid", "k1").await?, 409, "sold-out").await?;
