@@ -8,4 +8,6 @@ mod strategy;
 pub use audit::{Audit, AuditCounts, Verdict};
 pub use ids::{BuyerId, IdempotencyKey, InvalidInput, OrderId, Sku, Units};
 pub use order::{Order, OrderStatus, PurchaseRequest, Restock, Stock, StockTerms};
-pub use strategy::{InventoryStrategy, Placement, Store, StrategyError, reason};
+pub use strategy::{
+    InventoryStrategy, Placement, Readiness, Store, StrategyError, reason,
+};

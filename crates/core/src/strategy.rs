@@ -1,4 +1,4 @@
-//! The one trait that all three phases implement.
+//! The one trait that the three phases and the engine implement.
 
 use std::fmt;
 
@@ -76,10 +76,23 @@ pub trait InventoryStrategy: Send + Sync + 'static {
         sku: &Sku,
     ) -> impl Future<Output = Result<Stock, StrategyError>> + Send;
 
-    /// Whether what sells could sell now, as far as it knows without asking a store. One that
-    /// has no rooms of its own leaves that to who asks the stores.
-    fn is_selling(&self) -> bool {
-        true
+    /// How many units the gate before PostgreSQL would still let through; none where there
+    /// is no gate.
+    ///
+    /// # Errors
+    ///
+    /// The store that has the gate could not be read.
+    fn gate_free_units(
+        &self,
+        _sku: &Sku,
+    ) -> impl Future<Output = Result<Option<i64>, StrategyError>> + Send {
+        async { Ok(None) }
+    }
+
+    /// Whether what sells could sell now. One that sells over the server's pool alone leaves
+    /// that to who tries the pool.
+    fn ready(&self) -> impl Future<Output = Readiness> + Send {
+        async { Readiness::default() }
     }
 }
 
@@ -95,8 +108,8 @@ pub enum Placement {
     },
     /// Fewer units are available than were asked for.
     SoldOut {
-        /// How many there are, as PostgreSQL said last.
-        available_units: i64,
+        /// How many there are, where PostgreSQL has just said it.
+        available_units: Option<i64>,
     },
     /// The buyer would have more units than the SKU's limit per buyer.
     LimitReached,
@@ -107,6 +120,24 @@ impl Placement {
     #[must_use]
     pub fn is_sold_out(&self) -> bool {
         matches!(self, Self::SoldOut { .. })
+    }
+}
+
+/// What each store says to a strategy that tries whether it could sell now.
+#[derive(Debug)]
+pub struct Readiness {
+    /// Whether a purchase could succeed.
+    pub postgresql: Result<(), StrategyError>,
+    /// Whether buyers pass a gate first; none where there is no gate.
+    pub redis: Option<Result<(), StrategyError>>,
+}
+
+impl Default for Readiness {
+    fn default() -> Self {
+        Self {
+            postgresql: Ok(()),
+            redis: None,
+        }
     }
 }
 

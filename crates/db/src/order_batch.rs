@@ -4,13 +4,12 @@
 
 use std::collections::HashMap;
 
+use diesel::QueryableByName;
 use diesel::sql_types::{BigInt, Text};
-use diesel::{ExpressionMethods, QueryDsl, QueryableByName};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use flash_core::{BuyerId, IdempotencyKey, Order, PurchaseRequest, Sku};
 
 use crate::orders::OrderRow;
-use crate::schema::orders;
 use crate::statement::{Column, Statement};
 use crate::{DbError, expect_rows};
 
@@ -59,26 +58,6 @@ pub async fn find_by_keys(
             Ok(((order.buyer_id.clone(), key), order))
         })
         .collect()
-}
-
-/// Reads the keys of all orders of a SKU, cancelled ones included. Locks nothing.
-///
-/// # Errors
-///
-/// [`DbError::Query`].
-///
-/// # Cancel safety
-///
-/// Reads only.
-pub async fn keys_of_sku(
-    conn: &mut AsyncPgConnection,
-    sku: &Sku,
-) -> Result<Vec<(String, String)>, DbError> {
-    Ok(orders::table
-        .filter(orders::sku.eq(sku.as_str()))
-        .select((orders::buyer_id, orders::idempotency_key))
-        .load(conn)
-        .await?)
 }
 
 #[derive(QueryableByName)]

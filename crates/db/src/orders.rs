@@ -225,6 +225,26 @@ pub async fn settle(
     }
 }
 
+/// Reads the keys of all orders of a SKU, cancelled ones included. Locks nothing.
+///
+/// # Errors
+///
+/// [`DbError::Query`].
+///
+/// # Cancel safety
+///
+/// Reads only.
+pub async fn keys_of_sku(
+    conn: &mut AsyncPgConnection,
+    sku: &Sku,
+) -> Result<Vec<(String, String)>, DbError> {
+    Ok(orders::table
+        .filter(orders::sku.eq(sku.as_str()))
+        .select((orders::buyer_id, orders::idempotency_key))
+        .load(conn)
+        .await?)
+}
+
 /// Marks an order as cancelled. Locks the order's row; false where it was cancelled
 /// already.
 ///

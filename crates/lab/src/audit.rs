@@ -6,7 +6,7 @@ use diesel::sql_types::{Bool, Text};
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use flash_core::{Audit, Sku, Verdict};
 use flash_db::{Connection, Pool, PoolOptions};
-use phase3_hybrid::Gate;
+use flash_engine::Gate;
 use serde::Serialize;
 
 use crate::cli::AuditArgs;

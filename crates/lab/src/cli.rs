@@ -151,8 +151,10 @@ pub enum Strategy {
     Naive,
     /// SELECT … FOR UPDATE: exact, one buyer at a time
     Pessimistic,
-    /// Redis turns the crowd away, PostgreSQL decides: exact and fast
+    /// Redis counts down first, then FOR UPDATE: exact, and the crowd never reaches the row
     Hybrid,
+    /// Hybrid for a real sale: one transaction for all that wait, safe under crashes
+    Engine,
 }
 
 impl Strategy {
@@ -163,6 +165,7 @@ impl Strategy {
             Self::Naive => "naive",
             Self::Pessimistic => "pessimistic",
             Self::Hybrid => "hybrid",
+            Self::Engine => "engine",
         }
     }
 }

@@ -17,7 +17,9 @@ use crate::run::{Run, live_units};
 pub(crate) fn broken_promise(run: &Run, pool_size: u16) -> Option<String> {
     broken_books(run).or_else(|| match run.strategy {
         Strategy::Naive => missing_oversell(run, pool_size),
-        Strategy::Pessimistic | Strategy::Hybrid => broken_exactness(run),
+        Strategy::Pessimistic | Strategy::Hybrid | Strategy::Engine => {
+            broken_exactness(run)
+        }
     })
 }
 

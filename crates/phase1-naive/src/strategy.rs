@@ -63,7 +63,9 @@ async fn purchase(
         });
     }
     if request.units.get() > available_units {
-        return Ok(Placement::SoldOut { available_units });
+        return Ok(Placement::SoldOut {
+            available_units: Some(available_units),
+        });
     }
     if orders::exceeds_limit(conn, request, per_buyer_limit).await? {
         return Ok(Placement::LimitReached);

@@ -1,21 +1,10 @@
--- Admits as many of a batch of requests as fit, in their order. A refusal writes nothing.
--- KEYS: the gate   ARGV: the oldest fence that counts, then the units of each request
--- Returns: { fence, 1 or 0 for each request }, or {} for a gate that is not loaded, or that
--- has gone back behind what the caller has seen of it, or that is no gate at all
-local gate = redis.pcall('HMGET', KEYS[1], 'fence', 'free_units')
-local fence, free_units = tonumber(gate[1]), tonumber(gate[2])
-if not fence or not free_units or fence < tonumber(ARGV[1]) then return {} end
-if fence >= 2^52 then return {} end
-
-local answers, left = { fence }, free_units
-for i = 2, #ARGV do
-    local units = tonumber(ARGV[i])
-    if units <= left then
-        left = left - units
-        answers[i] = 1
-    else
-        answers[i] = 0
-    end
-end
-if left < free_units then redis.call('HSET', KEYS[1], 'free_units', left) end
-return answers
+-- Admits a request if its units are free, and remembers it. A refusal writes nothing.
+-- KEYS: the gate   ARGV: the name of the request, its units
+-- Returns: 1 admitted, 0 refused, nil for a gate that is not there
+local free_units = redis.call('HGET', KEYS[1], 'free_units')
+if not free_units then return nil end
+if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1 then return 1 end
+if tonumber(free_units) < tonumber(ARGV[2]) then return 0 end
+redis.call('HINCRBY', KEYS[1], 'free_units', -ARGV[2])
+redis.call('HSET', KEYS[1], ARGV[1], 1)
+return 1

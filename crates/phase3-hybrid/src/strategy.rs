@@ -1,133 +1,32 @@
 use std::sync::Arc;
-use std::time::Duration;
 
+use diesel::{ExpressionMethods, QueryDsl, QueryResult};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use flash_core::{InventoryStrategy, Placement, PurchaseRequest, StrategyError};
-use flash_core::{Order, OrderId, Restock, Sku, Stock};
-use flash_db::{DbError, Pool};
-use tokio::sync::{Mutex, mpsc, oneshot};
-use tokio::task::JoinSet;
+use flash_core::{Order, OrderId, OrderStatus, Readiness, Restock, Sku, Stock};
+use flash_db::schema::skus;
+use flash_db::{DbError, Pool, orders, restocks};
 
-use crate::bouncer::{Bouncer, State};
-use crate::door::Door;
-use crate::gate::Gates;
-use crate::held::Held;
-use crate::latch::Latches;
-use crate::listener::listen;
-use crate::presence::Presence;
-use crate::supply::Supply;
-use crate::vault::Lane;
-use crate::vault_queue::vault_queue;
+use crate::gate::Gate;
 
-/// Notices from the lanes to the bouncer that may wait. One that does not fit is found out
-/// by looking at PostgreSQL.
-const EVENTS_MAX: usize = 4_096;
-
-/// Exact and fast: Redis turns the crowd away in memory, PostgreSQL decides.
+/// Exact, and the crowd never reaches the row: Redis counts down first.
+#[derive(Clone)]
 pub struct Strategy {
-    door: Door,
-    supply: Supply,
-    presence: Arc<Presence>,
-    /// The lanes that have not said yet whether they have a connection.
-    opening: Mutex<Vec<oneshot::Receiver<Result<(), DbError>>>>,
-    /// The rooms behind the door; they stop with the strategy.
-    _rooms: JoinSet<()>,
-}
-
-/// Limits of phase 3.
-#[derive(Debug, Clone, Copy)]
-pub struct Options {
-    /// The most requests that wait at the door, and again before the vault; one more is
-    /// told `Busy`.
-    pub queue_max: usize,
-    /// The most requests in one transaction; 1 is the textbook hybrid.
-    pub batch_max: usize,
-    /// How many transactions may be under way.
-    pub lanes: usize,
-    /// How long a batch waits for its row locks before it is `Busy`.
-    pub lock_wait: Duration,
+    pool: Pool,
+    gate: Arc<Gate>,
 }
 
 impl Strategy {
-    /// Admits by this Redis and sells from the stock rows of this database. `pool` serves
-    /// everything but selling; the lanes have connections of their own. Needs a tokio
-    /// runtime, and works in it until it is dropped.
-    ///
-    /// # Errors
-    ///
-    /// [`StrategyError::Store`] when the URL is not a Redis connection URL.
-    pub fn start(
-        pool: Pool,
-        database_url: &str,
-        redis_url: &str,
-        options: Options,
-    ) -> Result<Self, StrategyError> {
-        let gates = Arc::new(Gates::new(redis_url)?);
-        let latches = Arc::new(Latches::new());
-        let presence = Arc::new(Presence::new(options.lanes));
-        let (door_queue, at_the_door) = mpsc::channel(options.queue_max);
-        let (entrance, exit) = vault_queue(options.queue_max);
-        let (tell, events) = mpsc::channel(EVENTS_MAX);
-        let supply = Supply {
-            pool,
-            gates: Arc::clone(&gates),
-            latches: Arc::clone(&latches),
-            tell: tell.clone(),
-            lock_wait: options.lock_wait,
-        };
-
-        let mut rooms = JoinSet::new();
-        let mut opening = Vec::new();
-        for number in 0..options.lanes {
-            let lane = Lane {
-                number,
-                database_url: database_url.to_owned(),
-                lock_wait: options.lock_wait,
-                batch_max: options.batch_max,
-                queue: exit.clone(),
-                events: tell.clone(),
-                presence: Arc::clone(&presence),
-            };
-            let (opened, opening_lane) = oneshot::channel();
-            opening.push(opening_lane);
-            rooms.spawn(lane.work(opened));
-        }
-        let bouncer = Bouncer {
-            queue: at_the_door,
-            events,
-            tell,
-            vault: entrance,
-            gates,
-            latches: Arc::clone(&latches),
-            supply: supply.clone(),
-            batch_max: options.batch_max,
-            held: Held::new(options.queue_max),
-            state: State::default(),
-        };
-        rooms.spawn(bouncer.work());
-        rooms.spawn(listen(database_url.to_owned(), Arc::clone(&latches)));
-        Ok(Self {
-            door: Door::new(door_queue, latches, Arc::clone(&presence)),
-            supply,
-            presence,
-            opening: Mutex::new(opening),
-            _rooms: rooms,
-        })
+    /// Admits by this gate and sells from the stock rows of this database.
+    pub fn new(pool: Pool, gate: Gate) -> Self {
+        let gate = Arc::new(gate);
+        Self { pool, gate }
     }
 
-    /// Waits until every lane has its connection, so that the first buyers do not.
-    ///
-    /// # Errors
-    ///
-    /// Why one of them has none; it goes on trying.
-    ///
-    /// # Cancel safety
-    ///
-    /// A dropped future has no effect on the lanes.
-    pub async fn warm_up(&self) -> Result<(), DbError> {
-        for opening in self.opening.lock().await.drain(..) {
-            opening.await.unwrap_or(Err(DbError::Silent))?;
-        }
-        Ok(())
+    async fn buy(&self, request: &PurchaseRequest) -> Result<Placement, StrategyError> {
+        let mut conn = self.pool.begin().await?;
+        let placement = purchase(&mut conn, request).await;
+        Ok(orders::settle(&mut conn, request, placement).await?)
     }
 }
 
@@ -138,22 +37,139 @@ impl InventoryStrategy for Strategy {
         &self,
         request: &PurchaseRequest,
     ) -> Result<Placement, StrategyError> {
-        self.door.enter(request).await
+        // A buyer who hangs up leaves no permit behind: the task goes on.
+        let (strategy, request) = (self.clone(), request.clone());
+        let sale = tokio::spawn(async move {
+            if !strategy.gate.admits(&strategy.pool, &request).await? {
+                return Ok(Placement::SoldOut {
+                    available_units: None,
+                });
+            }
+            let placement = strategy.buy(&request).await;
+            strategy.gate.settle(&request, &placement).await;
+            placement
+        });
+        sale.await.unwrap_or(Err(StrategyError::OutcomeUnknown))
     }
 
     async fn cancel_order(&self, order_id: OrderId) -> Result<Order, StrategyError> {
-        self.supply.cancel(order_id).await
+        let mut conn = self.pool.begin().await?;
+        let order = cancel(&mut conn, order_id).await;
+        let order = conn.end(order).await?;
+        self.gate.remove(&order.sku).await;
+        Ok(order)
     }
 
     async fn restock(&self, request: &Restock) -> Result<Stock, StrategyError> {
-        self.supply.restock(request).await
+        let mut conn = self.pool.begin().await?;
+        let result = add_units(&mut conn, request).await;
+        restocks::settle(&mut conn, request, result).await?;
+        self.gate.remove(&request.sku).await;
+        Ok(flash_db::skus::stock(&mut conn, &request.sku).await?)
     }
 
     async fn stock(&self, sku: &Sku) -> Result<Stock, StrategyError> {
-        self.supply.stock(sku).await
+        let mut conn = self.pool.get().await?;
+        Ok(flash_db::skus::stock(&mut conn, sku).await?)
     }
 
-    fn is_selling(&self) -> bool {
-        self.presence.is_selling()
+    async fn gate_free_units(&self, sku: &Sku) -> Result<Option<i64>, StrategyError> {
+        self.gate.free_units(sku).await
     }
+
+    async fn ready(&self) -> Readiness {
+        self.gate.ready().await
+    }
+}
+
+async fn purchase(
+    conn: &mut AsyncPgConnection,
+    request: &PurchaseRequest,
+) -> Result<Placement, DbError> {
+    // 1. Read what is available.
+    let (available_units, _, per_buyer_limit) = read_stock(conn, &request.sku).await?;
+
+    // 2. Decide.
+    if let Some(order) = orders::find_by_key(conn, request).await? {
+        return Ok(Placement::Accepted {
+            order,
+            replayed: true,
+        });
+    }
+    if request.units.get() > available_units {
+        return Ok(Placement::SoldOut {
+            available_units: Some(available_units),
+        });
+    }
+    if orders::exceeds_limit(conn, request, per_buyer_limit).await? {
+        return Ok(Placement::LimitReached);
+    }
+
+    // 3. Write what remains.
+    diesel::update(skus::table.find(request.sku.as_str()))
+        .set(skus::available_units.eq(available_units - request.units.get()))
+        .execute(conn)
+        .await?;
+
+    // 4. Record the order.
+    let order = orders::insert(conn, request).await?;
+    Ok(Placement::Accepted {
+        order,
+        replayed: false,
+    })
+}
+
+async fn cancel(
+    conn: &mut AsyncPgConnection,
+    order_id: OrderId,
+) -> Result<Order, DbError> {
+    let order = orders::get(conn, order_id).await?;
+    let (available_units, _, _) = read_stock(conn, &order.sku).await?;
+
+    if orders::mark_cancelled(conn, order_id).await? {
+        diesel::update(skus::table.find(order.sku.as_str()))
+            .set(skus::available_units.eq(available_units + order.units.get()))
+            .execute(conn)
+            .await?;
+    }
+    Ok(Order {
+        status: OrderStatus::Cancelled,
+        ..order
+    })
+}
+
+async fn add_units(
+    conn: &mut AsyncPgConnection,
+    request: &Restock,
+) -> Result<(), DbError> {
+    let (available_units, restocked_units, _) = read_stock(conn, &request.sku).await?;
+    if restocks::is_done(conn, request).await? {
+        return Ok(());
+    }
+
+    diesel::update(skus::table.find(request.sku.as_str()))
+        .set((
+            skus::available_units.eq(available_units + request.units.get()),
+            skus::restocked_units.eq(restocked_units + request.units.get()),
+        ))
+        .execute(conn)
+        .await?;
+    restocks::insert(conn, request).await
+}
+
+/// Reads available units, restocked units and the limit per buyer.
+async fn read_stock(
+    conn: &mut AsyncPgConnection,
+    sku: &Sku,
+) -> QueryResult<(i64, i64, Option<i64>)> {
+    skus::table
+        .find(sku.as_str())
+        .for_update()
+        .select((
+            skus::available_units,
+            skus::restocked_units,
+            skus::per_buyer_limit,
+        ))
+        .first(conn)
+        .await
 }

@@ -52,14 +52,15 @@ impl ApiError {
         self.code
     }
 
-    pub(crate) fn sold_out(available_units: i64) -> Self {
+    pub(crate) fn sold_out(available_units: Option<i64>) -> Self {
         let detail = match available_units {
             // Said to a crowd.
-            0 => Cow::Borrowed("nothing is left"),
-            left => format!("only {left} left, fewer than you asked for").into(),
+            Some(0) => Cow::Borrowed("nothing is left"),
+            None => Cow::Borrowed("fewer units are left than you asked for"),
+            Some(left) => format!("only {left} left, fewer than you asked for").into(),
         };
         Self {
-            available_units: Some(available_units),
+            available_units,
             ..Self::new(StatusCode::CONFLICT, Code::SoldOut, detail)
         }
     }

@@ -10,15 +10,17 @@ use flash_core::InventoryStrategy;
 
 use crate::LogFormat;
 
-/// Which of the three implementations sells.
+/// Which of the implementations sells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum StrategyName {
     /// Read, decide, write: oversells
     Naive,
     /// SELECT … FOR UPDATE: exact, one buyer at a time
     Pessimistic,
-    /// Redis turns the crowd away, PostgreSQL decides: exact and fast
+    /// Redis counts down first, then FOR UPDATE: exact, and the crowd never reaches the row
     Hybrid,
+    /// Hybrid for a real sale: one transaction for all that wait, safe under crashes
+    Engine,
 }
 
 impl StrategyName {
@@ -29,6 +31,7 @@ impl StrategyName {
             Self::Naive => phase1_naive::Strategy::NAME,
             Self::Pessimistic => phase2_pessimistic::Strategy::NAME,
             Self::Hybrid => phase3_hybrid::Strategy::NAME,
+            Self::Engine => flash_engine::Strategy::NAME,
         }
     }
 }
@@ -52,7 +55,7 @@ pub struct Args {
           value_parser = trimmed)]
     pub database_url: Option<String>,
 
-    /// Redis for hybrid, redis://host:6379; without it a private one is started
+    /// Redis for hybrid and engine, redis://host:6379; without it a private one is started
     #[arg(long, env = "REDIS_URL", hide_env_values = true, value_name = "URL",
           value_parser = trimmed)]
     pub redis_url: Option<String>,
@@ -68,21 +71,27 @@ pub struct Args {
           value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub pool_size: u16,
 
-    /// Requests that wait at the door of hybrid, and again before its vault; one more is
+    /// The engine's: requests that may wait for Redis, and again for PostgreSQL; one more is
     /// told "busy"
     #[arg(long, env = "QUEUE_MAX", default_value_t = 20_000, value_name = "N",
           value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub queue_max: u32,
 
-    /// Requests in one transaction of hybrid at most; 1 is the textbook hybrid
+    /// The engine's: requests in one transaction at most
     #[arg(long, env = "BATCH_MAX", default_value_t = 1_024, value_name = "N",
           value_parser = clap::value_parser!(u16).range(1..=10_000))]
     pub batch_max: u16,
 
-    /// Transactions of hybrid under way at once, each on a connection of its own
+    /// The engine's: transactions under way at once, each on a connection of its own
     #[arg(long, env = "LANES", default_value_t = 2, value_name = "N",
           value_parser = clap::value_parser!(u16).range(1..=64))]
     pub lanes: u16,
+
+    /// Hybrid's: how long a gate in Redis lives, in milliseconds; what a crash took comes
+    /// back after it
+    #[arg(long = "gate-lifetime-ms", env = "GATE_LIFETIME_MS", default_value = "5000",
+          value_name = "MS", value_parser = millis)]
+    pub gate_lifetime: Duration,
 
     /// Wait for a free connection in milliseconds; after it a buyer is told "busy"
     #[arg(long = "pool-wait-ms", env = "POOL_WAIT_MS", default_value = "10000",
@@ -161,9 +170,9 @@ fn millis(text: &str) -> Result<Duration, String> {
 
 const EXAMPLES: &str = "\
 Examples:
-  server --strategy hybrid                      private stores, nothing to set up
+  server --strategy engine                      private stores, nothing to set up
   server --strategy pessimistic --listen 127.0.0.1:0
-  ADMIN_TOKEN=… server --strategy hybrid --listen 0.0.0.0:8080 \\
+  ADMIN_TOKEN=… server --strategy engine --listen 0.0.0.0:8080 \\
       --database-url postgres://shop@db/shop --redis-url redis://cache:6379
 
 Try it:

@@ -113,7 +113,8 @@ pub(crate) async fn ready<S: InventoryStrategy>(
             "PostgreSQL does not end a commit: it waits for a disk or a standby",
         );
     }
-    let postgresql = taken && connected && site.strategy.is_selling();
+    let postgresql =
+        taken && connected && site.strategy.ready().await.postgresql.is_ok();
 
     // Without Redis buyers go straight to PostgreSQL.
     let ready = !draining && postgresql;

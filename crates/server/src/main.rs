@@ -130,17 +130,26 @@ async fn run(args: Args) -> anyhow::Result<()> {
             sell(strategy, shop, &args).await
         }
         StrategyName::Hybrid => {
-            let options = phase3_hybrid::Options {
+            let redis_url = shop.stores.redis_url.as_deref();
+            let gate = phase3_hybrid::Gate::new(
+                redis_url.context("hybrid needs Redis")?,
+                args.gate_lifetime,
+            )?;
+            let strategy = phase3_hybrid::Strategy::new(shop.pool.clone(), gate);
+            sell(strategy, shop, &args).await
+        }
+        StrategyName::Engine => {
+            let options = flash_engine::Options {
                 queue_max: args.queue_max.try_into()?,
                 batch_max: args.batch_max.into(),
                 lanes: args.lanes.into(),
                 lock_wait: args.lock_wait,
             };
             let redis_url = shop.stores.redis_url.as_deref();
-            let strategy = phase3_hybrid::Strategy::start(
+            let strategy = flash_engine::Strategy::start(
                 shop.pool.clone(),
                 &shop.stores.database_url,
-                redis_url.context("hybrid needs Redis")?,
+                redis_url.context("the engine needs Redis")?,
                 options,
             )?;
             let warm = strategy.warm_up().await;
@@ -189,10 +198,10 @@ async fn sell<S: InventoryStrategy>(
 fn no_room(args: &Args, error: &DbError) -> anyhow::Error {
     let (pool, lanes) = (args.pool_size, args.lanes);
     let (lanes, named) = match args.strategy {
-        StrategyName::Hybrid => {
+        StrategyName::Engine => {
             (lanes + 1, format!(", --lanes {lanes} and one that listens"))
         }
-        StrategyName::Naive | StrategyName::Pessimistic => (0, String::new()),
+        _ => (0, String::new()),
     };
     anyhow!(
         "cannot open {} connections to PostgreSQL (--pool-size {pool}, {ADMIN_POOL_SIZE} for \

@@ -50,8 +50,8 @@ pub fn connections_max(args: &Args) -> anyhow::Result<usize> {
 fn reserve(args: &Args, workers: u64) -> anyhow::Result<u64> {
     let lanes = match args.strategy {
         // Each lane may open a connection while it gives up another.
-        StrategyName::Hybrid => 2 * u64::from(args.lanes),
-        StrategyName::Naive | StrategyName::Pessimistic => 0,
+        StrategyName::Engine => 2 * u64::from(args.lanes),
+        _ => 0,
     };
     let pools = u64::from(args.pool_size) + u64::try_from(ADMIN_POOL_SIZE)?;
     Ok(pools + lanes + workers * PER_WORKER + SPARE)

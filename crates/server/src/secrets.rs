@@ -5,7 +5,7 @@ use std::fmt::{self, Display, Formatter};
 use actix_web::http::header::HeaderValue;
 use flash_core::reason;
 use flash_db::{Pool, PoolOptions};
-use phase3_hybrid::Gate;
+use flash_engine::Gate;
 
 use crate::cli::Args;
 

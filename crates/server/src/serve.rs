@@ -10,7 +10,7 @@ use std::time::Duration;
 use actix_web::{App, HttpServer, web};
 use flash_core::{InventoryStrategy, StrategyError};
 use flash_db::Pool;
-use phase3_hybrid::Gate;
+use flash_engine::Gate;
 use tokio::net::TcpSocket;
 
 use crate::AdminPolicy;

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use flash_core::reason;
 use flash_db::DbError;
+use flash_engine::Gate;
 use flash_sandbox::Sandbox;
-use phase3_hybrid::Gate;
 
 use crate::cli::{Args, StrategyName};
 use crate::telemetry::say;
@@ -36,7 +36,8 @@ impl Stores {
     ///
     /// A dropped future ends the private stores.
     pub async fn open(args: &Args) -> anyhow::Result<Self> {
-        let hybrid = args.strategy == StrategyName::Hybrid;
+        let hybrid =
+            matches!(args.strategy, StrategyName::Hybrid | StrategyName::Engine);
         let options = flash_sandbox::Options {
             postgres: args.database_url.is_none(),
             redis: hybrid && args.redis_url.is_none(),

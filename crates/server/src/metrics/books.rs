@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use flash_core::Sku;
 use flash_db::{DbError, Pool, skus};
+use flash_engine::Gate;
 use futures_util::StreamExt;
-use phase3_hybrid::Gate;
 use prometheus::proto::MetricFamily;
 use prometheus::{IntGauge, IntGaugeVec, Opts, Registry};
 use tokio::sync::Mutex;

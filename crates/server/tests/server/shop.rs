@@ -7,9 +7,9 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use flash_core::InventoryStrategy;
 use flash_db::PoolOptions;
+use flash_engine::Gate;
 use flash_server::{AdminPolicy, Limits, Probe, Site, bind, listen, serve};
 use flash_testkit::{Cable, Stores};
-use phase3_hybrid::Gate;
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
@@ -78,7 +78,7 @@ impl Shop {
                 Self::run(strategy, pool, None, stores, setup)
             }
             _ => {
-                let options = phase3_hybrid::Options {
+                let options = flash_engine::Options {
                     queue_max: 1_000,
                     batch_max: 100,
                     lanes: 2,
@@ -86,7 +86,7 @@ impl Shop {
                 };
                 let redis_url = setup.redis_url.as_deref();
                 let redis_url = redis_url.unwrap_or(stores.redis_url());
-                let strategy = phase3_hybrid::Strategy::start(
+                let strategy = flash_engine::Strategy::start(
                     pool.clone(),
                     url,
                     redis_url,

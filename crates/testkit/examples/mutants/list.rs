@@ -32,7 +32,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         rule: UNDER_THE_LOCK,
         broken_by: "read the stock without its lock",
-        file: "crates/phase3-hybrid/src/batch.rs",
+        file: "crates/engine/src/batch.rs",
         find: "ORDER BY sku FOR NO KEY UPDATE",
         replace: "ORDER BY sku",
         caught_by: "suites::with_batches::two_buyers_want_one_unit_each",
@@ -40,7 +40,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         rule: UNDER_THE_LOCK,
         broken_by: "trust Redis about the stock",
-        file: "crates/phase3-hybrid/src/batch.rs",
+        file: "crates/engine/src/batch.rs",
         find: "if units > row.available_units {",
         replace: "row.available_units = row.available_units.max(units);
     if units > row.available_units {",
@@ -49,7 +49,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         rule: UNDER_THE_LOCK,
         broken_by: "sell one unit too many",
-        file: "crates/phase3-hybrid/src/batch.rs",
+        file: "crates/engine/src/batch.rs",
         find: "row.available_units -= units;",
         replace: "row.available_units = (row.available_units - units).max(1);",
         caught_by: "suites::with_batches::the_last_unit_is_sold_and_no_more",
@@ -57,7 +57,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         rule: UNDER_THE_LOCK,
         broken_by: "do not look whether the key was used",
-        file: "crates/phase3-hybrid/src/batch.rs",
+        file: "crates/engine/src/batch.rs",
         find: "if let Some(order) = known.get(&key) {",
         replace: "if let Some(order) = known.get(&key).filter(|_| false) {",
         caught_by: "suites::with_batches::the_same_key_gets_the_same_order",
@@ -65,7 +65,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         rule: UNDER_THE_LOCK,
         broken_by: "do not count what the batch itself sells to a buyer",
-        file: "crates/phase3-hybrid/src/batch.rs",
+        file: "crates/engine/src/batch.rs",
         find: "*owned_units += units;",
         replace: "",
         caught_by: "keys::one_batch_does_not_overrun_the_limit",
@@ -73,7 +73,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         rule: UNDER_THE_LOCK,
         broken_by: "do not look at the limit",
-        file: "crates/phase3-hybrid/src/batch.rs",
+        file: "crates/engine/src/batch.rs",
         find: "if *owned_units + units > limit {",
         replace: "if limit < 0 {",
         caught_by: "suites::one_by_one::one_buyer_wants_more_than_the_limit_with_two_keys",
@@ -81,7 +81,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         rule: ONE_PER_KEY,
         broken_by: "commit the decrement before the orders are inserted",
-        file: "crates/phase3-hybrid/src/batch.rs",
+        file: "crates/engine/src/batch.rs",
         find: "tokio::try_join!(biased; writing, recording)?;",
         replace: "writing.await?;
         let mut conn = conn;
@@ -92,7 +92,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         rule: FINAL,
         broken_by: "say \"sold out\" when Redis has nothing left",
-        file: "crates/phase3-hybrid/src/bouncer.rs",
+        file: "crates/engine/src/bouncer.rs",
         find: "if admitted {",
         replace: "if !admitted {
                         ticket.answer(Ok(NOTHING_LEFT));
@@ -102,7 +102,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         rule: FINAL,
         broken_by: "latch whatever was looked at",
-        file: "crates/phase3-hybrid/src/supply.rs",
+        file: "crates/engine/src/supply.rs",
         find: "let winners = if found.available_units == 0 {",
         replace: "let winners = if found.available_units >= 0 {",
         caught_by: "gate::a_buyer_waits_for_units_that_are_only_held",
@@ -110,7 +110,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         rule: WINNERS,
         broken_by: "refuse winners like everybody else",
-        file: "crates/phase3-hybrid/src/latch.rs",
+        file: "crates/engine/src/latch.rs",
         find: "self.is_heard() && !self.is_winner(winners, request)",
         replace: "self.is_heard() && winners.0.len() < usize::MAX",
         caught_by: "keys::a_winner_is_shown_the_order_by_the_latch_too",
@@ -118,7 +118,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         rule: UNKNOWN,
         broken_by: "report a COMMIT without an answer as failed",
-        file: "crates/phase3-hybrid/src/vault.rs",
+        file: "crates/engine/src/vault.rs",
         find: "Err(error) if !unknown && (runs == RUNS_MAX || conn.is_none()) => {",
         replace: "Err(error) if unknown || runs == RUNS_MAX || conn.is_none() => {",
         caught_by: "commit::a_commit_whose_answer_is_lost_is_one_order_and_the_buyer_is_told",
@@ -126,7 +126,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         rule: UNKNOWN,
         broken_by: "forget it when the next run fails earlier",
-        file: "crates/phase3-hybrid/src/vault.rs",
+        file: "crates/engine/src/vault.rs",
         find: "*unknown |= committing && result.is_err();",
         replace: "*unknown = committing && result.is_err();",
         caught_by: "commit::a_commit_stays_unknown_however_often_its_batch_is_run_in_vain",
@@ -134,7 +134,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         rule: RECONCILE,
         broken_by: "wait for permits that died for ever",
-        file: "crates/phase3-hybrid/src/bouncer.rs",
+        file: "crates/engine/src/bouncer.rs",
         find: "(reload || unmoved > HELD_MAX)",
         replace: "(reload || unmoved > HELD_MAX * 1_000_000)",
         caught_by: "gate::a_gate_that_is_too_low_still_sells_every_unit",
@@ -142,7 +142,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         rule: RECONCILE,
         broken_by: "let a late loader overwrite the gate",
-        file: "crates/phase3-hybrid/src/load.lua",
+        file: "crates/engine/src/load.lua",
         find: "if fence and fence < 2^52 and fence >= tonumber(ARGV[1]) then return fence end",
         replace: "",
         caught_by: "scripts::a_gate_is_loaded_forward_only",
@@ -150,7 +150,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         rule: RECONCILE,
         broken_by: "believe a gate that was rolled back",
-        file: "crates/phase3-hybrid/src/admit.lua",
+        file: "crates/engine/src/admit.lua",
         find: " or fence < tonumber(ARGV[1]) then return {} end",
         replace: " then return {} end",
         caught_by: "scripts::a_gate_older_than_was_seen_counts_as_not_loaded",
@@ -158,7 +158,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         rule: FENCE,
         broken_by: "restock under the old fence",
-        file: "crates/phase3-hybrid/src/supply.rs",
+        file: "crates/engine/src/supply.rs",
         find: "    move_fence(conn, &request.sku, 0).await?;",
         replace: "",
         caught_by: "races::units_that_are_added_are_in_the_gate_at_once",
@@ -166,7 +166,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         rule: FENCE,
         broken_by: "sell what was added since the batch was first run",
-        file: "crates/phase3-hybrid/src/batch.rs",
+        file: "crates/engine/src/batch.rs",
         find: "if row.fence > first_fence || entry.ticket.is_abandoned() {",
         replace: "if row.fence < first_fence || entry.ticket.is_abandoned() {",
         caught_by: "commit::a_batch_that_is_run_again_sells_nothing_that_was_added_meanwhile",
@@ -174,7 +174,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         rule: RELEASE,
         broken_by: "give units back to any gate",
-        file: "crates/phase3-hybrid/src/release.lua",
+        file: "crates/engine/src/release.lua",
         find: "if gate[1] ~= ARGV[1] then return 0 end",
         replace: "if not gate[1] then return 0 end",
         caught_by: "scripts::units_go_back_to_the_gate_that_gave_them_and_never_above_it",
@@ -182,7 +182,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         rule: RELEASE,
         broken_by: "no cap",
-        file: "crates/phase3-hybrid/src/release.lua",
+        file: "crates/engine/src/release.lua",
         find: "math.min(free_units, tonumber(gate[3]))",
         replace: "free_units",
         caught_by: "scripts::units_go_back_to_the_gate_that_gave_them_and_never_above_it",
@@ -190,7 +190,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         rule: HELD,
         broken_by: "say \"sold out\" about units that are held",
-        file: "crates/phase3-hybrid/src/bouncer.rs",
+        file: "crates/engine/src/bouncer.rs",
         find: "asking.push(ticket);",
         replace: "ticket.answer(Ok(NOTHING_LEFT));",
         caught_by: "gate::a_buyer_waits_for_units_that_are_only_held",
@@ -198,7 +198,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         rule: HELD,
         broken_by: "say \"sold out\" where there is no room to wait",
-        file: "crates/phase3-hybrid/src/bouncer.rs",
+        file: "crates/engine/src/bouncer.rs",
         find: "ticket.answer(Err(StrategyError::Busy));",
         replace: "ticket.answer(Ok(NOTHING_LEFT));",
         caught_by: "races::who_finds_no_room_to_wait_for_held_units_is_busy",
@@ -206,7 +206,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         rule: LIFT,
         broken_by: "do not listen to other processes",
-        file: "crates/phase3-hybrid/src/listener.rs",
+        file: "crates/engine/src/listener.rs",
         find: "                latches.lift(&sku);",
         replace: "                drop(sku);",
         caught_by: "gate::cancelled_units_can_be_bought_again_in_every_process",

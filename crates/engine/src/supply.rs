@@ -10,7 +10,6 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use flash_core::{
     Order, OrderId, OrderStatus, Restock, Sku, Stock, Store, StrategyError,
 };
-use flash_db::order_batch::keys_of_sku;
 use flash_db::schema::skus;
 use flash_db::{DbError, Pool, expect_rows, orders, restocks};
 use tokio::sync::mpsc;
@@ -84,7 +83,7 @@ impl Supply {
             // With nothing left under this fence no order can follow without lifting the
             // latch, so the keys that are there now are all.
             let winners = if found.available_units == 0 {
-                let keys = keys_of_sku(&mut conn, sku).await?;
+                let keys = orders::keys_of_sku(&mut conn, sku).await?;
                 let keys = keys
                     .iter()
                     .map(|(buyer, key)| (buyer.as_str(), key.as_str()));

@@ -19,7 +19,9 @@ use flash_core::{Placement, PurchaseRequest, Sku};
 const LEASE: Duration = Duration::from_millis(250);
 
 /// What a latch answers.
-pub(crate) const NOTHING_LEFT: Placement = Placement::SoldOut { available_units: 0 };
+pub(crate) const NOTHING_LEFT: Placement = Placement::SoldOut {
+    available_units: Some(0),
+};
 
 /// How many SKUs can be latched at once; more are answered by PostgreSQL.
 const LATCHES_MAX: usize = 10_000;

@@ -6,8 +6,8 @@ use flash_core::{
     InventoryStrategy, Placement, Sku, StockTerms, StrategyError, Verdict,
 };
 use flash_db::skus;
+use flash_engine::{Options, Strategy};
 use flash_testkit::{Sale, Stores, WAIT, order_of, purchase};
-use phase3_hybrid::{Options, Strategy};
 use tokio::task::JoinHandle;
 
 use crate::tampering::{

@@ -9,9 +9,9 @@ use diesel::sql_types::BigInt;
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use flash_core::{InventoryStrategy, Placement, Sku, StockTerms, StrategyError};
 use flash_db::{Pool, PoolOptions};
+use flash_engine::{Options, Strategy};
 use flash_sandbox::Sandbox;
 use flash_testkit::{Sale, Stores, WAIT, order_of, purchase, sku};
-use phase3_hybrid::{Options, Strategy};
 use tokio::task::JoinSet;
 
 use crate::tampering::start_with;

@@ -92,9 +92,9 @@ impl Decision {
                 order,
                 replayed: true,
             }),
-            Self::SoldOut { available_units } => {
-                Ok(Placement::SoldOut { available_units })
-            }
+            Self::SoldOut { available_units } => Ok(Placement::SoldOut {
+                available_units: Some(available_units),
+            }),
             Self::LimitReached => Ok(Placement::LimitReached),
             Self::KeyReused => Err(StrategyError::KeyReused),
             Self::UnknownSku => Err(StrategyError::UnknownSku),

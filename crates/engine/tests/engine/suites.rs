@@ -1,7 +1,7 @@
 //! The suites of the testkit, for this phase: with batches, and as the textbook hybrid.
 
+use flash_engine::{Options, Strategy};
 use flash_testkit::Stores;
-use phase3_hybrid::{Options, Strategy};
 
 use crate::tampering::{OPTIONS, start, start_with};
 

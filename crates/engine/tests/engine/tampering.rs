@@ -8,8 +8,8 @@ use diesel::QueryableByName;
 use diesel::sql_types::{Array, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use flash_core::Placement;
+use flash_engine::{Gate, Options, Strategy};
 use flash_testkit::{Sale, Stores, WAIT, sku};
-use phase3_hybrid::{Gate, Options, Strategy};
 
 pub(crate) const GATE: &str = "flash:{tee}:gate";
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use anyhow::{Context, Result, ensure};
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use flash_core::{Placement, StrategyError, Verdict};
+use flash_engine::Strategy;
 use flash_testkit::{Cable, Cut, Sale, Stores, order_of, purchase};
-use phase3_hybrid::Strategy;
 use tokio::task::JoinHandle;
 
 use crate::tampering::{OPTIONS, eventually, lock_waits};

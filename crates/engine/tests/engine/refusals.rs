@@ -7,9 +7,9 @@ use diesel::sql_types::BigInt;
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use flash_core::{InventoryStrategy, StockTerms};
 use flash_db::{Pool, PoolOptions};
+use flash_engine::Strategy;
 use flash_sandbox::{Options, Sandbox};
 use flash_testkit::{WAIT, purchase, sku};
-use phase3_hybrid::Strategy;
 
 use crate::tampering::{OPTIONS, eventually};
 

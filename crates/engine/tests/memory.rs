@@ -5,8 +5,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use flash_core::InventoryStrategy;
+use flash_engine::{Options, Strategy};
 use flash_testkit::{Sale, WAIT, order_of, purchase};
-use phase3_hybrid::{Options, Strategy};
 
 const REFUSALS: u32 = 100_000;
 

@@ -7,8 +7,8 @@ use deadpool_redis::redis::cmd;
 use flash_core::{
     InventoryStrategy, Placement, Restock, StrategyError, Units, Verdict,
 };
+use flash_engine::{Options, Strategy};
 use flash_testkit::{Sale, Stores, order_of, purchase, sku};
-use phase3_hybrid::{Options, Strategy};
 
 use crate::tampering::{
     GATE, OPTIONS, buy_until_sold_out, eventually, free_units, redis, start, start_with,

@@ -8,8 +8,8 @@ use flash_core::{
     BuyerId, InventoryStrategy, Placement, Sku, StockTerms, StrategyError,
 };
 use flash_db::{PoolOptions, skus};
+use flash_engine::{Options, Strategy};
 use flash_testkit::{Conductor, Sale, Stores, order_of, purchase};
-use phase3_hybrid::{Options, Strategy};
 
 use crate::tampering::OPTIONS;
 
@@ -55,7 +55,7 @@ async fn who_waits_for_a_row_that_stays_locked_is_busy() -> Result<()> {
     all_are_told_busy(&sale).await?;
     conductor.release().await?;
     order_of(sale.buy("ann", "k2", 1).await?)?;
-    ensure!(sale.strategy.is_selling());
+    ensure!(sale.strategy.ready().await.postgresql.is_ok());
     Ok(())
 }
 

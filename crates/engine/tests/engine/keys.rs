@@ -5,7 +5,7 @@ use diesel_async::SimpleAsyncConnection;
 use flash_core::{Placement, StrategyError, Verdict};
 use flash_testkit::{Sale, order_of, purchase};
 
-use phase3_hybrid::Options;
+use flash_engine::Options;
 
 use crate::tampering::{
     OPTIONS, eventually, free_units, lock_waits, start, start_with,
