@@ -4,13 +4,11 @@ pub mod audit;
 mod connect;
 mod error;
 mod migrate;
-pub mod order_batch;
 pub mod orders;
 mod pool;
 pub mod restocks;
 pub mod schema;
 pub mod skus;
-pub mod statement;
 mod url;
 
 pub use connect::{Wire, address, connect, connect_bounded, connect_driven, risks};

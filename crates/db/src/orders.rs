@@ -19,13 +19,14 @@ use crate::{Connection, DbError, expect_rows};
 
 #[derive(Queryable, QueryableByName, Selectable)]
 #[diesel(table_name = orders)]
-pub(crate) struct OrderRow {
-    pub(crate) order_id: Uuid,
-    pub(crate) sku: String,
-    pub(crate) buyer_id: String,
-    pub(crate) units: i64,
-    pub(crate) status: String,
-    pub(crate) created_at: DateTime<Utc>,
+/// An order as PostgreSQL has it.
+pub struct OrderRow {
+    order_id: Uuid,
+    sku: String,
+    buyer_id: String,
+    units: i64,
+    status: String,
+    created_at: DateTime<Utc>,
 }
 
 impl TryFrom<OrderRow> for Order {

@@ -35,6 +35,8 @@ diesel::table! {
         status -> Text,
         /// When the order was accepted.
         created_at -> Timestamptz,
+        /// Order of the commits within a SKU.
+        number -> BigInt,
     }
 }
 

@@ -1,351 +1,410 @@
-//! The gate of each SKU in Redis: how many units may still be tried for.
-//!
-//! What it says is a hint. A gate that is too high is corrected by the vault, one that is
-//! too low by loading it again.
+//! The gate: Redis admits as many as may fit, asked once for all that wait. Who is not
+//! admitted is held, since the units may come back, and keeps his place before newcomers.
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use deadpool_redis::redis::aio::MultiplexedConnection;
-use deadpool_redis::redis::{
-    self, AsyncConnectionConfig, Client, ErrorKind, Pipeline, RedisError, RedisResult,
-    Script, ServerErrorKind,
-};
-use deadpool_redis::{Manager, Pool, Runtime};
-use flash_core::{Sku, Store, StrategyError};
-use tokio::sync::Mutex;
+use flash_core::{Sku, StrategyError};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, MissedTickBehavior};
 
-/// How long Redis may take. It answers in well under a millisecond; while it does not,
-/// PostgreSQL serves the buyers, so there is no reason to be patient.
-pub(crate) const TIMEOUT: Duration = Duration::from_millis(250);
+use crate::batcher::{Asked, Batcher, Taker, batcher};
+use crate::lines::{Lines, Place};
+use crate::metrics::METRICS;
+use crate::purchase::{Answer, Purchase};
+use crate::redis::{Decided, Question, Redis};
+use crate::stock::StockRoom;
 
-/// The key of a gate: a hash of `fence`, `free_units` and `loaded_units`. One script call
-/// touches one key, so that Redis Cluster needs nothing else.
-fn gate_key(sku: &Sku) -> String {
-    format!("flash:{{{sku}}}:gate")
-}
+/// The longest that requests gather while all lanes are busy: about one slow commit.
+const GATHER_MAX: Duration = Duration::from_millis(10);
 
-/// The gate of nobody's that shows whether Redis can be worked with: no SKU is named so.
-const PROBE_KEY: &str = "flash:probe";
+/// The most permits that are given back before anybody else is admitted.
+const RELEASES_AT_ONCE: usize = 256;
 
-/// What a gate says to the requests of one SKU.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// How many SKUs' fences are remembered. One that is forgotten costs a reconcile at most.
+const FENCES_MAX: usize = 100_000;
+
+/// How long nobody must have asked for a SKU before its gate is compared with PostgreSQL.
+const QUIET: Duration = Duration::from_millis(500);
+
+/// How many SKUs wait to be compared. The others come right when they run out.
+const RECENT_MAX: usize = 1_000;
+
+/// What the gate says to a request.
 pub(crate) enum Admission {
-    /// There is no gate, or an older one than has been seen.
+    /// It may try.
+    Admitted(Permit),
+    /// Fewer units are free than it wants. It stands in line.
+    Held(Place),
+    /// Fewer units are free than it wants, and no line has room.
+    Full,
+    /// There is no gate, or one that has gone back behind what was seen of it.
     NotLoaded,
-    /// Who is admitted, in the order of the requests, under this fence.
-    Decided { fence: i64, admitted: Vec<bool> },
+    /// Redis cannot be asked.
+    RedisAway,
 }
 
-/// The requests of one SKU that ask to be admitted.
-pub(crate) struct Ask<'a> {
-    pub(crate) sku: &'a Sku,
-    /// The newest fence that was seen of this gate; 0 for none.
-    pub(crate) seen_fence: i64,
-    pub(crate) units: Vec<i64>,
+/// Units that Redis has counted down for a request. It gives them back when it is dropped
+/// unspent; what dies with its process comes back when the gate is reconciled.
+pub(crate) struct Permit {
+    release: Option<Release>,
+    releases: mpsc::UnboundedSender<Release>,
 }
 
-/// Speaks with the gates over one multiplexed connection.
-pub(crate) struct Gates {
-    pool: Pool,
-    /// Opened when it is needed, dropped when it fails.
-    connection: Mutex<Option<MultiplexedConnection>>,
-    admit: Script,
-    release: Script,
-    load: Script,
-    close: Script,
+/// Units for the gate with that fence.
+struct Release {
+    sku: Sku,
+    fence: i64,
+    units: i64,
 }
 
-impl Gates {
-    pub(crate) fn new(redis_url: &str) -> Result<Self, StrategyError> {
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(TIMEOUT))
-            .set_response_timeout(Some(TIMEOUT));
-        let manager = Manager::new_with_config(redis_url, config).map_err(failed)?;
-        let pool = Pool::builder(manager)
-            .max_size(1)
-            .create_timeout(Some(TIMEOUT))
-            .runtime(Runtime::Tokio1)
-            .build()
-            .map_err(failed)?;
-        Ok(Self {
-            pool,
-            connection: Mutex::new(None),
-            admit: Script::new(include_str!("admit.lua")),
-            release: Script::new(include_str!("release.lua")),
-            load: Script::new(include_str!("load.lua")),
-            close: Script::new(include_str!("close.lua")),
-        })
-    }
-
-    /// Asks for the requests of several SKUs in one round trip.
-    pub(crate) async fn admit(
-        &self,
-        asks: &[Ask<'_>],
-    ) -> Result<Vec<Admission>, String> {
-        let mut calls = redis::pipe();
-        for ask in asks {
-            let call = calls.cmd("EVALSHA").arg(self.admit.get_hash()).arg(1);
-            call.arg(gate_key(ask.sku))
-                .arg(ask.seen_fence)
-                .arg(&ask.units);
-        }
-        let answers = self.call::<Vec<i64>>(&self.admit, &mut calls).await?;
-        Ok(answers.into_iter().map(Admission::from).collect())
-    }
-
-    /// Gives units back, each to the gate with that fence, in one round trip.
-    pub(crate) async fn release(
-        &self,
-        unused: &HashMap<(Sku, i64), i64>,
-    ) -> Result<(), String> {
-        let mut calls = redis::pipe();
-        for ((sku, fence), units) in unused {
-            let call = calls.cmd("EVALSHA").arg(self.release.get_hash()).arg(1);
-            call.arg(gate_key(sku)).arg(fence).arg(units);
-        }
-        self.call::<i64>(&self.release, &mut calls).await?;
-        Ok(())
-    }
-
-    /// Loads a gate, unless it is as new already; returns the fence that it has now.
-    pub(crate) async fn fill(
-        &self,
-        sku: &Sku,
-        fence: i64,
-        available_units: i64,
-    ) -> Result<i64, String> {
-        let key = gate_key(sku);
-        self.call_one(&self.load, &key, fence, available_units)
-            .await
-    }
-
-    /// Closes the gate with this fence: nothing is left.
-    pub(crate) async fn close(&self, sku: &Sku, fence: i64) -> Result<(), String> {
-        let key = gate_key(sku);
-        self.call_one(&self.close, &key, fence, 0).await?;
-        Ok(())
-    }
-
-    /// Reads fence and free units of a gate.
-    pub(crate) async fn read(&self, sku: &Sku) -> Result<(i64, i64), String> {
-        let mut conn = self.connect().await?;
-        redis::cmd("HMGET")
-            .arg(gate_key(sku))
-            .arg(&["fence", "free_units"])
-            .query_async(&mut conn)
-            .await
-            .map_err(|e| e.to_string())
-    }
-
-    /// Does what selling does with a gate of nobody's: a Redis that answers may yet refuse
-    /// to run scripts, or to write.
-    pub(crate) async fn probe(&self) -> Result<(), String> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        // Always newer than the last one, so that it is written.
-        let fence = now.map_or(1, |it| i64::try_from(it.as_millis()).unwrap_or(1));
-        let (load, admit) = (&self.load, &self.admit);
-        let fence = self.call_one(load, PROBE_KEY, fence, 2).await?;
-        let mut call = redis::pipe();
-        call.cmd("EVALSHA").arg(admit.get_hash()).arg(1);
-        call.arg(PROBE_KEY).arg(fence).arg(1);
-        self.call::<Vec<i64>>(admit, &mut call).await?;
-        self.call_one(&self.release, PROBE_KEY, fence, 1).await?;
-        self.call_one(&self.close, PROBE_KEY, fence, 0).await?;
-        Ok(())
-    }
-
-    async fn call_one(
-        &self,
-        script: &Script,
-        key: &str,
-        fence: i64,
-        units: i64,
-    ) -> Result<i64, String> {
-        let mut call = redis::pipe();
-        call.cmd("EVALSHA").arg(script.get_hash()).arg(1);
-        call.arg(key).arg(fence).arg(units);
-        let answers = self.call::<i64>(script, &mut call).await?;
-        answers
-            .first()
-            .copied()
-            .ok_or_else(|| "Redis did not answer".to_owned())
-    }
-
-    /// Runs calls of one script. Where Redis does not know the script it is sent, and all
-    /// is asked once more: Redis did nothing for a script that it does not know. All of it
-    /// has the time of one answer.
-    async fn call<T: redis::FromRedisValue>(
-        &self,
-        script: &Script,
-        calls: &mut Pipeline,
-    ) -> Result<Vec<T>, String> {
-        let mut conn = self.connect().await?;
-        let asking = async {
-            let answers: Vec<RedisResult<T>> =
-                calls.ignore_errors().query_async(&mut conn).await?;
-            if !answers.iter().all(is_unknown_script) {
-                return answers.into_iter().collect();
-            }
-            script.load_async(&mut conn).await?;
-            let answers: Vec<RedisResult<T>> = calls.query_async(&mut conn).await?;
-            answers.into_iter().collect()
-        };
-        let result: RedisResult<Vec<T>> =
-            match tokio::time::timeout(TIMEOUT, asking).await {
-                Ok(result) => result,
-                Err(_elapsed) => {
-                    Err((ErrorKind::Io, "Redis did not answer in time").into())
-                }
-            };
-        match result {
-            Ok(answers) => Ok(answers),
-            Err(error) => {
-                // Its answers may be out of step now; the next call opens another.
-                *self.connection.lock().await = None;
-                Err(error.to_string())
-            }
-        }
-    }
-
-    /// Whoever waits for another who opens the connection waits no longer than for its own.
-    async fn connect(&self) -> Result<MultiplexedConnection, String> {
-        let opening = tokio::time::timeout(TIMEOUT, self.open());
-        let opened = opening.await;
-        opened.unwrap_or_else(|_elapsed| {
-            Err("Redis does not let us in in time".to_owned())
-        })
-    }
-
-    async fn open(&self) -> Result<MultiplexedConnection, String> {
-        let mut connection = self.connection.lock().await;
-        if let Some(open) = &*connection {
-            return Ok(open.clone());
-        }
-        let opened = self.pool.get().await.map_err(|e| e.to_string())?;
-        let opened = deadpool_redis::Connection::take(opened);
-        *connection = Some(opened.clone());
-        Ok(opened)
+impl Permit {
+    /// Its units are an order now.
+    pub(crate) fn spend(mut self) {
+        self.release = None;
     }
 }
 
-fn is_unknown_script<T>(answer: &RedisResult<T>) -> bool {
-    let unknown = ErrorKind::Server(ServerErrorKind::NoScript);
-    matches!(answer, Err(error) if error.kind() == unknown)
-}
-
-impl From<Vec<i64>> for Admission {
-    fn from(answer: Vec<i64>) -> Self {
-        match answer.split_first() {
-            None => Self::NotLoaded,
-            Some((&fence, admitted)) => Self::Decided {
-                fence,
-                admitted: admitted.iter().map(|&code| code == 1).collect(),
-            },
+impl Drop for Permit {
+    fn drop(&mut self) {
+        if let Some(release) = self.release.take() {
+            // The doorkeeper is gone only when the strategy is.
+            let _ = self.releases.send(release);
         }
     }
 }
 
-fn failed(error: impl std::error::Error + Send + Sync + 'static) -> StrategyError {
-    StrategyError::Store {
-        store: Store::Redis,
-        source: Box::new(error),
-    }
-}
+/// A request at the gate, with its place if it was held before.
+type Arrival = (Arc<Purchase>, Option<Place>);
 
-/// Reads gates from outside, for the audit and for probes.
-#[derive(Clone)]
-pub struct Gate {
-    client: Client,
-    gates: Arc<Gates>,
+/// Where requests ask to be admitted.
+pub(crate) struct Gate {
+    arrivals: Batcher<Arrival, Admission>,
+    lines: Arc<Lines>,
+    redis: Arc<Redis>,
 }
 
 impl Gate {
-    /// Prepares to read from this Redis. It connects at each reading.
-    ///
-    /// # Errors
-    ///
-    /// [`StrategyError::Store`] when the URL is not a Redis connection URL.
-    pub fn new(redis_url: &str) -> Result<Self, StrategyError> {
-        Ok(Self {
-            client: Client::open(redis_url).map_err(failed)?,
-            gates: Arc::new(Gates::new(redis_url)?),
-        })
+    /// Asks, together with all who wait.
+    pub(crate) async fn admit(
+        &self,
+        purchase: &Arc<Purchase>,
+        place: Option<Place>,
+    ) -> Admission {
+        let arrival = (Arc::clone(purchase), place);
+        let answer = self.arrivals.ask(arrival).await;
+        answer.unwrap_or(Admission::RedisAway)
     }
 
-    /// Host and port, or the path of a socket.
-    #[must_use]
-    pub fn address(&self) -> String {
-        self.client.get_connection_info().addr().to_string()
+    pub(crate) fn lines(&self) -> Arc<Lines> {
+        Arc::clone(&self.lines)
     }
 
-    /// Whether Redis answers.
-    ///
-    /// # Errors
-    ///
-    /// [`StrategyError::Store`] says why it does not.
-    ///
-    /// # Cancel safety
-    ///
-    /// Reads only.
-    pub async fn ping(&self) -> Result<(), StrategyError> {
-        let mut conn = self.connect().await.map_err(failed)?;
-        let ping = redis::cmd("PING");
-        ping.exec_async(&mut conn).await.map_err(failed)
+    pub(crate) async fn free_units(
+        &self,
+        sku: &Sku,
+    ) -> Result<Option<i64>, StrategyError> {
+        self.redis.free_units(sku).await
     }
 
-    /// Whether Redis does what selling needs of it, within the time that it has then. It
-    /// writes to a key of no SKU.
-    ///
-    /// # Errors
-    ///
-    /// [`StrategyError::Store`] says what it does not do.
-    ///
-    /// # Cancel safety
-    ///
-    /// A dropped future has no effect on any SKU.
-    pub async fn probe(&self) -> Result<(), StrategyError> {
-        let probed = self.gates.probe().await;
-        probed.map_err(|reason| StrategyError::Store {
-            store: Store::Redis,
-            source: reason.into(),
-        })
-    }
-
-    /// Units that may still be tried for; none where Redis has no gate for the SKU.
-    ///
-    /// # Errors
-    ///
-    /// [`StrategyError::Unavailable`].
-    ///
-    /// # Cancel safety
-    ///
-    /// Reads only.
-    pub async fn free_units(&self, sku: &Sku) -> Result<Option<i64>, StrategyError> {
-        let mut conn = self.connect().await.map_err(unavailable)?;
-        redis::cmd("HGET")
-            .arg(gate_key(sku))
-            .arg("free_units")
-            .query_async(&mut conn)
-            .await
-            .map_err(unavailable)
-    }
-
-    async fn connect(&self) -> RedisResult<MultiplexedConnection> {
-        // An operator has more patience than a sale.
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(8 * TIMEOUT))
-            .set_response_timeout(Some(8 * TIMEOUT));
-        self.client
-            .get_multiplexed_async_connection_with_config(&config)
-            .await
+    /// Whether Redis does what selling needs of it.
+    pub(crate) async fn ready(&self) -> Result<(), StrategyError> {
+        self.redis.ready().await
     }
 }
 
-fn unavailable(error: RedisError) -> StrategyError {
-    tracing::debug!(%error, "Redis did not answer");
-    StrategyError::Unavailable {
-        store: Store::Redis,
+/// Who stands at the gate and speaks with Redis.
+pub(crate) struct Doorkeeper {
+    arrivals: Taker<Arrival, Admission>,
+    released: mpsc::UnboundedReceiver<Release>,
+    releases: mpsc::UnboundedSender<Release>,
+    /// Those who were admitted, before the vault.
+    admitted: Taker<Arc<Purchase>, Answer>,
+    redis: Arc<Redis>,
+    lines: Arc<Lines>,
+    /// The most that wait before the vault.
+    queue_max: usize,
+    batch_max: usize,
+    /// The newest fence that was seen of each gate: an older one has been rolled back.
+    fences: HashMap<Sku, i64>,
+    /// When somebody last asked for a SKU.
+    recent: HashMap<Sku, Instant>,
+}
+
+/// The gate before a vault, and who stands there.
+pub(crate) fn gate(
+    redis: Arc<Redis>,
+    admitted: Taker<Arc<Purchase>, Answer>,
+    queue_max: usize,
+    batch_max: usize,
+) -> (Gate, Doorkeeper) {
+    let (arrivals, arriving) = batcher();
+    let (releases, released) = mpsc::unbounded_channel();
+    let lines = Arc::new(Lines::new(queue_max));
+    let doorkeeper = Doorkeeper {
+        arrivals: arriving,
+        released,
+        releases,
+        admitted,
+        redis: Arc::clone(&redis),
+        lines: Arc::clone(&lines),
+        queue_max,
+        batch_max,
+        fences: HashMap::new(),
+        recent: HashMap::new(),
+    };
+    let gate = Gate {
+        arrivals,
+        lines,
+        redis,
+    };
+    (gate, doorkeeper)
+}
+
+impl Doorkeeper {
+    /// Works until nobody can come any more.
+    ///
+    /// While no lane is free there is no hurry to admit anybody: requests gather, and Redis
+    /// is asked once for all of them.
+    pub(crate) async fn work(mut self, stock: StockRoom) {
+        let (mut batch, mut released) = (Vec::new(), Vec::new());
+        let mut asked = Instant::now();
+        let mut compare = tokio::time::interval(QUIET);
+        compare.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            METRICS.show_waiting(self.arrivals.waiting(), self.admitted.waiting());
+            let (arrivals, admitted) = (self.arrivals.clone(), self.admitted.clone());
+            let next = async {
+                admitted.below(self.queue_max).await;
+                if self.batch_max > 1 {
+                    // Either ends the wait.
+                    let gathered = asked + GATHER_MAX;
+                    drop(tokio::time::timeout_at(gathered, admitted.idle()).await);
+                }
+                arrivals.take(&mut batch, self.batch_max).await
+            };
+            tokio::select! {
+                // It has a sender itself, so there is always one.
+                _ = self.released.recv_many(&mut released, RELEASES_AT_ONCE) => {
+                    self.release(&mut released).await;
+                }
+                count = next => {
+                    if count == 0 {
+                        return;
+                    }
+                    self.admit(std::mem::take(&mut batch)).await;
+                    asked = Instant::now();
+                }
+                _ = compare.tick() => self.compare_quiet(&stock),
+            }
+        }
+    }
+
+    /// Asks Redis for all that wait, in one round trip. While the answer is on its way the
+    /// next ones gather.
+    async fn admit(&mut self, batch: Vec<Asked<Arrival, Admission>>) {
+        if self.redis.is_away() {
+            for (_, reply) in batch {
+                answer(reply, Admission::RedisAway);
+            }
+            return;
+        }
+        let mut by_sku: HashMap<Sku, Vec<_>> = HashMap::new();
+        for asked in batch {
+            let sku = asked.0.0.request.sku.clone();
+            by_sku.entry(sku).or_default().push(asked);
+        }
+        by_sku.retain(|sku, asked| {
+            let held = let_ask(asked, self.lines.waiting(sku));
+            for (_, reply) in held {
+                answer(reply, self.hold(sku));
+            }
+            !asked.is_empty()
+        });
+        if by_sku.is_empty() {
+            return;
+        }
+        let questions: Vec<_> = by_sku
+            .iter()
+            .map(|(sku, asked)| Question {
+                sku,
+                seen_fence: self.fences.get(sku).copied().unwrap_or(0),
+                units: asked
+                    .iter()
+                    .map(|((it, _), _)| it.request.units.get())
+                    .collect(),
+            })
+            .collect();
+        let decided = self.redis.admit(&questions).await;
+        drop(questions);
+        match decided {
+            Ok(decided) => {
+                for ((sku, asked), decided) in by_sku.into_iter().zip(decided) {
+                    self.tell(&sku, asked, decided);
+                }
+            }
+            Err(_) => {
+                for (_, reply) in by_sku.into_values().flatten() {
+                    answer(reply, Admission::RedisAway);
+                }
+            }
+        }
+    }
+
+    fn tell(
+        &mut self,
+        sku: &Sku,
+        asked: Vec<Asked<Arrival, Admission>>,
+        decided: Option<Decided>,
+    ) {
+        let Some(Decided { fence, admitted }) = decided else {
+            for (_, reply) in asked {
+                answer(reply, Admission::NotLoaded);
+            }
+            return;
+        };
+        remember(&mut self.fences, sku, fence, FENCES_MAX);
+        if self.recent.len() < RECENT_MAX || self.recent.contains_key(sku) {
+            self.recent.insert(sku.clone(), Instant::now());
+        }
+        if admitted.contains(&true) {
+            self.lines.moves(sku);
+        }
+        for (((purchase, place), reply), admitted) in asked.into_iter().zip(admitted) {
+            if admitted {
+                let release = Release {
+                    sku: sku.clone(),
+                    fence,
+                    units: purchase.request.units.get(),
+                };
+                let permit = Permit {
+                    release: Some(release),
+                    releases: self.releases.clone(),
+                };
+                answer(reply, Admission::Admitted(permit));
+            } else {
+                let held = place.map_or_else(|| self.hold(sku), Admission::Held);
+                answer(reply, held);
+            }
+        }
+    }
+
+    fn hold(&self, sku: &Sku) -> Admission {
+        let place = self.lines.join(sku);
+        place.map_or(Admission::Full, Admission::Held)
+    }
+
+    /// Redis is told once of all that it gets back. Where it does not hear, the line does
+    /// not move, and the gate is reconciled.
+    async fn release(&mut self, released: &mut Vec<Release>) {
+        let mut units = HashMap::new();
+        for release in released.drain(..) {
+            *units.entry((release.sku, release.fence)).or_insert(0) += release.units;
+        }
+        if !self.redis.is_away() {
+            // Its failure is known to all who ask next.
+            let _ = self.redis.release(&units).await;
+        }
+    }
+
+    /// Compares the gates that were in use and are not any more.
+    fn compare_quiet(&mut self, stock: &StockRoom) {
+        let mut quiet = Vec::new();
+        self.recent.retain(|sku, asked| {
+            let is_quiet = asked.elapsed() >= QUIET;
+            if is_quiet {
+                quiet.push(sku.clone());
+            }
+            !is_quiet
+        });
+        if !quiet.is_empty() && !self.redis.is_away() {
+            let stock = stock.clone();
+            tokio::spawn(async move { stock.compare(quiet).await });
+        }
+    }
+}
+
+/// Puts those who ask for a SKU in the order of their arrival. While somebody who is held
+/// has not come back, newcomers do not ask: they are returned.
+fn let_ask<A>(
+    asked: &mut Vec<Asked<Arrival, A>>,
+    waiting: usize,
+) -> Vec<Asked<Arrival, A>> {
+    asked.sort_by_key(|((purchase, _), _)| purchase.since);
+    let back = asked
+        .iter()
+        .filter(|((_, place), _)| place.is_some())
+        .count();
+    if waiting <= back {
+        return Vec::new();
+    }
+    let (held, newcomers) =
+        asked.drain(..).partition(|((_, place), _)| place.is_some());
+    *asked = held;
+    newcomers
+}
+
+/// Who has gone away meanwhile gives back what he was given.
+fn answer(reply: oneshot::Sender<Admission>, admission: Admission) {
+    drop(reply.send(admission));
+}
+
+fn remember(fences: &mut HashMap<Sku, i64>, sku: &Sku, fence: i64, max: usize) {
+    if let Some(seen) = fences.get_mut(sku) {
+        *seen = fence.max(*seen);
+        return;
+    }
+    if fences.len() >= max {
+        fences.clear();
+    }
+    fences.insert(sku.clone(), fence);
+}
+
+#[cfg(test)]
+mod tests {
+    use flash_core::{BuyerId, IdempotencyKey, PurchaseRequest, Units};
+
+    use super::*;
+
+    fn sku() -> Sku {
+        Sku::new("tee").expect("a sku")
+    }
+
+    fn arrives(buyer: &str, place: Option<Place>) -> Asked<Arrival, ()> {
+        let request = PurchaseRequest {
+            sku: sku(),
+            buyer_id: BuyerId::new(buyer).expect("a buyer"),
+            units: Units::new(1).expect("units"),
+            idempotency_key: IdempotencyKey::new("k1").expect("a key"),
+        };
+        let (reply, _) = oneshot::channel();
+        ((Arc::new(Purchase::new(request)), place), reply)
+    }
+
+    fn names(asked: &[Asked<Arrival, ()>]) -> Vec<&str> {
+        let purchases = asked.iter().map(|((purchase, _), _)| purchase);
+        purchases.map(|it| it.request.buyer_id.as_str()).collect()
+    }
+
+    #[test]
+    fn who_waits_keeps_the_place_before_newcomers() {
+        let lines = Arc::new(Lines::new(9));
+        let (ann, bob) = (arrives("ann", None), arrives("bob", None));
+        let (first, second) = (lines.join(&sku()), lines.join(&sku()));
+
+        // While bob is not back, a newcomer does not ask before him.
+        let mut asked = vec![arrives("cat", None), ((ann.0.0, first), ann.1)];
+        let held = let_ask(&mut asked, lines.waiting(&sku()));
+        assert_eq!((names(&asked), names(&held)), (vec!["ann"], vec!["cat"]));
+
+        // Once all are back, the newcomer asks behind them, whoever came to the gate first.
+        asked.push(arrives("dan", None));
+        asked.insert(0, ((bob.0.0, second), bob.1));
+        let held = let_ask(&mut asked, lines.waiting(&sku()));
+        assert_eq!(names(&asked), ["ann", "bob", "dan"]);
+        assert!(held.is_empty());
+        asked.clear();
+        assert_eq!(lines.waiting(&sku()), 0);
     }
 }

@@ -1,109 +1,148 @@
 //! What is final: SKUs that PostgreSQL has said are sold out.
 //!
 //! A latch is set from PostgreSQL's word only, carries the keys of all orders of its SKU,
-//! and is lifted by whatever adds units anywhere: the listener hears of it. It counts only
-//! while the listener is known to hear.
+//! and is lifted by whatever adds units anywhere. It is believed only as long as PostgreSQL
+//! has lately confirmed it: what is heard of added units makes it faster, not right.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use flash_core::{Placement, PurchaseRequest, Sku};
 
-/// How long after the listener's last sign of life a latch counts. In a healthy system a
-/// latch is lifted within milliseconds of the commit that adds units; this bounds how long
-/// a process that cannot hear keeps saying "sold out". A link that is slower than this
-/// turns the latches off.
-const LEASE: Duration = Duration::from_millis(250);
+/// How long a latch is believed after PostgreSQL has confirmed it. It bounds how long a
+/// process that hears nothing of added units keeps saying "sold out".
+pub(crate) const LEASE: Duration = Duration::from_secs(1);
 
 /// What a latch answers.
 pub(crate) const NOTHING_LEFT: Placement = Placement::SoldOut {
     available_units: Some(0),
 };
 
-/// How many SKUs can be latched at once; more are answered by PostgreSQL.
+/// How many SKUs' winners are remembered; the others are answered by PostgreSQL.
 const LATCHES_MAX: usize = 10_000;
 
 /// All latches of this process.
 pub(crate) struct Latches {
-    latched: papaya::HashMap<Sku, Winners>,
+    latched: papaya::HashMap<Sku, Arc<Winners>>,
+    /// The winners of all SKUs that are or were latched, so that nobody is learnt twice.
+    known: Mutex<HashMap<Sku, Arc<Winners>>>,
     /// SKUs that are being looked at, and whether units were added in the meantime.
     looking: Mutex<HashMap<Sku, bool>>,
     hasher: RandomState,
     started: Instant,
-    /// Milliseconds from `started` to the listener's last sign of life.
-    heard_ms: AtomicU64,
 }
 
-/// Fingerprints of the buyers and keys that have an order. Two keys that share one only
-/// cost a look into PostgreSQL.
-pub(crate) struct Winners(HashSet<u64>);
+/// Fingerprints of the buyers and keys that have an order of a SKU. Two keys that share one
+/// only cost a look into PostgreSQL.
+#[derive(Default)]
+pub(crate) struct Winners {
+    fingerprints: papaya::HashSet<u64>,
+    /// The number of the newest order that was learnt.
+    number: AtomicI64,
+    /// The fence under which nothing was left.
+    fence: AtomicI64,
+    /// Milliseconds until PostgreSQL last said that nothing is left.
+    confirmed_ms: AtomicU64,
+}
+
+impl Winners {
+    /// The number of the newest order that was learnt.
+    pub(crate) fn number(&self) -> i64 {
+        self.number.load(Ordering::Acquire)
+    }
+}
+
+/// A latch as it is shown to PostgreSQL.
+pub(crate) struct Latched {
+    pub(crate) sku: Sku,
+    pub(crate) fence: i64,
+    pub(crate) number: i64,
+}
 
 impl Latches {
     pub(crate) fn new() -> Self {
         Self {
             latched: papaya::HashMap::new(),
-            looking: Mutex::new(HashMap::new()),
+            known: Mutex::default(),
+            looking: Mutex::default(),
             hasher: RandomState::new(),
             started: Instant::now(),
-            heard_ms: AtomicU64::new(0),
         }
     }
 
     /// Whether a request is refused for good: its SKU is latched, and it is not the retry
     /// of a winner. Takes no lock and does no I/O.
-    pub(crate) fn refuse(&self, request: &PurchaseRequest) -> bool {
+    pub(crate) fn refuses(&self, request: &PurchaseRequest) -> bool {
         let latched = self.latched.pin();
         let Some(winners) = latched.get(&request.sku) else {
             return false;
         };
-        self.is_heard() && !self.is_winner(winners, request)
+        let confirmed = winners.confirmed_ms.load(Ordering::Acquire);
+        let confirmed = Duration::from_millis(confirmed);
+        self.started.elapsed().saturating_sub(confirmed) < LEASE
+            && !self.is_winner(winners, request)
     }
 
-    pub(crate) fn is_winner(
-        &self,
-        winners: &Winners,
-        request: &PurchaseRequest,
-    ) -> bool {
+    fn is_winner(&self, winners: &Winners, request: &PurchaseRequest) -> bool {
         let (buyer, key) = (&request.buyer_id, &request.idempotency_key);
-        winners
-            .0
-            .contains(&self.fingerprint(buyer.as_str(), key.as_str()))
-    }
-
-    pub(crate) fn winners<'a>(
-        &self,
-        keys: impl Iterator<Item = (&'a str, &'a str)>,
-    ) -> Winners {
-        Winners(
-            keys.map(|(buyer, key)| self.fingerprint(buyer, key))
-                .collect(),
-        )
+        let fingerprint = self.fingerprint(buyer.as_str(), key.as_str());
+        winners.fingerprints.pin().contains(&fingerprint)
     }
 
     fn fingerprint(&self, buyer_id: &str, idempotency_key: &str) -> u64 {
         self.hasher.hash_one((buyer_id, idempotency_key))
     }
 
-    /// Says that the stock of a SKU is about to be looked at. From here on a lift is
-    /// remembered, so that [`latch`](Self::latch) does not set what is out of date.
-    pub(crate) fn begin_look(&self, sku: &Sku) {
-        // A look that is under way keeps what it was told.
-        self.looking().entry(sku.clone()).or_insert(false);
+    /// The winners of a SKU as far as they are known; none where too many SKUs are.
+    pub(crate) fn winners(&self, sku: &Sku) -> Option<Arc<Winners>> {
+        let mut known = locked(&self.known);
+        if known.len() >= LATCHES_MAX && !known.contains_key(sku) {
+            let latched = self.latched.pin();
+            known.retain(|sku, _| latched.contains_key(sku));
+            if known.len() >= LATCHES_MAX {
+                return None;
+            }
+        }
+        Some(Arc::clone(known.entry(sku.clone()).or_default()))
     }
 
-    /// Ends the look; latches the SKU if it was found sold out and nothing was added since.
-    pub(crate) fn end_look(&self, sku: &Sku, sold_out: Option<Winners>) {
-        let mut looking = self.looking();
+    /// Adds orders to the winners, in the order of their numbers.
+    pub(crate) fn learn(&self, winners: &Winners, orders: &[(String, String, i64)]) {
+        let fingerprints = winners.fingerprints.pin();
+        for (buyer_id, key, _) in orders {
+            fingerprints.insert(self.fingerprint(buyer_id, key));
+        }
+        if let Some((_, _, number)) = orders.last() {
+            winners.number.fetch_max(*number, Ordering::Release);
+        }
+    }
+
+    /// Says that the stock of a SKU is about to be looked at. From here on a lift is
+    /// remembered, so that what is out of date is not latched.
+    pub(crate) fn begin_look(&self, sku: &Sku) {
+        // A look that is under way keeps what it was told.
+        locked(&self.looking).entry(sku.clone()).or_insert(false);
+    }
+
+    /// Ends the look, which began at that moment; latches the SKU if it was found sold out
+    /// under a fence and nothing was added since.
+    pub(crate) fn end_look(
+        &self,
+        sku: &Sku,
+        begun: Instant,
+        sold_out: Option<(Arc<Winners>, i64)>,
+    ) {
+        let mut looking = locked(&self.looking);
         let lifted = looking.remove(sku).unwrap_or(true);
-        let latched = self.latched.pin();
-        if let Some(winners) = sold_out
+        if let Some((winners, fence)) = sold_out
             && !lifted
-            && latched.len() < LATCHES_MAX
         {
-            latched.insert(sku.clone(), winners);
+            winners.fence.store(fence, Ordering::Release);
+            self.confirm_at(&winners, begun);
+            self.latched.pin().insert(sku.clone(), winners);
         }
     }
 
@@ -112,38 +151,44 @@ impl Latches {
         self.latched.pin().contains_key(sku)
     }
 
+    /// All latches, to be shown to PostgreSQL.
+    pub(crate) fn all(&self) -> Vec<Latched> {
+        let latched = |(sku, winners): (&Sku, &Arc<Winners>)| Latched {
+            sku: sku.clone(),
+            fence: winners.fence.load(Ordering::Acquire),
+            number: winners.number(),
+        };
+        self.latched.pin().iter().map(latched).collect()
+    }
+
+    /// PostgreSQL has confirmed this latch; it was asked at that moment.
+    pub(crate) fn confirm(&self, confirmed: &Latched, asked: Instant) {
+        let latched = self.latched.pin();
+        let Some(winners) = latched.get(&confirmed.sku) else {
+            return;
+        };
+        if winners.fence.load(Ordering::Acquire) == confirmed.fence {
+            self.confirm_at(winners, asked);
+        }
+    }
+
+    fn confirm_at(&self, winners: &Winners, moment: Instant) {
+        let confirmed = moment.saturating_duration_since(self.started).as_millis();
+        let confirmed = confirmed.try_into().unwrap_or(u64::MAX);
+        winners.confirmed_ms.store(confirmed, Ordering::Release);
+    }
+
     /// Units were added to a SKU.
     pub(crate) fn lift(&self, sku: &Sku) {
-        let mut looking = self.looking();
+        let mut looking = locked(&self.looking);
         if let Some(lifted) = looking.get_mut(sku) {
             *lifted = true;
         }
         self.latched.pin().remove(sku);
     }
+}
 
-    /// Units may have been added to any SKU.
-    pub(crate) fn lift_all(&self) {
-        let mut looking = self.looking();
-        for lifted in looking.values_mut() {
-            *lifted = true;
-        }
-        self.latched.pin().clear();
-    }
-
-    /// The listener has heard everything that was committed before this moment.
-    pub(crate) fn heard_at(&self, moment: Instant) {
-        let heard = moment.saturating_duration_since(self.started).as_millis();
-        self.heard_ms
-            .store(heard.try_into().unwrap_or(u64::MAX), Ordering::Release);
-    }
-
-    fn is_heard(&self) -> bool {
-        let heard = Duration::from_millis(self.heard_ms.load(Ordering::Acquire));
-        self.started.elapsed().saturating_sub(heard) < LEASE
-    }
-
-    fn looking(&self) -> std::sync::MutexGuard<'_, HashMap<Sku, bool>> {
-        // Nothing panics while it holds the lock.
-        self.looking.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing panics while it holds a lock.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,23 +1,20 @@
 #![doc = include_str!("../README.md")]
 
-mod batch;
-mod bouncer;
-mod breaker;
-mod door;
-mod event;
-mod fences;
+mod batcher;
+mod committers;
+mod engine;
 mod gate;
-mod held;
 mod latch;
+mod lines;
 mod listener;
 mod metrics;
 mod presence;
-mod quiet;
-mod strategy;
-mod supply;
-mod ticket;
+mod purchase;
+mod redis;
+mod sql;
+mod statement;
+mod stock;
 mod vault;
-mod vault_queue;
 
-pub use gate::Gate;
-pub use strategy::{Options, Strategy};
+pub use engine::{Options, Strategy};
+pub use redis::{gate_free_units, gate_key};

@@ -43,10 +43,10 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
-    pub(crate) fn show_waiting(&self, at_the_door: usize, held: usize) {
+    pub(crate) fn show_waiting(&self, at_the_door: usize, before_the_vault: usize) {
         let gauge = |count: usize| count.try_into().unwrap_or(i64::MAX);
         self.at_the_door.set(gauge(at_the_door));
-        self.held.set(gauge(held));
+        self.before_the_vault.set(gauge(before_the_vault));
     }
 
     fn register() -> prometheus::Result<Self> {

@@ -1,320 +1,337 @@
-//! The third room: PostgreSQL decides. Lanes take what waits and commit it together.
+//! The vault, where PostgreSQL decides. One batch, one transaction: what phase 2 does for one buyer, for all of them at once.
 
-use std::collections::HashSet;
-use std::pin::pin;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Arc, OnceLock};
 
-use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
-use flash_core::{Sku, Store, StrategyError, reason};
-use flash_db::{DbError, connect_bounded};
-use tokio::sync::{mpsc, oneshot};
-use tokio::time::timeout;
+use diesel::QueryableByName;
+use diesel::sql_types::{BigInt, Nullable, Text};
+use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use flash_core::{BuyerId, Order, Placement, PurchaseRequest, Sku, StrategyError};
+use flash_db::{DbError, expect_rows, failed_commit, orders};
+use tokio::sync::oneshot;
 
-use crate::batch::{self, Decision, Entry, Outcome};
-use crate::event::Event;
-use crate::metrics::METRICS;
-use crate::presence::Presence;
-use crate::ticket::Ticket;
-use crate::vault_queue::Exit;
+use crate::purchase::{Answer, Purchase};
+use crate::sql::{self, Key};
+use crate::statement::{Column, Statement};
 
-/// How often to try again while PostgreSQL is away.
-const RETRY: Duration = Duration::from_millis(100);
-
-/// How long one run of a batch may take beyond its wait for the rows: far more than a
-/// healthy PostgreSQL needs, and the end of waiting for one that has stopped.
-const PATIENCE: Duration = Duration::from_secs(5);
-
-/// How often a batch is run that is known not to have been committed. The second run
-/// covers a connection that broke or is out of date, and a key that was taken meanwhile.
-const RUNS_MAX: u32 = 2;
-
-/// How long a batch may take before its lane counts as stuck: a healthy one takes
-/// milliseconds.
-const STUCK: Duration = Duration::from_secs(2);
-
-/// A committer: one connection, one batch at a time. While its commit is in flight the
-/// next batch gathers at the door, so batches are small when it is quiet and grow under
-/// load.
-pub(crate) struct Lane {
-    /// Which one it is, from 0 on.
-    pub(crate) number: usize,
-    pub(crate) database_url: String,
-    pub(crate) lock_wait: Duration,
-    pub(crate) batch_max: usize,
-    pub(crate) queue: Exit,
-    pub(crate) events: mpsc::Sender<Event>,
-    pub(crate) presence: Arc<Presence>,
+/// A request and the order that it becomes if it is accepted. The order is made once, so
+/// that running the batch again writes the identical rows.
+pub(crate) struct Entry {
+    pub(crate) purchase: Arc<Purchase>,
+    pub(crate) reply: oneshot::Sender<Answer>,
+    order: Order,
+    /// The fence under which the batch was first run.
+    fence: OnceLock<i64>,
 }
 
-impl Lane {
-    /// Opens its connection, says how that went, and works until the queue is closed.
-    pub(crate) async fn work(self, opened: oneshot::Sender<Result<(), DbError>>) {
-        let first = self.connect().await;
-        let (first, told) = match first {
-            Ok(conn) => (Some(conn), Ok(())),
-            Err(error) => (None, Err(error)),
-        };
-        // Nobody has to wait for it.
-        let _ = opened.send(told);
-        let mut conn = match first {
-            Some(conn) => Some(conn),
-            None => Some(self.recover(None).await),
-        };
-        let mut tickets = Vec::new();
-        loop {
-            // Some may be left that wait for other rows than those that stayed locked.
-            if tickets.is_empty()
-                && self.queue.take(&mut tickets, self.batch_max).await == 0
-            {
-                return;
-            }
-            let mut entries = Vec::with_capacity(tickets.len());
-            for ticket in tickets.drain(..) {
-                if ticket.is_abandoned() {
-                    self.give_back(&ticket);
-                } else {
-                    entries.push(Entry::new(ticket));
-                }
-            }
-            if !entries.is_empty() {
-                METRICS.lanes_busy.inc();
-                tickets = self.commit(&mut conn, entries).await;
-                METRICS.lanes_busy.dec();
-            }
+impl Entry {
+    pub(crate) fn new(purchase: Arc<Purchase>, reply: oneshot::Sender<Answer>) -> Self {
+        let order = orders::order_for(&purchase.request);
+        Self {
+            purchase,
+            reply,
+            order,
+            fence: OnceLock::new(),
         }
     }
 
-    /// Runs a batch until its outcome is known, and answers it. Returns tickets that have to
-    /// be run next.
-    ///
-    /// Once COMMIT has been sent and not answered, the identical batch is run again for as
-    /// long as it takes: the row locks make it wait for what may still be going on, and
-    /// the keys tell it what was written. It is never reported as failed.
-    async fn commit(
-        &self,
-        conn: &mut Option<AsyncPgConnection>,
-        entries: Vec<Entry>,
-    ) -> Vec<Ticket> {
-        let mut unknown = false;
-        let mut runs = 0;
-        loop {
-            runs += 1;
-            match self.run(conn, &entries, &mut unknown).await {
-                Ok(outcome) => {
-                    self.presence.back(self.number);
-                    self.answer(entries, outcome);
-                    return Vec::new();
-                }
-                Err(DbError::LockTimeout) if !unknown => {
-                    return self.refuse_locked(conn, entries).await;
-                }
-                Err(error) if !unknown && (runs == RUNS_MAX || conn.is_none()) => {
-                    self.refuse(entries, &error);
-                    *conn = Some(self.recover(conn.take()).await);
-                    return Vec::new();
-                }
+    fn request(&self) -> &PurchaseRequest {
+        &self.purchase.request
+    }
+}
+
+/// What becomes of one request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Decision {
+    /// Its own order was written.
+    Accept,
+    /// An order with its key was there before.
+    Replay(Order),
+    SoldOut {
+        available_units: i64,
+    },
+    LimitReached,
+    KeyReused,
+    UnknownSku,
+    /// Nobody waits for it any more, or units were added since the batch was first run. The
+    /// buyer may have asked elsewhere and been refused for good, so it must not be sold.
+    TooLate,
+}
+
+/// A batch whose transaction has ended.
+pub(crate) struct Outcome {
+    pub(crate) decisions: Vec<Decision>,
+    /// SKUs of the batch with nothing left.
+    pub(crate) sold_out: Vec<Sku>,
+}
+
+impl Outcome {
+    /// How many requests it decided.
+    pub(crate) fn size(&self) -> f64 {
+        u32::try_from(self.decisions.len()).map_or(f64::INFINITY, f64::from)
+    }
+}
+
+impl Decision {
+    pub(crate) fn answer(self, own: Order) -> Answer {
+        match self {
+            Self::Accept => Ok(Placement::Accepted {
+                order: own,
+                replayed: false,
+            }),
+            Self::Replay(order) if order.order_id == own.order_id => {
+                // An earlier run of this batch wrote it, and its answer got lost.
+                Ok(Placement::Accepted {
+                    order,
+                    replayed: false,
+                })
+            }
+            Self::Replay(order) => Ok(Placement::Accepted {
+                order,
+                replayed: true,
+            }),
+            Self::SoldOut { available_units } => Ok(Placement::SoldOut {
+                available_units: Some(available_units),
+            }),
+            Self::LimitReached => Ok(Placement::LimitReached),
+            Self::KeyReused => Err(StrategyError::KeyReused),
+            Self::UnknownSku => Err(StrategyError::UnknownSku),
+            Self::TooLate => Err(StrategyError::Busy),
+        }
+    }
+}
+
+impl Entry {
+    pub(crate) fn answer(self, decision: Decision) {
+        let answer = decision.answer(self.order);
+        // A buyer who has left hears nothing; the same key tells them later.
+        drop(self.reply.send(answer));
+    }
+}
+
+/// Runs a batch in one transaction. `committing` is set just before COMMIT is sent: with it
+/// an error means that nobody knows, without it that nothing was done.
+pub(crate) async fn run(
+    mut conn: &AsyncPgConnection,
+    entries: &[Entry],
+    committing: &mut bool,
+) -> Result<Outcome, DbError> {
+    match sell(conn, entries).await {
+        Ok(outcome) if outcome.decisions.contains(&Decision::Accept) => {
+            *committing = true;
+            match conn.batch_execute("COMMIT").await {
+                Ok(()) => Ok(outcome),
                 Err(error) => {
-                    tracing::debug!(reason = reason(&error), unknown, "run again");
-                    if unknown {
-                        self.presence.tell(&error);
-                    }
-                    if unknown && conn.is_none() {
-                        *conn = Some(self.recover(None).await);
-                    } else if unknown {
-                        tokio::time::sleep(RETRY).await;
-                    }
+                    let error = failed_commit(conn, error).await;
+                    *committing = matches!(error, DbError::Commit(_));
+                    Err(error)
                 }
             }
         }
-    }
-
-    /// Runs a batch once. Leaves no connection behind that is in an unknown state or may be
-    /// out of date, unless another could be opened at once.
-    async fn run(
-        &self,
-        conn: &mut Option<AsyncPgConnection>,
-        entries: &[Entry],
-        unknown: &mut bool,
-    ) -> Result<Outcome, DbError> {
-        let open = match conn.take() {
-            Some(open) => open,
-            None => self.connect().await?,
-        };
-        let timer = METRICS.commit_seconds.start_timer();
-        let begun = Instant::now();
-        let mut committing = false;
-        let running = batch::run(&open, entries, &mut committing);
-        let mut running = Box::pin(timeout(self.lock_wait + PATIENCE, running));
-        let result = match timeout(STUCK, &mut running).await {
-            Ok(result) => result,
-            Err(_elapsed) => {
-                let _stuck = self.presence.stuck(self.number);
-                running.as_mut().await
-            }
-        };
-        drop(running);
-        let result = result
-            .unwrap_or(Err(DbError::Silent))
-            .map_err(|error| error.after(begun.elapsed(), self.lock_wait));
-        timer.observe_duration();
-        *unknown |= committing && result.is_err();
-        match &result {
-            Err(error) if committing || error.may_be_stale() => {
-                *conn = self.connect().await.ok();
-            }
-            _ => *conn = Some(open),
+        // Nothing was written: what was read under the lock is true without a commit, and
+        // refusals need no disk flush.
+        Ok(outcome) => {
+            conn.batch_execute("ROLLBACK").await?;
+            Ok(outcome)
         }
-        result
-    }
-
-    /// Opens a connection.
-    async fn connect(&self) -> Result<AsyncPgConnection, DbError> {
-        let opened = connect_bounded(&self.database_url, self.lock_wait).await;
-        opened.inspect_err(|error| self.presence.away(self.number, error))
-    }
-
-    /// Tries until PostgreSQL lets us in and lets us sell. Those who wait in the queue are
-    /// told meanwhile, unless another lane sells: nothing was done for them.
-    async fn recover(&self, mut conn: Option<AsyncPgConnection>) -> AsyncPgConnection {
-        loop {
-            if conn.is_none() {
-                conn = self.connect().await.ok();
-            }
-            if let Some(open) = conn.take() {
-                match self.try_out(&open).await {
-                    Ok(()) => {
-                        self.presence.back(self.number);
-                        return open;
-                    }
-                    Err(error) => self.presence.refused(self.number, &error),
-                }
-            }
-            self.turn_away();
-            tokio::time::sleep(RETRY).await;
-        }
-    }
-
-    /// Rehearses a sale until its end, however long that takes: PostgreSQL keeps a process
-    /// for a commit that waits for a standby, and others would pile up behind it.
-    async fn try_out(&self, open: &AsyncPgConnection) -> Result<(), DbError> {
-        let mut rehearsing = pin!(rehearse(open));
-        loop {
-            if let Ok(result) = timeout(PATIENCE, &mut rehearsing).await {
-                return result;
-            }
-            self.presence.refused(self.number, &DbError::Silent);
-            self.turn_away();
-        }
-    }
-
-    /// Answers those in the queue whom no lane can serve.
-    fn turn_away(&self) {
-        if self.presence.is_away() {
-            for ticket in self.queue.take_now() {
-                self.give_back(&ticket);
-                ticket.answer(Err(unavailable()));
-            }
-        }
-    }
-
-    fn answer(&self, entries: Vec<Entry>, outcome: Outcome) {
-        METRICS.batch_requests.observe(outcome.size());
-        for (entry, decision) in entries.into_iter().zip(outcome.decisions) {
-            if matches!(decision, Decision::SoldOut { .. }) {
-                METRICS.refused_by_vault.inc();
-            }
-            if !decision.uses_permit() {
-                self.give_back(&entry.ticket);
-            }
-            entry.answer(decision);
-        }
-        for sku in outcome.sold_out {
-            self.tell(Event::SoldOut(sku));
-        }
-    }
-
-    /// Answers a batch that was certainly not committed.
-    fn refuse(&self, entries: Vec<Entry>, error: &DbError) {
-        for entry in entries {
-            self.give_back(&entry.ticket);
-            entry.ticket.answer(Err(StrategyError::Store {
-                store: Store::PostgreSql,
-                source: reason(error).into(),
-            }));
-        }
-    }
-
-    /// A row of a batch stayed locked: answers who wants what is locked, in the batch and in
-    /// the queue, and returns the others.
-    async fn refuse_locked(
-        &self,
-        conn: &Option<AsyncPgConnection>,
-        entries: Vec<Entry>,
-    ) -> Vec<Ticket> {
-        let wanted: HashSet<_> = entries
-            .iter()
-            .map(|it| it.ticket.request.sku.clone())
-            .collect();
-        let locked = match conn {
-            Some(conn) => match timeout(PATIENCE, batch::locked(conn, &wanted)).await {
-                Ok(Ok(locked)) if !locked.is_empty() => locked,
-                // It was another lock: whoever waits for that would wait as long again.
-                Ok(Ok(_)) => wanted,
-                Ok(Err(_)) | Err(_) => wanted,
-            },
-            None => wanted,
-        };
-        let mut others = Vec::new();
-        let waiting = entries.into_iter().map(|entry| entry.ticket);
-        for ticket in waiting.chain(self.queue.take_now()) {
-            if locked.contains(&ticket.request.sku) {
-                self.give_back(&ticket);
-                ticket.answer(Err(StrategyError::Busy));
-            } else {
-                others.push(ticket);
-            }
-        }
-        others
-    }
-
-    /// Gives the permit of a ticket back, if it has one.
-    fn give_back(&self, ticket: &Ticket) {
-        if let Some(fence) = ticket.permit {
-            let sku: Sku = ticket.request.sku.clone();
-            self.tell(Event::Unused {
-                sku,
-                fence,
-                units: ticket.request.units.get(),
-            });
-        }
-    }
-
-    /// The bouncer may wait for a lane, so a lane must not wait for the bouncer: what it
-    /// cannot be told now, the next look at PostgreSQL tells it.
-    fn tell(&self, event: Event) {
-        if let Err(error) = self.events.try_send(event) {
-            tracing::debug!(%error, "the bouncer was not told");
+        Err(error) => {
+            // What stopped the batch says more than what stopped the rollback.
+            drop(conn.batch_execute("ROLLBACK").await);
+            Err(error)
         }
     }
 }
 
-/// Sells nothing, as far as the commit: whatever keeps a batch from being sold and is not
-/// its own doing shows here.
-async fn rehearse(mut conn: &AsyncPgConnection) -> Result<(), DbError> {
-    conn.batch_execute("BEGIN").await?;
-    let probed = async {
-        batch::rehearse(conn).await?;
-        flash_db::probe(conn).await
+async fn sell(conn: &AsyncPgConnection, entries: &[Entry]) -> Result<Outcome, DbError> {
+    // 1. Read what is available.
+    let mut stock = begin_and_lock_stock(conn, entries).await?;
+
+    // 2. Decide.
+    let requests = || entries.iter().map(Entry::request);
+    let known = sql::find_by_keys(conn, requests()).await?;
+    let owned = if stock.values().any(|row| row.per_buyer_limit.is_some()) {
+        sql::owned_units(conn, requests()).await?
+    } else {
+        HashMap::new()
     };
-    let probed = probed.await;
-    let end = if probed.is_ok() { "COMMIT" } else { "ROLLBACK" };
-    let ended = conn.batch_execute(end).await;
-    probed.and(ended.map_err(DbError::from))
+    let decisions = decide(entries, &mut stock, known, owned);
+    let accepted: Vec<_> = entries
+        .iter()
+        .zip(&decisions)
+        .filter(|(_, decision)| **decision == Decision::Accept)
+        .map(|(entry, _)| (entry.request(), &entry.order))
+        .collect();
+
+    if !accepted.is_empty() {
+        // 3. Write what remains.
+        let writing = write_stock(conn, &stock, &accepted);
+
+        // 4. Record the order.
+        let recording = sql::insert_all(conn, &accepted);
+
+        // Neither waits for the other's answer.
+        tokio::try_join!(biased; writing, recording)?;
+    }
+
+    let sold_out = stock.into_values().filter(|row| row.available_units == 0);
+    let sold_out = sold_out
+        .map(|row| Sku::new(row.sku))
+        .collect::<Result<_, _>>()?;
+    Ok(Outcome {
+        decisions,
+        sold_out,
+    })
 }
 
-fn unavailable() -> StrategyError {
-    StrategyError::Unavailable {
-        store: Store::PostgreSql,
-    }
+#[derive(QueryableByName)]
+struct StockRow {
+    #[diesel(sql_type = Text)]
+    sku: String,
+    #[diesel(sql_type = BigInt)]
+    available_units: i64,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    per_buyer_limit: Option<i64>,
+    #[diesel(sql_type = BigInt)]
+    fence: i64,
 }
+
+/// Begins a transaction, then reads and locks the stock rows of a batch, in the order of
+/// their keys: two batches that share rows wait for each other and never for each other's
+/// first.
+async fn begin_and_lock_stock(
+    conn: &AsyncPgConnection,
+    entries: &[Entry],
+) -> Result<BTreeMap<String, StockRow>, DbError> {
+    let mut names: Vec<_> = entries.iter().map(|e| e.request().sku.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let statement = Statement::new(
+        "SELECT sku, available_units, per_buyer_limit, fence FROM skus
+          WHERE sku = ANY ($) ORDER BY sku FOR NO KEY UPDATE",
+        [Column::Text(names)],
+    );
+    // Sent in this order, and answered together.
+    let (mut first, mut second) = (conn, conn);
+    let begin = first.batch_execute("BEGIN");
+    let read = statement.load::<StockRow>(&mut second);
+    let ((), rows) = tokio::try_join!(biased; begin, read)?;
+    Ok(rows.into_iter().map(|row| (row.sku.clone(), row)).collect())
+}
+
+/// Writes what it finds to a row that nobody locks, if there is one.
+pub(crate) async fn rehearse(mut conn: &AsyncPgConnection) -> Result<(), DbError> {
+    let row = diesel::sql_query(
+        "SELECT sku, available_units, per_buyer_limit, fence FROM skus
+          LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED",
+    );
+    let rows = row.load::<StockRow>(&mut conn).await?;
+    let (names, units): (Vec<_>, Vec<_>) = rows
+        .iter()
+        .map(|row| (row.sku.as_str(), row.available_units))
+        .unzip();
+    write_units(conn, names, units).await
+}
+
+/// Which of these SKUs have rows that somebody keeps locked.
+pub(crate) async fn locked(
+    mut conn: &AsyncPgConnection,
+    skus: &HashSet<Sku>,
+) -> Result<HashSet<Sku>, DbError> {
+    let names: Vec<_> = skus.iter().map(Sku::as_str).collect();
+    let statement = Statement::new(
+        "SELECT sku, available_units, per_buyer_limit, fence FROM skus
+          WHERE sku = ANY ($) FOR NO KEY UPDATE SKIP LOCKED",
+        [Column::Text(names)],
+    );
+    let free = statement.load::<StockRow>(&mut conn).await?;
+    let is_free = |sku: &&Sku| free.iter().any(|row| row.sku == sku.as_str());
+    Ok(skus.iter().filter(|sku| !is_free(sku)).cloned().collect())
+}
+
+/// Decides in the order of arrival, and takes what is sold from `stock`.
+fn decide(
+    entries: &[Entry],
+    stock: &mut BTreeMap<String, StockRow>,
+    mut known: HashMap<Key, Order>,
+    mut owned: HashMap<(Sku, BuyerId), i64>,
+) -> Vec<Decision> {
+    entries
+        .iter()
+        .map(|entry| decide_one(entry, stock, &mut known, &mut owned))
+        .collect()
+}
+
+fn decide_one(
+    entry: &Entry,
+    stock: &mut BTreeMap<String, StockRow>,
+    known: &mut HashMap<Key, Order>,
+    owned: &mut HashMap<(Sku, BuyerId), i64>,
+) -> Decision {
+    let request = entry.request();
+    let Some(row) = stock.get_mut(request.sku.as_str()) else {
+        return Decision::UnknownSku;
+    };
+    let key = (request.buyer_id.clone(), request.idempotency_key.clone());
+    if let Some(order) = known.get(&key) {
+        return if order.sku == request.sku && order.units == request.units {
+            Decision::Replay(order.clone())
+        } else {
+            Decision::KeyReused
+        };
+    }
+    let first_fence = *entry.fence.get_or_init(|| row.fence);
+    if row.fence > first_fence || entry.purchase.is_abandoned() {
+        return Decision::TooLate;
+    }
+    let units = request.units.get();
+    if units > row.available_units {
+        let available_units = row.available_units;
+        return Decision::SoldOut { available_units };
+    }
+    if let Some(limit) = row.per_buyer_limit {
+        let owner = (request.sku.clone(), request.buyer_id.clone());
+        let owned_units = owned.entry(owner).or_default();
+        if *owned_units + units > limit {
+            return Decision::LimitReached;
+        }
+        *owned_units += units;
+    }
+
+    row.available_units -= units;
+    known.insert(key, entry.order.clone());
+    Decision::Accept
+}
+
+/// Writes the new number of each row that something was taken from.
+async fn write_stock(
+    conn: &AsyncPgConnection,
+    stock: &BTreeMap<String, StockRow>,
+    accepted: &[(&PurchaseRequest, &Order)],
+) -> Result<(), DbError> {
+    let mut names: Vec<_> = accepted.iter().map(|(r, _)| r.sku.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let units = names.iter().filter_map(|name| stock.get(*name));
+    let units: Vec<_> = units.map(|row| row.available_units).collect();
+    write_units(conn, names, units).await
+}
+
+async fn write_units(
+    mut conn: &AsyncPgConnection,
+    names: Vec<&str>,
+    units: Vec<i64>,
+) -> Result<(), DbError> {
+    let count = names.len();
+    Statement::new(
+        "UPDATE skus SET available_units = remaining.units
+           FROM unnest($, $) AS remaining (sku, units) WHERE skus.sku = remaining.sku",
+        [Column::Text(names), Column::BigInt(units)],
+    )
+    .execute(&mut conn)
+    .await
+    .map_err(DbError::from)
+    .and_then(|written| expect_rows(count, written))
+}
+
+#[cfg(test)]
+mod tests;

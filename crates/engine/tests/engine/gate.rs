@@ -227,7 +227,7 @@ async fn a_full_queue_is_busy() -> Result<()> {
     for buyer in 0..20 {
         inside.push(sale.start_buying(purchase(&format!("b{buyer}"), "k1", 1)?));
     }
-    // One with the lane, one in each queue, one in the bouncer's hands: the rest is told.
+    // One with the lane, one before the vault, one at the gate: the rest is told.
     eventually(async || {
         Ok(inside.iter().filter(|buying| buying.is_finished()).count() >= 16)
     })

@@ -10,7 +10,7 @@ use crate::tampering::GATE;
 
 const ADMIT: &str = include_str!("../../src/admit.lua");
 const CLOSE: &str = include_str!("../../src/close.lua");
-const LOAD: &str = include_str!("../../src/load.lua");
+const RECONCILE: &str = include_str!("../../src/reconcile.lua");
 const RELEASE: &str = include_str!("../../src/release.lua");
 
 async fn connect() -> Result<MultiplexedConnection> {
@@ -40,13 +40,13 @@ async fn free_units(conn: &mut MultiplexedConnection) -> Result<Option<i64>> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gate_is_loaded_forward_only() -> Result<()> {
     let mut conn = connect().await?;
-    call::<i64>(&mut conn, LOAD, &[5, 10]).await?;
+    call::<i64>(&mut conn, RECONCILE, &[5, 10]).await?;
     call::<Vec<i64>>(&mut conn, ADMIT, &[5, 3]).await?;
     for not_newer in [5, 4] {
-        ensure!(call::<i64>(&mut conn, LOAD, &[not_newer, 10]).await? == 5);
+        ensure!(call::<i64>(&mut conn, RECONCILE, &[not_newer, 10]).await? == 5);
         ensure!(free_units(&mut conn).await? == Some(7));
     }
-    ensure!(call::<i64>(&mut conn, LOAD, &[6, 9]).await? == 6);
+    ensure!(call::<i64>(&mut conn, RECONCILE, &[6, 9]).await? == 6);
     ensure!(free_units(&mut conn).await? == Some(9));
     Ok(())
 }
@@ -60,7 +60,7 @@ async fn a_gate_admits_what_fits_in_order_and_refusals_write_nothing() -> Result
             .is_empty()
     );
     ensure!(free_units(&mut conn).await?.is_none(), "asking made a gate");
-    call::<i64>(&mut conn, LOAD, &[5, 4]).await?;
+    call::<i64>(&mut conn, RECONCILE, &[5, 4]).await?;
     let answers: Vec<i64> = call(&mut conn, ADMIT, &[5, 3, 2, 1, 1]).await?;
     ensure!(answers == [5, 1, 0, 1, 0], "{answers:?}");
     ensure!(free_units(&mut conn).await? == Some(0));
@@ -70,7 +70,7 @@ async fn a_gate_admits_what_fits_in_order_and_refusals_write_nothing() -> Result
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gate_older_than_was_seen_counts_as_not_loaded() -> Result<()> {
     let mut conn = connect().await?;
-    call::<i64>(&mut conn, LOAD, &[5, 4]).await?;
+    call::<i64>(&mut conn, RECONCILE, &[5, 4]).await?;
     ensure!(
         call::<Vec<i64>>(&mut conn, ADMIT, &[6, 1])
             .await?
@@ -88,7 +88,7 @@ async fn units_go_back_to_the_gate_that_gave_them_and_never_above_it() -> Result
         free_units(&mut conn).await?.is_none(),
         "a release made a gate"
     );
-    call::<i64>(&mut conn, LOAD, &[5, 4]).await?;
+    call::<i64>(&mut conn, RECONCILE, &[5, 4]).await?;
     call::<Vec<i64>>(&mut conn, ADMIT, &[5, 3]).await?;
     ensure!(call::<i64>(&mut conn, RELEASE, &[4, 3]).await? == 0);
     ensure!(free_units(&mut conn).await? == Some(1));
@@ -102,7 +102,7 @@ async fn units_go_back_to_the_gate_that_gave_them_and_never_above_it() -> Result
 #[tokio::test(flavor = "multi_thread")]
 async fn a_closed_gate_stays_closed_under_its_fence() -> Result<()> {
     let mut conn = connect().await?;
-    call::<i64>(&mut conn, LOAD, &[5, 4]).await?;
+    call::<i64>(&mut conn, RECONCILE, &[5, 4]).await?;
     ensure!(call::<i64>(&mut conn, CLOSE, &[4, 0]).await? == 0);
     ensure!(
         free_units(&mut conn).await? == Some(4),
@@ -111,7 +111,7 @@ async fn a_closed_gate_stays_closed_under_its_fence() -> Result<()> {
     call::<i64>(&mut conn, CLOSE, &[5, 0]).await?;
     call::<i64>(&mut conn, RELEASE, &[5, 2]).await?;
     ensure!(free_units(&mut conn).await? == Some(0));
-    call::<i64>(&mut conn, LOAD, &[6, 2]).await?;
+    call::<i64>(&mut conn, RECONCILE, &[6, 2]).await?;
     ensure!(free_units(&mut conn).await? == Some(2));
     Ok(())
 }

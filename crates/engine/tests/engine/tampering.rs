@@ -8,7 +8,7 @@ use diesel::QueryableByName;
 use diesel::sql_types::{Array, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use flash_core::Placement;
-use flash_engine::{Gate, Options, Strategy};
+use flash_engine::{Options, Strategy, gate_free_units};
 use flash_testkit::{Sale, Stores, WAIT, sku};
 
 pub(crate) const GATE: &str = "flash:{tee}:gate";
@@ -44,7 +44,7 @@ pub(crate) async fn redis<T: FromRedisValue>(
 }
 
 pub(crate) async fn free_units(stores: &Stores) -> Result<Option<i64>> {
-    Ok(Gate::new(stores.redis_url())?.free_units(&sku()?).await?)
+    Ok(gate_free_units(stores.redis_url(), &sku()?).await?)
 }
 
 /// Buys one unit after the other, by new buyers, until one is told "sold out".

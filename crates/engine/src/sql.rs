@@ -1,6 +1,7 @@
-//! The order rows of many requests at once: as in [`orders`](crate::orders), one function
-//! per statement, whatever the size of the batch. They share the connection, so that
-//! statements can be under way together.
+//! The order rows of many requests at once: one function per statement, whatever the size
+//! of the batch. They share the connection, so that statements can be under way together.
+//! Errors are those of [`DbError::Query`]. What reads locks nothing; what writes runs inside
+//! the caller's transaction.
 
 use std::collections::HashMap;
 
@@ -9,12 +10,14 @@ use diesel::sql_types::{BigInt, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use flash_core::{BuyerId, IdempotencyKey, Order, PurchaseRequest, Sku};
 
-use crate::orders::OrderRow;
+use flash_db::orders::OrderRow;
+use flash_db::{DbError, expect_rows};
+
+use crate::latch::Latched;
 use crate::statement::{Column, Statement};
-use crate::{DbError, expect_rows};
 
 /// A buyer and a key of theirs.
-pub type Key = (BuyerId, IdempotencyKey);
+pub(crate) type Key = (BuyerId, IdempotencyKey);
 
 #[derive(QueryableByName)]
 struct KeyedRow {
@@ -25,15 +28,7 @@ struct KeyedRow {
 }
 
 /// Reads the orders that have one of these buyers' keys. Locks nothing.
-///
-/// # Errors
-///
-/// [`DbError::Query`].
-///
-/// # Cancel safety
-///
-/// Reads only.
-pub async fn find_by_keys(
+pub(crate) async fn find_by_keys(
     mut conn: &AsyncPgConnection,
     requests: impl Iterator<Item = &PurchaseRequest>,
 ) -> Result<HashMap<Key, Order>, DbError> {
@@ -72,15 +67,7 @@ struct OwnedRow {
 
 /// Counts the units that these requests' buyers have of these requests' SKUs. Locks
 /// nothing, so the answer holds only for a caller who holds the locks of the stock rows.
-///
-/// # Errors
-///
-/// [`DbError::Query`].
-///
-/// # Cancel safety
-///
-/// Reads only.
-pub async fn owned_units(
+pub(crate) async fn owned_units(
     mut conn: &AsyncPgConnection,
     requests: impl Iterator<Item = &PurchaseRequest>,
 ) -> Result<HashMap<(Sku, BuyerId), i64>, DbError> {
@@ -106,15 +93,8 @@ pub async fn owned_units(
 
 /// Inserts the orders of requests, given in pairs. Waits for concurrent transactions that
 /// insert the same keys.
-///
-/// # Errors
-///
-/// [`DbError::Query`]; a unique violation where a key was taken in the meantime.
-///
-/// # Cancel safety
-///
-/// Runs inside the caller's transaction.
-pub async fn insert_all(
+/// A key that was taken in the meantime is a unique violation.
+pub(crate) async fn insert_all(
     mut conn: &AsyncPgConnection,
     orders: &[(&PurchaseRequest, &Order)],
 ) -> Result<(), DbError> {
@@ -138,4 +118,71 @@ pub async fn insert_all(
     .await
     .map_err(DbError::from)
     .and_then(|written| expect_rows(orders.len(), written))
+}
+
+#[derive(QueryableByName)]
+struct NumberedRow {
+    #[diesel(sql_type = Text)]
+    buyer_id: String,
+    #[diesel(sql_type = Text)]
+    idempotency_key: String,
+    #[diesel(sql_type = BigInt)]
+    number: i64,
+}
+
+/// Reads buyers, keys and numbers of a SKU's orders, cancelled ones included, from the one
+/// after a number on, at most so many.
+///
+/// The number of an order is drawn while the stock row is locked: per SKU it grows in the
+/// order of the commits, so nothing is missed between two reads.
+pub(crate) async fn keys_after(
+    conn: &mut AsyncPgConnection,
+    sku: &Sku,
+    number: i64,
+    max: i64,
+) -> Result<Vec<(String, String, i64)>, DbError> {
+    let rows = diesel::sql_query(
+        "SELECT buyer_id, idempotency_key, number FROM orders
+          WHERE sku = $1 AND number > $2 ORDER BY number LIMIT $3",
+    )
+    .bind::<Text, _>(sku.as_str())
+    .bind::<BigInt, _>(number)
+    .bind::<BigInt, _>(max)
+    .load::<NumberedRow>(conn)
+    .await?;
+    let key = |row: NumberedRow| (row.buyer_id, row.idempotency_key, row.number);
+    Ok(rows.into_iter().map(key).collect())
+}
+
+#[derive(QueryableByName)]
+struct ChangedRow {
+    #[diesel(sql_type = Text)]
+    sku: String,
+    #[diesel(sql_type = BigInt)]
+    available_units: i64,
+}
+
+/// Reads which of these latches do not hold: units were added, the fence was moved, or
+/// somebody has an order who is not known as a winner. With what is available now.
+pub(crate) async fn changed(
+    mut conn: &AsyncPgConnection,
+    latched: &[Latched],
+) -> Result<HashMap<Sku, i64>, DbError> {
+    let statement = Statement::new(
+        "SELECT latched.sku, coalesce(skus.available_units, 0) AS available_units
+           FROM unnest($, $, $) AS latched (sku, fence, number)
+           LEFT JOIN skus ON skus.sku = latched.sku
+          WHERE skus.available_units IS DISTINCT FROM 0 OR skus.fence <> latched.fence
+             OR EXISTS (SELECT FROM orders
+                         WHERE orders.sku = latched.sku
+                           AND orders.number > latched.number)",
+        [
+            Column::Text(latched.iter().map(|it| it.sku.as_str()).collect()),
+            Column::BigInt(latched.iter().map(|it| it.fence).collect()),
+            Column::BigInt(latched.iter().map(|it| it.number).collect()),
+        ],
+    );
+    let rows = statement.load::<ChangedRow>(&mut conn).await?;
+    let changed = |row: ChangedRow| (Sku::stored(row.sku), row.available_units);
+    Ok(rows.into_iter().map(changed).collect())
 }

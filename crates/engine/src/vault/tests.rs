@@ -1,17 +1,21 @@
 use flash_core::{BuyerId, IdempotencyKey, Units};
 use tokio::sync::oneshot;
 
+use crate::purchase::Waiting;
+
 use super::*;
 
 /// A request for one unit, and the buyer who waits for its answer.
-fn entry(buyer: &str) -> (Entry, oneshot::Receiver<Answer>) {
-    let (ticket, waiting) = Ticket::new(PurchaseRequest {
+fn entry(buyer: &str) -> (Entry, Waiting) {
+    let (reply, _) = oneshot::channel();
+    let purchase = Arc::new(Purchase::new(PurchaseRequest {
         sku: Sku::new("tee").expect("a sku"),
         buyer_id: BuyerId::new(buyer).expect("a buyer"),
         units: Units::new(1).expect("units"),
         idempotency_key: IdempotencyKey::new("k1").expect("a key"),
-    });
-    (Entry::new(ticket), waiting)
+    }));
+    let waiting = Waiting::new(&purchase);
+    (Entry::new(purchase, reply), waiting)
 }
 
 const SOLD_OUT: Decision = Decision::SoldOut { available_units: 0 };

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 /// One value for each row.
 #[derive(Debug, Clone)]
-pub enum Column<'a> {
+pub(crate) enum Column<'a> {
     /// `text[]`
     Text(Vec<&'a str>),
     /// `bigint[]`
@@ -29,14 +29,14 @@ pub enum Column<'a> {
 ///
 /// PostgreSQL 16, PREPARE, "Notes".
 #[derive(Debug, Clone)]
-pub struct Statement<'a> {
+pub(crate) struct Statement<'a> {
     sql: &'static str,
     columns: Vec<Column<'a>>,
 }
 
 impl<'a> Statement<'a> {
     /// A statement with these columns for its marks, in their order.
-    pub fn new(sql: &'static str, columns: impl Into<Vec<Column<'a>>>) -> Self {
+    pub(crate) fn new(sql: &'static str, columns: impl Into<Vec<Column<'a>>>) -> Self {
         let columns = columns.into();
         debug_assert_eq!(sql.matches('$').count(), columns.len(), "{sql}");
         Self { sql, columns }

@@ -1,4 +1,4 @@
--- Loads a gate from PostgreSQL. Only ever forward: a fence that is not newer changes
+-- Reconciles a gate with PostgreSQL. Only ever forward: a fence that is not newer changes
 -- nothing, so a late loader cannot give out again what has been admitted since. What is no
 -- gate at all is replaced.
 -- KEYS: the gate   ARGV: fence, available units

@@ -1,0 +1,363 @@
+//! What is said to Redis: four scripts on the gate of one SKU each, and whether Redis is
+//! asked at all.
+//!
+//! What a gate says is a hint. One that is too high is corrected by the vault, one that is
+//! too low by reconciling it.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use deadpool_redis::redis::aio::MultiplexedConnection;
+use deadpool_redis::redis::{
+    self, AsyncConnectionConfig, ErrorKind, FromRedisValue, Pipeline, RedisResult,
+    Script, ServerErrorKind,
+};
+use deadpool_redis::{Manager, Pool, Runtime};
+use flash_core::{Sku, Store, StrategyError};
+use tokio::sync::{Mutex, Notify};
+
+use crate::metrics::METRICS;
+
+/// How long Redis may take. It answers in well under a millisecond; while it does not,
+/// PostgreSQL serves the buyers, so there is no reason to be patient.
+const TIMEOUT: Duration = Duration::from_millis(250);
+
+/// How long to wait before the first try whether Redis can be worked with again, and
+/// between two tries.
+const PROBE: Duration = Duration::from_millis(250);
+
+/// The longest wait before the first try, where Redis has failed again and again.
+const PAUSE_MAX: Duration = Duration::from_secs(8);
+
+/// How long Redis must have worked for its next failure to be a new one.
+const CALM: Duration = Duration::from_secs(10);
+
+/// The key of a gate: a hash of `fence`, `free_units` and `loaded_units`. One script call
+/// touches one key, so that Redis Cluster needs nothing else.
+#[must_use]
+pub fn gate_key(sku: &Sku) -> String {
+    format!("flash:{{{sku}}}:gate")
+}
+
+/// The gate of nobody's that shows whether Redis can be worked with: no SKU is named so.
+const PROBE_KEY: &str = "flash:probe";
+
+/// What a gate says to the requests of one SKU.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Decided {
+    pub(crate) fence: i64,
+    /// Who is admitted, in the order of the requests.
+    pub(crate) admitted: Vec<bool>,
+}
+
+/// The requests of one SKU that ask to be admitted.
+pub(crate) struct Question<'a> {
+    pub(crate) sku: &'a Sku,
+    /// The newest fence that was seen of this gate; 0 for none.
+    pub(crate) seen_fence: i64,
+    pub(crate) units: Vec<i64>,
+}
+
+/// Speaks with Redis over one multiplexed connection.
+pub(crate) struct Redis {
+    pool: Pool,
+    /// Opened when it is needed, dropped when it fails.
+    connection: Mutex<Option<MultiplexedConnection>>,
+    admit: Script,
+    release: Script,
+    reconcile: Script,
+    close: Script,
+    /// Whether Redis has failed and is not asked.
+    is_away: AtomicBool,
+    failed: Notify,
+}
+
+impl Redis {
+    pub(crate) fn new(redis_url: &str) -> Result<Self, StrategyError> {
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(TIMEOUT))
+            .set_response_timeout(Some(TIMEOUT));
+        let manager = Manager::new_with_config(redis_url, config).map_err(failed)?;
+        let pool = Pool::builder(manager)
+            .max_size(1)
+            .create_timeout(Some(TIMEOUT))
+            .runtime(Runtime::Tokio1)
+            .build()
+            .map_err(failed)?;
+        Ok(Self {
+            pool,
+            connection: Mutex::new(None),
+            admit: Script::new(include_str!("admit.lua")),
+            release: Script::new(include_str!("release.lua")),
+            reconcile: Script::new(include_str!("reconcile.lua")),
+            close: Script::new(include_str!("close.lua")),
+            is_away: AtomicBool::new(false),
+            failed: Notify::new(),
+        })
+    }
+
+    /// Whether buyers go straight to PostgreSQL.
+    pub(crate) fn is_away(&self) -> bool {
+        self.is_away.load(Ordering::Relaxed)
+    }
+
+    /// Asks for the requests of several SKUs in one round trip. None for a gate that is
+    /// not loaded.
+    pub(crate) async fn admit(
+        &self,
+        questions: &[Question<'_>],
+    ) -> RedisResult<Vec<Option<Decided>>> {
+        let mut calls = redis::pipe();
+        for question in questions {
+            let call = calls.cmd("EVALSHA").arg(self.admit.get_hash()).arg(1);
+            call.arg(gate_key(question.sku))
+                .arg(question.seen_fence)
+                .arg(&question.units);
+        }
+        let answers = self.call::<Vec<i64>>(&self.admit, &mut calls).await;
+        let answers = self.heard(answers)?;
+        let decided = |answer: Vec<i64>| {
+            let (&fence, admitted) = answer.split_first()?;
+            let admitted = admitted.iter().map(|&code| code == 1).collect();
+            Some(Decided { fence, admitted })
+        };
+        Ok(answers.into_iter().map(decided).collect())
+    }
+
+    /// Gives units back, each to the gate with that fence, in one round trip.
+    pub(crate) async fn release(
+        &self,
+        unused: &HashMap<(Sku, i64), i64>,
+    ) -> RedisResult<()> {
+        let mut calls = redis::pipe();
+        for ((sku, fence), units) in unused {
+            let call = calls.cmd("EVALSHA").arg(self.release.get_hash()).arg(1);
+            call.arg(gate_key(sku)).arg(fence).arg(units);
+        }
+        let released = self.call::<i64>(&self.release, &mut calls).await;
+        self.heard(released)?;
+        Ok(())
+    }
+
+    /// Writes a gate, unless it is as new already; returns the fence that it has now.
+    pub(crate) async fn reconcile(
+        &self,
+        sku: &Sku,
+        fence: i64,
+        available_units: i64,
+    ) -> RedisResult<i64> {
+        METRICS.gate_loads.inc();
+        let key = gate_key(sku);
+        let written = self.call_one(&self.reconcile, &key, fence, available_units);
+        self.heard(written.await)
+    }
+
+    /// Closes the gate with this fence: nothing is left.
+    pub(crate) async fn close(&self, sku: &Sku, fence: i64) -> RedisResult<i64> {
+        let key = gate_key(sku);
+        let closed = self.call_one(&self.close, &key, fence, 0).await;
+        self.heard(closed)
+    }
+
+    /// Reads fence and free units of a gate.
+    pub(crate) async fn read(&self, sku: &Sku) -> RedisResult<(i64, i64)> {
+        let mut call = redis::pipe();
+        call.cmd("HMGET")
+            .arg(gate_key(sku))
+            .arg(&["fence", "free_units"]);
+        let answers = self.call(&self.admit, &mut call).await?;
+        first(answers)
+    }
+
+    /// Reads the free units of a gate, for whoever looks from outside.
+    pub(crate) async fn free_units(
+        &self,
+        sku: &Sku,
+    ) -> Result<Option<i64>, StrategyError> {
+        let mut call = redis::pipe();
+        call.cmd("HGET").arg(gate_key(sku)).arg("free_units");
+        let answers = self.call(&self.admit, &mut call).await;
+        answers.and_then(first).map_err(|error| {
+            tracing::debug!(%error, "Redis did not answer");
+            StrategyError::Unavailable {
+                store: Store::Redis,
+            }
+        })
+    }
+
+    /// Whether Redis does what selling needs of it, within the time that it has then. It
+    /// writes to a key of no SKU.
+    pub(crate) async fn ready(&self) -> Result<(), StrategyError> {
+        self.rehearse().await.map_err(failed)
+    }
+
+    /// Does what selling does with a gate of nobody's: a Redis that answers may yet refuse
+    /// to run scripts, or to write.
+    async fn rehearse(&self) -> RedisResult<()> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        // Always newer than the last one, so that it is written.
+        let fence = now.map_or(1, |it| i64::try_from(it.as_millis()).unwrap_or(1));
+        let (reconcile, admit) = (&self.reconcile, &self.admit);
+        let fence = self.call_one(reconcile, PROBE_KEY, fence, 2).await?;
+        let mut call = redis::pipe();
+        call.cmd("EVALSHA").arg(admit.get_hash()).arg(1);
+        call.arg(PROBE_KEY).arg(fence).arg(1);
+        self.call::<Vec<i64>>(admit, &mut call).await?;
+        self.call_one(&self.release, PROBE_KEY, fence, 1).await?;
+        self.call_one(&self.close, PROBE_KEY, fence, 0).await?;
+        Ok(())
+    }
+
+    async fn call_one(
+        &self,
+        script: &Script,
+        key: &str,
+        fence: i64,
+        units: i64,
+    ) -> RedisResult<i64> {
+        let mut call = redis::pipe();
+        call.cmd("EVALSHA").arg(script.get_hash()).arg(1);
+        call.arg(key).arg(fence).arg(units);
+        first(self.call(script, &mut call).await?)
+    }
+
+    /// Runs calls of one script. Where Redis does not know the script it is sent, and all
+    /// is asked once more: Redis did nothing for a script that it does not know. All of it
+    /// has the time of one answer.
+    async fn call<T: FromRedisValue>(
+        &self,
+        script: &Script,
+        calls: &mut Pipeline,
+    ) -> RedisResult<Vec<T>> {
+        let asking = async {
+            let mut conn = self.connect().await?;
+            let answers: Vec<RedisResult<T>> =
+                calls.ignore_errors().query_async(&mut conn).await?;
+            if !answers.iter().all(is_unknown_script) {
+                return answers.into_iter().collect();
+            }
+            script.load_async(&mut conn).await?;
+            let answers: Vec<RedisResult<T>> = calls.query_async(&mut conn).await?;
+            answers.into_iter().collect()
+        };
+        let late = || Err((ErrorKind::Io, "Redis did not answer in time").into());
+        let answers = tokio::time::timeout(TIMEOUT, asking).await;
+        let answers = answers.unwrap_or_else(|_elapsed| late());
+        if answers.is_err() {
+            // Its answers may be out of step now; the next call opens another.
+            *self.connection.lock().await = None;
+        }
+        answers
+    }
+
+    /// Where Redis has failed a buyer, the next ones do not ask it.
+    fn heard<T>(&self, answers: RedisResult<T>) -> RedisResult<T> {
+        if let Err(error) = &answers {
+            if !self.is_away.swap(true, Ordering::Relaxed) {
+                let reason = error.to_string();
+                tracing::warn!(
+                    reason,
+                    "Redis is away: buyers go straight to PostgreSQL"
+                );
+                METRICS.redis_away.set(1);
+                self.failed.notify_one();
+            }
+        }
+        answers
+    }
+
+    async fn connect(&self) -> RedisResult<MultiplexedConnection> {
+        let mut connection = self.connection.lock().await;
+        if let Some(open) = &*connection {
+            return Ok(open.clone());
+        }
+        let opened = self.pool.get().await.map_err(io::Error::other)?;
+        let opened = deadpool_redis::Connection::take(opened);
+        Ok(connection.insert(opened).clone())
+    }
+}
+
+/// Tries, whenever Redis has failed, until it can be worked with; less and less often while
+/// it comes and goes.
+pub(crate) async fn watch(redis: std::sync::Arc<Redis>) {
+    let mut pauses = Pauses::default();
+    loop {
+        redis.failed.notified().await;
+        tokio::time::sleep(pauses.next(Instant::now())).await;
+        while redis.rehearse().await.is_err() {
+            tokio::time::sleep(PROBE).await;
+        }
+        pauses.back_at = Some(Instant::now());
+        redis.is_away.store(false, Ordering::Relaxed);
+        METRICS.redis_away.set(0);
+        tracing::warn!("Redis is back: buyers pass it again");
+    }
+}
+
+/// How long to leave Redis alone.
+#[derive(Default)]
+struct Pauses {
+    last: Duration,
+    back_at: Option<Instant>,
+}
+
+impl Pauses {
+    fn next(&mut self, now: Instant) -> Duration {
+        let calm = self.back_at.is_none_or(|at| now - at >= CALM);
+        self.last = if calm {
+            PROBE
+        } else {
+            PAUSE_MAX.min(2 * self.last)
+        };
+        self.last
+    }
+}
+
+/// Reads the free units of a SKU's gate in this Redis; none where there is no gate.
+///
+/// # Errors
+///
+/// [`StrategyError::Store`] when the URL is not a Redis connection URL,
+/// [`StrategyError::Unavailable`] when Redis does not answer.
+pub async fn gate_free_units(
+    redis_url: &str,
+    sku: &Sku,
+) -> Result<Option<i64>, StrategyError> {
+    Redis::new(redis_url)?.free_units(sku).await
+}
+
+fn first<T>(answers: Vec<T>) -> RedisResult<T> {
+    let silent = || (ErrorKind::Io, "Redis did not answer").into();
+    answers.into_iter().next().ok_or_else(silent)
+}
+
+fn is_unknown_script<T>(answer: &RedisResult<T>) -> bool {
+    let unknown = ErrorKind::Server(ServerErrorKind::NoScript);
+    matches!(answer, Err(error) if error.kind() == unknown)
+}
+
+fn failed(error: impl std::error::Error + Send + Sync + 'static) -> StrategyError {
+    StrategyError::Store {
+        store: Store::Redis,
+        source: Box::new(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redis_that_comes_and_goes_is_tried_less_and_less_often() {
+        let (mut pauses, now) = (Pauses::default(), Instant::now());
+        let mut waits = Vec::new();
+        for _ in 0..7 {
+            waits.push(pauses.next(now).as_millis());
+            pauses.back_at = Some(now);
+        }
+        assert_eq!(waits, [250, 500, 1_000, 2_000, 4_000, 8_000, 8_000]);
+        assert_eq!(pauses.next(now + CALM), PROBE);
+    }
+}
