@@ -10,8 +10,13 @@ use tokio::sync::{Mutex, Notify, mpsc, oneshot};
 /// A question that waits, and the way back to who asked it.
 pub(crate) type Asked<Q, A> = (Q, oneshot::Sender<A>);
 
-/// Where questions are asked. It has no bound of its own: the engine bounds how many
-/// requests are on their way.
+/// How often others are let go on in vain before a batch is complete.
+const QUIET: u32 = 2;
+
+/// There is no room to wait.
+pub(crate) struct Full;
+
+/// Where questions are asked.
 pub(crate) struct Batcher<Q, A> {
     queue: mpsc::UnboundedSender<Asked<Q, A>>,
     state: Arc<State>,
@@ -68,56 +73,21 @@ pub(crate) fn batcher<Q, A>() -> (Batcher<Q, A>, Taker<Q, A>) {
 impl<Q, A> Batcher<Q, A> {
     /// Waits for the answer; none when nobody takes questions any more.
     pub(crate) async fn ask(&self, question: Q) -> Option<A> {
-        let (reply, answer) = oneshot::channel();
         self.state.waiting.fetch_add(1, Ordering::Relaxed);
-        self.queue.send((question, reply)).ok()?;
-        answer.await.ok()
-    }
-}
-
-impl<Q, A> Clone for Taker<Q, A> {
-    fn clone(&self) -> Self {
-        Self {
-            queue: Arc::clone(&self.queue),
-            state: Arc::clone(&self.state),
-        }
-    }
-}
-
-impl<Q, A> Taker<Q, A> {
-    /// Waits for questions, takes them until there are `max`, and returns how many there
-    /// are; none when no more will come. What was taken before the future is dropped is in
-    /// the batch.
-    pub(crate) async fn take(&self, batch: &mut Vec<Asked<Q, A>>, max: usize) -> usize {
-        if batch.is_empty() {
-            let idle = Idle::begin(&self.state);
-            let mut queue = self.queue.lock().await;
-            let count = queue.recv_many(batch, max).await;
-            drop(idle);
-            self.took(count);
-        }
-        // Those who were answered together ask together, if they are let.
-        tokio::task::yield_now().await;
-        if let Ok(mut queue) = self.queue.try_lock() {
-            let before = batch.len();
-            while batch.len() < max
-                && let Ok(asked) = queue.try_recv()
-            {
-                batch.push(asked);
-            }
-            self.took(batch.len() - before);
-        }
-        batch.len()
+        self.send(question).await
     }
 
-    /// Takes what waits, unless another taker is about to.
-    pub(crate) fn take_now(&self) -> Vec<Asked<Q, A>> {
-        let Ok(mut queue) = self.queue.try_lock() else {
-            return Vec::new();
-        };
-        let batch: Vec<_> = std::iter::from_fn(|| queue.try_recv().ok()).collect();
-        self.took(batch.len());
-        batch
+    /// The same, unless so many wait already.
+    pub(crate) async fn ask_if_room(
+        &self,
+        question: Q,
+        max: usize,
+    ) -> Result<Option<A>, Full> {
+        if self.state.waiting.fetch_add(1, Ordering::Relaxed) >= max {
+            self.state.waiting.fetch_sub(1, Ordering::Relaxed);
+            return Err(Full);
+        }
+        Ok(self.send(question).await)
     }
 
     /// How many questions wait.
@@ -137,6 +107,62 @@ impl<Q, A> Taker<Q, A> {
         while self.state.idle.load(Ordering::Relaxed) == 0 || self.waiting() > 0 {
             self.state.changed.notified().await;
         }
+    }
+
+    async fn send(&self, question: Q) -> Option<A> {
+        let (reply, answer) = oneshot::channel();
+        self.queue.send((question, reply)).ok()?;
+        answer.await.ok()
+    }
+}
+
+impl<Q, A> Clone for Taker<Q, A> {
+    fn clone(&self) -> Self {
+        Self {
+            queue: Arc::clone(&self.queue),
+            state: Arc::clone(&self.state),
+        }
+    }
+}
+
+impl<Q, A> Taker<Q, A> {
+    /// Waits for questions, takes them until there are `max`, and returns how many there
+    /// are; none when no more will come. What was taken before the future is dropped is in
+    /// the batch.
+    pub(crate) async fn take(&self, batch: &mut Vec<Asked<Q, A>>, max: usize) -> usize {
+        let idle = Idle::begin(&self.state);
+        let mut queue = self.queue.lock().await;
+        if batch.is_empty() {
+            let count = queue.recv_many(batch, max).await;
+            self.took(count);
+        }
+        drop(idle);
+        // Those who were answered together ask together, if they are let: who lets them
+        // once may be the first to go on himself.
+        let mut quiet = 0;
+        while quiet < QUIET && batch.len() < max {
+            tokio::task::yield_now().await;
+            let before = batch.len();
+            while batch.len() < max
+                && let Ok(asked) = queue.try_recv()
+            {
+                batch.push(asked);
+            }
+            let more = batch.len() - before;
+            self.took(more);
+            quiet = if more == 0 { quiet + 1 } else { 0 };
+        }
+        batch.len()
+    }
+
+    /// Takes what waits, unless another taker is about to.
+    pub(crate) fn take_now(&self) -> Vec<Asked<Q, A>> {
+        let Ok(mut queue) = self.queue.try_lock() else {
+            return Vec::new();
+        };
+        let batch: Vec<_> = std::iter::from_fn(|| queue.try_recv().ok()).collect();
+        self.took(batch.len());
+        batch
     }
 
     fn took(&self, count: usize) {

@@ -4,11 +4,11 @@ use std::time::Duration;
 use flash_core::{InventoryStrategy, Placement, PurchaseRequest, StrategyError};
 use flash_core::{Order, OrderId, Readiness, Restock, Sku, Stock, Store};
 use flash_db::{DbError, Pool};
-use tokio::runtime::Handle;
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout_at};
 
-use crate::batcher::{Batcher, batcher};
+use crate::batcher::{Batcher, Full, Taker, batcher};
 use crate::committers::Committer;
 use crate::gate::{Admission, Gate, gate};
 use crate::latch::{Latches, NOTHING_LEFT};
@@ -19,13 +19,13 @@ use crate::purchase::{Answer, Purchase, Waiting};
 use crate::redis::Redis;
 use crate::stock::StockRoom;
 
+/// The longest that requests gather while all lanes are busy: about one slow commit.
+const GATHER_MAX: Duration = Duration::from_millis(10);
+
 /// Exact and fast: Redis turns the crowd away in memory, PostgreSQL decides.
 pub struct Strategy {
     rooms: Arc<Rooms>,
-    /// For how many more there is room at the gate.
-    room: Arc<Semaphore>,
-    /// Where they walk: beside the rooms, so that a step costs no system call.
-    runtime: Handle,
+    queue_max: usize,
     /// The committers that have not said yet whether they have a connection.
     opening: Mutex<Vec<oneshot::Receiver<Result<(), DbError>>>>,
     /// Who works in the rooms; they stop with the strategy.
@@ -48,6 +48,7 @@ pub struct Options {
 
 /// Where a request goes, in this order.
 struct Rooms {
+    door: Batcher<Arc<Purchase>, Answer>,
     latch: Arc<Latches>,
     gate: Gate,
     stock: StockRoom,
@@ -111,6 +112,48 @@ impl Rooms {
     }
 }
 
+/// Lets requests in, to walk beside the rooms, where a step costs no system call.
+///
+/// While no lane is free there is no hurry: requests gather at the door, and walk together.
+async fn let_in(
+    rooms: Arc<Rooms>,
+    coming: Taker<Arc<Purchase>, Answer>,
+    options: Options,
+) {
+    let all = u32::try_from(options.queue_max).unwrap_or(u32::MAX);
+    let inside = Arc::new(Semaphore::new(options.queue_max));
+    let mut batch = Vec::new();
+    let mut let_in = Instant::now();
+    loop {
+        METRICS.show_waiting(rooms.door.waiting(), rooms.vault.waiting());
+        rooms.vault.below(options.queue_max).await;
+        if options.batch_max > 1 {
+            // Either ends the wait.
+            let free = async {
+                // Those who were let in have passed the gate.
+                drop(inside.acquire_many(all).await);
+                rooms.vault.idle().await;
+            };
+            drop(timeout_at(let_in + GATHER_MAX, free).await);
+        }
+        if coming.take(&mut batch, options.batch_max).await == 0 {
+            return;
+        }
+        for (purchase, reply) in batch.drain(..) {
+            let Ok(room) = Arc::clone(&inside).acquire_owned().await else {
+                return;
+            };
+            let rooms = Arc::clone(&rooms);
+            tokio::spawn(async move {
+                let answer = rooms.walk(&purchase, room).await;
+                // Who has left hears nothing; the same key tells him later.
+                drop(reply.send(answer));
+            });
+        }
+        let_in = Instant::now();
+    }
+}
+
 impl Strategy {
     /// Admits by this Redis and sells from the stock rows of this database. `pool` serves
     /// everything but selling; the lanes have connections of their own. Needs a tokio
@@ -129,12 +172,8 @@ impl Strategy {
         let latch = Arc::new(Latches::new());
         let presence = Arc::new(Presence::new(options.lanes));
         let (vault, admitted) = batcher();
-        let (gate, doorkeeper) = gate(
-            Arc::clone(&redis),
-            admitted.clone(),
-            options.queue_max,
-            options.batch_max,
-        );
+        let (gate, doorkeeper) =
+            gate(Arc::clone(&redis), options.queue_max, options.batch_max);
         let stock = StockRoom::new(
             pool,
             Arc::clone(&redis),
@@ -163,17 +202,19 @@ impl Strategy {
         staff.spawn(crate::redis::watch(redis));
         staff.spawn(listen(database_url.to_owned(), Arc::clone(&latch)));
         staff.spawn(confirm(stock.clone()));
-        let rooms = Rooms {
+        let (door, coming) = batcher();
+        let rooms = Arc::new(Rooms {
+            door,
             latch,
             gate,
             stock,
             vault,
             presence,
-        };
+        });
+        staff.spawn(let_in(Arc::clone(&rooms), coming, options));
         Ok(Self {
-            rooms: Arc::new(rooms),
-            room: Arc::new(Semaphore::new(options.queue_max)),
-            runtime: Handle::current(),
+            rooms,
+            queue_max: options.queue_max,
             opening: Mutex::new(opening),
             _staff: staff,
         })
@@ -210,19 +251,15 @@ impl InventoryStrategy for Strategy {
                 store: Store::PostgreSql,
             });
         }
-        let Ok(room) = Arc::clone(&self.room).try_acquire_owned() else {
-            return Err(StrategyError::Busy);
-        };
         let purchase = Arc::new(Purchase::new(request.clone()));
         let waiting = Waiting::new(&purchase);
-        let rooms = Arc::clone(&self.rooms);
-        let walk = self
-            .runtime
-            .spawn(async move { rooms.walk(&purchase, room).await });
-        let answer = walk.await;
+        let answer = self.rooms.door.ask_if_room(purchase, self.queue_max).await;
         drop(waiting);
-        // It ends without an answer only when the process does.
-        answer.unwrap_or(Err(StrategyError::OutcomeUnknown))
+        match answer {
+            // They end without an answer only when the process does.
+            Ok(answer) => answer.unwrap_or(Err(StrategyError::OutcomeUnknown)),
+            Err(Full) => Err(StrategyError::Busy),
+        }
     }
 
     async fn cancel_order(&self, order_id: OrderId) -> Result<Order, StrategyError> {

@@ -11,13 +11,9 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::batcher::{Asked, Batcher, Taker, batcher};
 use crate::lines::{Lines, Place};
-use crate::metrics::METRICS;
-use crate::purchase::{Answer, Purchase};
+use crate::purchase::Purchase;
 use crate::redis::{Decided, Question, Redis};
 use crate::stock::StockRoom;
-
-/// The longest that requests gather while all lanes are busy: about one slow commit.
-const GATHER_MAX: Duration = Duration::from_millis(10);
 
 /// The most permits that are given back before anybody else is admitted.
 const RELEASES_AT_ONCE: usize = 256;
@@ -119,12 +115,8 @@ pub(crate) struct Doorkeeper {
     arrivals: Taker<Arrival, Admission>,
     released: mpsc::UnboundedReceiver<Release>,
     releases: mpsc::UnboundedSender<Release>,
-    /// Those who were admitted, before the vault.
-    admitted: Taker<Arc<Purchase>, Answer>,
     redis: Arc<Redis>,
     lines: Arc<Lines>,
-    /// The most that wait before the vault.
-    queue_max: usize,
     batch_max: usize,
     /// The newest fence that was seen of each gate: an older one has been rolled back.
     fences: HashMap<Sku, i64>,
@@ -135,7 +127,6 @@ pub(crate) struct Doorkeeper {
 /// The gate before a vault, and who stands there.
 pub(crate) fn gate(
     redis: Arc<Redis>,
-    admitted: Taker<Arc<Purchase>, Answer>,
     queue_max: usize,
     batch_max: usize,
 ) -> (Gate, Doorkeeper) {
@@ -146,10 +137,8 @@ pub(crate) fn gate(
         arrivals: arriving,
         released,
         releases,
-        admitted,
         redis: Arc::clone(&redis),
         lines: Arc::clone(&lines),
-        queue_max,
         batch_max,
         fences: HashMap::new(),
         recent: HashMap::new(),
@@ -164,37 +153,21 @@ pub(crate) fn gate(
 
 impl Doorkeeper {
     /// Works until nobody can come any more.
-    ///
-    /// While no lane is free there is no hurry to admit anybody: requests gather, and Redis
-    /// is asked once for all of them.
     pub(crate) async fn work(mut self, stock: StockRoom) {
         let (mut batch, mut released) = (Vec::new(), Vec::new());
-        let mut asked = Instant::now();
         let mut compare = tokio::time::interval(QUIET);
         compare.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            METRICS.show_waiting(self.arrivals.waiting(), self.admitted.waiting());
-            let (arrivals, admitted) = (self.arrivals.clone(), self.admitted.clone());
-            let next = async {
-                admitted.below(self.queue_max).await;
-                if self.batch_max > 1 {
-                    // Either ends the wait.
-                    let gathered = asked + GATHER_MAX;
-                    drop(tokio::time::timeout_at(gathered, admitted.idle()).await);
-                }
-                arrivals.take(&mut batch, self.batch_max).await
-            };
             tokio::select! {
                 // It has a sender itself, so there is always one.
                 _ = self.released.recv_many(&mut released, RELEASES_AT_ONCE) => {
                     self.release(&mut released).await;
                 }
-                count = next => {
+                count = self.arrivals.take(&mut batch, self.batch_max) => {
                     if count == 0 {
                         return;
                     }
                     self.admit(std::mem::take(&mut batch)).await;
-                    asked = Instant::now();
                 }
                 _ = compare.tick() => self.compare_quiet(&stock),
             }
