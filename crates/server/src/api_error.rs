@@ -1,4 +1,4 @@
-//! Errors as HTTP has them, with what is said to people. Their statuses stand in `problem`.
+//! Errors as HTTP has them, and what people are told. Their statuses: `problem`.
 
 use std::borrow::Cow;
 use std::error::Error;

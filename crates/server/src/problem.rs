@@ -1,4 +1,4 @@
-//! What goes wrong: the one table of statuses and codes, and how `/openapi.json` shows it.
+//! What goes wrong: the one table of statuses and codes, as `/openapi.json` shows it, too.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! The HTTP contract: what each call takes and answers, as it is described and as it is done.
+//! The HTTP contract: each call as it is described and as it is done.
 
 use actix_web::http::header::{self, HeaderName};
 use actix_web::{HttpRequest, HttpResponse, guard, web};

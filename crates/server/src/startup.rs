@@ -168,7 +168,8 @@ impl Shop {
         let mut told = false;
         while let Some(Err(error)) = strategy.ready().await.redis {
             if Instant::now() >= self.deadline {
-                let address = redis_address(self.redis_url().await?);
+                let given = self.settings.redis_url.as_deref();
+                let address = given.map_or("a private place".into(), redis_address);
                 let why = reason(&error);
                 bail!("cannot use Redis at {address} (--redis-url): {why}");
             }

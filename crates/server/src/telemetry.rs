@@ -20,7 +20,7 @@ use tracing_subscriber::{EnvFilter, Layer};
 
 /// Warnings of all and notices of the server. What actix says about a connection is a
 /// stranger's to cause: five bytes are enough.
-const DEFAULT_FILTER: &str = "warn,flash_server=info,server=info,actix_http=off";
+const DEFAULT_FILTER: &str = "warn,flash_server=info,actix_http=off";
 
 /// Whoever has no room for a connection says so from here, twice a second.
 const REPETITIVE: &str = "actix_server::accept";
