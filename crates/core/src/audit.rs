@@ -29,6 +29,7 @@ pub struct AuditCounts {
 
 /// The one-word result of an audit, worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// Duplicate orders, overrun limits or negative stock.
@@ -50,10 +51,20 @@ pub enum Verdict {
 /// `unaccounted_units` = supply − live − available. Where that is negative, decrements were
 /// lost, and `lost_updates` is their number; where it is positive, units were lost.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", schema(example = json!({
+    "sku": "tee", "strategy": "engine", "initial_units": 100, "restocked_units": 0,
+    "accepted_units": 100, "cancelled_units": 0, "available_units": 0,
+    "oversold_units": 0, "unaccounted_units": 0, "lost_updates": 0,
+    "negative_stock": false, "duplicate_keys": 0, "limit_overruns": 0,
+    "gate_drift_units": 0, "verdict": "exact"
+})))]
 pub struct Audit {
     /// What was audited.
+    #[cfg_attr(feature = "schema", schema(value_type = String))]
     pub sku: Sku,
     /// The strategy that sold it, where the auditor knows it.
+    #[cfg_attr(feature = "schema", schema(required))]
     pub strategy: Option<String>,
     /// Units on sale at the start.
     pub initial_units: i64,
@@ -78,6 +89,7 @@ pub struct Audit {
     /// Buyers who have more units than the SKU's limit per buyer.
     pub limit_overruns: i64,
     /// Redis' free units − PostgreSQL's available units, at rest; null without Redis.
+    #[cfg_attr(feature = "schema", schema(required))]
     pub gate_drift_units: Option<i64>,
     /// The result in one word.
     pub verdict: Verdict,

@@ -33,6 +33,7 @@ pub struct Restock {
 
 /// The state of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum OrderStatus {
     /// The units belong to the buyer.
@@ -43,18 +44,28 @@ pub enum OrderStatus {
 
 /// A durable order, as PostgreSQL has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", schema(example = json!({
+    "order_id": "019aae2e-5a40-7c3e-9f43-0d6a7c1b2e11", "sku": "tee", "buyer_id": "ann",
+    "units": 1, "status": "accepted", "created_at": "2026-11-23T10:00:00.123456Z"
+})))]
 pub struct Order {
-    /// Its name.
+    /// Its name: a UUID of version 7.
+    #[cfg_attr(feature = "schema", schema(value_type = String, format = "uuid"))]
     pub order_id: OrderId,
     /// What was bought.
+    #[cfg_attr(feature = "schema", schema(value_type = String))]
     pub sku: Sku,
     /// By whom.
+    #[cfg_attr(feature = "schema", schema(value_type = String))]
     pub buyer_id: BuyerId,
     /// How many units.
+    #[cfg_attr(feature = "schema", schema(value_type = i64))]
     pub units: Units,
     /// Whether the buyer still has them.
     pub status: OrderStatus,
     /// When it was accepted.
+    #[cfg_attr(feature = "schema", schema(value_type = String, format = "date-time"))]
     pub created_at: DateTime<Utc>,
 }
 
@@ -118,8 +129,14 @@ impl StockTerms {
 /// The stock of one SKU at one moment, as its row in PostgreSQL says. What was accepted and
 /// cancelled, the audit counts: it visits every order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", schema(example = json!({
+    "sku": "tee", "initial_units": 100, "restocked_units": 0, "available_units": 99,
+    "per_buyer_limit": null
+})))]
 pub struct Stock {
     /// What it is.
+    #[cfg_attr(feature = "schema", schema(value_type = String))]
     pub sku: Sku,
     /// Units on sale at the start.
     pub initial_units: i64,
@@ -128,6 +145,7 @@ pub struct Stock {
     /// Units that the stock row says can still be sold.
     pub available_units: i64,
     /// The most units one buyer may have, if there is a limit.
+    #[cfg_attr(feature = "schema", schema(required))]
     pub per_buyer_limit: Option<i64>,
 }
 

@@ -1,4 +1,4 @@
-//! The query of the judge. It reads the tables and shares no code with a strategy.
+//! The query of the judge. It only reads the tables, and shares no code with a strategy.
 
 use diesel::sql_types::{BigInt, Text};
 use diesel::{OptionalExtension, QueryableByName};
@@ -31,10 +31,6 @@ struct CountsRow {
 /// # Errors
 ///
 /// [`DbError::Query`].
-///
-/// # Cancel safety
-///
-/// Reads only.
 pub async fn count(
     conn: &mut AsyncPgConnection,
     sku: &Sku,

@@ -3,6 +3,10 @@
 //! A connection always leads to a primary, and has the settings that decide what a statement
 //! means: roles and databases may have others. Every address has its own time, and one that
 //! keeps silent does not keep the next one waiting.
+//!
+//! # Cancel safety
+//!
+//! A future that is dropped leaves no connection open; [`risks`] only reads.
 
 use std::time::Duration;
 
@@ -42,10 +46,6 @@ pub type Wire = tokio_postgres::Connection<Socket, NoTlsStream>;
 /// # Errors
 ///
 /// [`DbError::Connect`], [`DbError::Silent`] or [`DbError::Standby`] says why there is none.
-///
-/// # Cancel safety
-///
-/// A dropped future leaves no connection open.
 pub async fn connect(url: &str) -> Result<AsyncPgConnection, DbError> {
     connect_bounded(url, Duration::ZERO).await
 }
@@ -57,10 +57,6 @@ pub async fn connect(url: &str) -> Result<AsyncPgConnection, DbError> {
 /// # Errors
 ///
 /// As [`connect`].
-///
-/// # Cancel safety
-///
-/// A dropped future leaves no connection open.
 pub async fn connect_bounded(
     url: &str,
     lock_wait: Duration,
@@ -76,10 +72,6 @@ pub async fn connect_bounded(
 /// # Errors
 ///
 /// As [`connect`].
-///
-/// # Cancel safety
-///
-/// A dropped future leaves no connection open.
 pub async fn connect_driven(url: &str) -> Result<(Client, Wire), DbError> {
     open(url, Duration::ZERO).await
 }
@@ -187,10 +179,6 @@ fn settings(lock_wait: Duration) -> String {
 /// # Errors
 ///
 /// [`DbError::Query`].
-///
-/// # Cancel safety
-///
-/// Reads only.
 pub async fn risks(conn: &mut AsyncPgConnection) -> Result<Vec<&'static str>, DbError> {
     let mut risks = Vec::new();
     for setting in ["fsync", "full_page_writes"] {

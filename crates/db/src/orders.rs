@@ -1,4 +1,11 @@
-//! The order rows: finding, counting and inserting them, one function per statement.
+//! The order rows: finding, counting and inserting them, one function per statement. What
+//! reads locks nothing.
+//!
+//! # Cancel safety
+//!
+//! [`insert`] and [`mark_cancelled`] run inside the caller's transaction. A future of
+//! [`settle`] that is dropped closes the connection: the transaction is there or it is not.
+//! All others only read.
 
 use chrono::{DateTime, SubsecRound, Utc};
 use diesel::dsl::sql;
@@ -48,15 +55,11 @@ impl TryFrom<OrderRow> for Order {
     }
 }
 
-/// Reads an order by its name. Locks nothing.
+/// Reads an order by its name.
 ///
 /// # Errors
 ///
 /// [`DbError::Query`].
-///
-/// # Cancel safety
-///
-/// Reads only.
 pub async fn find(
     conn: &mut AsyncPgConnection,
     order_id: OrderId,
@@ -70,15 +73,11 @@ pub async fn find(
     Ok(row.map(Order::try_from).transpose()?)
 }
 
-/// Reads an order that has to exist. Locks nothing.
+/// Reads an order that has to exist.
 ///
 /// # Errors
 ///
 /// [`DbError::UnknownOrder`] or [`DbError::Query`].
-///
-/// # Cancel safety
-///
-/// Reads only.
 pub async fn get(
     conn: &mut AsyncPgConnection,
     order_id: OrderId,
@@ -86,7 +85,7 @@ pub async fn get(
     find(conn, order_id).await?.ok_or(DbError::UnknownOrder)
 }
 
-/// Reads the order that this buyer placed with this key. Locks nothing.
+/// Reads the order that this buyer placed with this key.
 ///
 /// A phase asks after it has read the stock: whoever sees the stock of a committed order
 /// then also sees the order.
@@ -95,10 +94,6 @@ pub async fn get(
 ///
 /// [`DbError::KeyReused`] where that order has another SKU or other units, or
 /// [`DbError::Query`].
-///
-/// # Cancel safety
-///
-/// Reads only.
 pub async fn find_by_key(
     conn: &mut AsyncPgConnection,
     request: &PurchaseRequest,
@@ -126,10 +121,6 @@ pub async fn find_by_key(
 /// # Errors
 ///
 /// [`DbError::Query`].
-///
-/// # Cancel safety
-///
-/// Reads only.
 pub async fn exceeds_limit(
     conn: &mut AsyncPgConnection,
     request: &PurchaseRequest,
@@ -173,10 +164,6 @@ pub fn order_for(request: &PurchaseRequest) -> Order {
 ///
 /// [`DbError::Query`]; a unique violation where the key was taken in the meantime, which
 /// [`settle`] turns into the order that took it.
-///
-/// # Cancel safety
-///
-/// Runs inside the caller's transaction.
 pub async fn insert(
     conn: &mut AsyncPgConnection,
     request: &PurchaseRequest,
@@ -203,10 +190,6 @@ pub async fn insert(
 /// # Errors
 ///
 /// The error that it was given, or [`DbError::Commit`] when COMMIT failed.
-///
-/// # Cancel safety
-///
-/// A dropped future closes the connection: the transaction is there or it is not.
 pub async fn settle(
     conn: &mut Connection,
     request: &PurchaseRequest,
@@ -226,15 +209,11 @@ pub async fn settle(
     }
 }
 
-/// Reads the keys of all orders of a SKU, cancelled ones included. Locks nothing.
+/// Reads the keys of all orders of a SKU, cancelled ones included.
 ///
 /// # Errors
 ///
 /// [`DbError::Query`].
-///
-/// # Cancel safety
-///
-/// Reads only.
 pub async fn keys_of_sku(
     conn: &mut AsyncPgConnection,
     sku: &Sku,
@@ -252,10 +231,6 @@ pub async fn keys_of_sku(
 /// # Errors
 ///
 /// [`DbError::Query`].
-///
-/// # Cancel safety
-///
-/// Runs inside the caller's transaction.
 pub async fn mark_cancelled(
     conn: &mut AsyncPgConnection,
     order_id: OrderId,

@@ -1,4 +1,10 @@
 //! Pools of connections: how many, and how long to wait for one.
+//!
+//! # Cancel safety
+//!
+//! A connection that is dropped inside a transaction is closed, not reused. PostgreSQL rolls
+//! the transaction back, unless its COMMIT was under way: then it is there or it is not. A
+//! future of [`Pool::warm_up`] that is dropped leaves some connections open.
 
 use std::ops::{Deref, DerefMut};
 use std::time::{Duration, Instant};
@@ -98,10 +104,6 @@ impl Pool {
     /// # Errors
     ///
     /// [`DbError::Pool`].
-    ///
-    /// # Cancel safety
-    ///
-    /// A dropped future leaves some of them open.
     pub async fn warm_up(&self) -> Result<(), DbError> {
         let size = self.inner.status().max_size;
         try_join_all((0..size).map(|_| self.get())).await?;
@@ -125,10 +127,6 @@ impl Pool {
     /// # Errors
     ///
     /// [`DbError::Pool`]: none became free in time, or PostgreSQL does not let us in.
-    ///
-    /// # Cancel safety
-    ///
-    /// A dropped future has no effect.
     pub async fn get(&self) -> Result<Connection, DbError> {
         Ok(Connection {
             inner: self.inner.get().await?,
@@ -143,16 +141,12 @@ impl Pool {
         self.inner.retain(|_, metrics| metrics.age() < STALE_AGE);
     }
 
-    /// Does what selling does, as [`probe`] says.
+    /// Does what selling does, as [`probe`] says. While PostgreSQL does not end the commit, it
+    /// keeps a process for it, also for who does not wait: do not start many.
     ///
     /// # Errors
     ///
     /// [`DbError::Pool`] or [`DbError::Query`] says why nothing can be sold.
-    ///
-    /// # Cancel safety
-    ///
-    /// A dropped future closes the connection. While PostgreSQL does not end the commit, it
-    /// keeps a process for it: do not start many.
     pub async fn probe(&self) -> Result<(), DbError> {
         let mut conn = self.begin().await?;
         let probed = probe(&conn).await;
@@ -168,11 +162,6 @@ impl Pool {
     /// # Errors
     ///
     /// [`DbError::Pool`] or [`DbError::Query`].
-    ///
-    /// # Cancel safety
-    ///
-    /// A connection that is dropped inside a transaction is closed, not reused, and
-    /// PostgreSQL rolls the transaction back.
     pub async fn begin(&self) -> Result<Connection, DbError> {
         let mut conn = self.get().await?;
         match AnsiTransactionManager::begin_transaction(&mut *conn).await {
@@ -235,10 +224,6 @@ impl Connection {
     /// # Errors
     ///
     /// The error that it was given, or [`DbError::Commit`] when COMMIT failed.
-    ///
-    /// # Cancel safety
-    ///
-    /// A dropped future closes the connection: the transaction is there or it is not.
     pub async fn end<T>(&mut self, result: Result<T, DbError>) -> Result<T, DbError> {
         let conn = &mut **self;
         match result {

@@ -1,4 +1,9 @@
 //! The rows of restocks: finding and inserting them, one function per statement.
+//!
+//! # Cancel safety
+//!
+//! [`is_done`] only reads, [`insert`] runs inside the caller's transaction. A future of
+//! [`settle`] that is dropped closes the connection: the transaction is there or it is not.
 
 use chrono::{SubsecRound, Utc};
 use diesel::{ExpressionMethods, OptionalExtension, QueryDsl};
@@ -13,10 +18,6 @@ use crate::{Connection, DbError, expect_rows};
 /// # Errors
 ///
 /// [`DbError::KeyReused`] where the key was used for other units, or [`DbError::Query`].
-///
-/// # Cancel safety
-///
-/// Reads only.
 pub async fn is_done(
     conn: &mut AsyncPgConnection,
     request: &Restock,
@@ -41,10 +42,6 @@ pub async fn is_done(
 ///
 /// [`DbError::Query`]; a unique violation where the key was taken in the meantime, which
 /// [`settle`] turns into the restock that took it.
-///
-/// # Cancel safety
-///
-/// Runs inside the caller's transaction.
 pub async fn insert(
     conn: &mut AsyncPgConnection,
     request: &Restock,
@@ -67,10 +64,6 @@ pub async fn insert(
 /// # Errors
 ///
 /// The error that it was given, or [`DbError::Commit`] when COMMIT failed.
-///
-/// # Cancel safety
-///
-/// A dropped future closes the connection: the transaction is there or it is not.
 pub async fn settle(
     conn: &mut Connection,
     request: &Restock,

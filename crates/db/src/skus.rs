@@ -1,4 +1,9 @@
-//! Creating a SKU and reading its stock.
+//! Creating a SKU and reading its stock. What reads locks nothing.
+//!
+//! # Cancel safety
+//!
+//! [`create`] writes in one statement: a dropped future leaves the SKU created or not. All
+//! others only read.
 
 use diesel::{ExpressionMethods, QueryDsl};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -25,10 +30,6 @@ pub enum Creation {
 /// # Errors
 ///
 /// [`DbError::Query`].
-///
-/// # Cancel safety
-///
-/// One statement writes: a dropped future leaves the SKU created or not.
 pub async fn create(
     conn: &mut AsyncPgConnection,
     sku: &Sku,
@@ -60,15 +61,11 @@ pub async fn create(
     }
 }
 
-/// Reads the stock row of a SKU. Locks nothing.
+/// Reads the stock row of a SKU.
 ///
 /// # Errors
 ///
 /// [`DbError::Query`], with `NotFound` where there is no such SKU.
-///
-/// # Cancel safety
-///
-/// Reads only.
 pub async fn stock(conn: &mut AsyncPgConnection, sku: &Sku) -> Result<Stock, DbError> {
     let (initial_units, restocked_units, available_units, per_buyer_limit) =
         skus::table
@@ -90,15 +87,11 @@ pub async fn stock(conn: &mut AsyncPgConnection, sku: &Sku) -> Result<Stock, DbE
     })
 }
 
-/// Lists all SKUs in order of their names. Locks nothing.
+/// Lists all SKUs in order of their names.
 ///
 /// # Errors
 ///
 /// [`DbError::Query`].
-///
-/// # Cancel safety
-///
-/// Reads only.
 pub async fn list(conn: &mut AsyncPgConnection) -> Result<Vec<Sku>, DbError> {
     let names = skus::table
         .select(skus::sku)
@@ -108,15 +101,11 @@ pub async fn list(conn: &mut AsyncPgConnection) -> Result<Vec<Sku>, DbError> {
     Ok(names.into_iter().map(Sku::stored).collect())
 }
 
-/// Reads the available units of the first SKUs in order of their names. Locks nothing.
+/// Reads the available units of the first SKUs in order of their names.
 ///
 /// # Errors
 ///
 /// [`DbError::Query`].
-///
-/// # Cancel safety
-///
-/// Reads only.
 pub async fn first_available(
     conn: &mut AsyncPgConnection,
     max: u16,
@@ -131,15 +120,11 @@ pub async fn first_available(
     Ok(rows.into_iter().map(named).collect())
 }
 
-/// Counts the SKUs; visits each of them. Locks nothing.
+/// Counts the SKUs; visits each of them.
 ///
 /// # Errors
 ///
 /// [`DbError::Query`].
-///
-/// # Cancel safety
-///
-/// Reads only.
 pub async fn count(conn: &mut AsyncPgConnection) -> Result<i64, DbError> {
     Ok(skus::table.count().get_result(conn).await?)
 }

@@ -1,49 +1,17 @@
-//! The command line.
+//! The command line, without the flag that picks a strategy.
 #![expect(clippy::doc_markdown, reason = "these comments are the text of --help")]
 
 use std::convert::Infallible;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
-use clap::{Parser, ValueEnum};
-use flash_core::InventoryStrategy;
+use clap::Args;
 
-use crate::LogFormat;
+use crate::telemetry::LogFormat;
 
-/// Which of the implementations sells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum StrategyName {
-    /// Read, decide, write: oversells
-    Naive,
-    /// SELECT … FOR UPDATE: exact, one buyer at a time
-    Pessimistic,
-    /// Redis counts down first, then FOR UPDATE: exact, and the crowd never reaches the row
-    Hybrid,
-    /// Hybrid for a real sale: one transaction for all that wait, safe under crashes
-    Engine,
-}
-
-impl StrategyName {
-    /// The name as it stands on the command line.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Naive => phase1_naive::Strategy::NAME,
-            Self::Pessimistic => phase2_pessimistic::Strategy::NAME,
-            Self::Hybrid => phase3_hybrid::Strategy::NAME,
-            Self::Engine => flash_engine::Strategy::NAME,
-        }
-    }
-}
-
-/// Sells limited stock to a crowd over HTTP.
-#[derive(Debug, Parser)]
-#[command(name = "server", version, after_help = EXAMPLES)]
-pub struct Args {
-    /// Which implementation sells
-    #[arg(long, env = "STRATEGY", value_enum)]
-    pub strategy: StrategyName,
-
+/// What every server program can be told.
+#[derive(Debug, Args)]
+pub struct Settings {
     /// Address and port to listen on; port 0 takes a free one
     #[arg(long, env = "LISTEN", default_value = "127.0.0.1:8080")]
     pub listen: String,
@@ -143,7 +111,7 @@ pub struct Args {
     pub log_format: LogFormat,
 }
 
-impl Args {
+impl Settings {
     /// Threads that serve connections.
     #[must_use]
     pub fn workers(&self) -> usize {
@@ -168,7 +136,8 @@ fn millis(text: &str) -> Result<Duration, String> {
     }
 }
 
-const EXAMPLES: &str = "\
+/// What `--help` says last.
+pub const EXAMPLES: &str = "\
 Examples:
   server --strategy engine                      private stores, nothing to set up
   server --strategy pessimistic --listen 127.0.0.1:0
@@ -187,8 +156,10 @@ Watch it:
 
 Bounds without a flag:
   as many connections as the limit of open files allows beside the stores (ulimit -n);
-  4,096 that wait to be accepted; 4,096 bytes of a body; 250 ms for Redis to connect, and
-  again to answer; 10 ms for requests that gather at the door; 10,000 SKUs known to be
-  sold out, 100,000 fences, 1,000 SKUs whose gates are compared
+  4,096 that wait to be accepted; 4,096 bytes of a body
+  of hybrid: 250 ms for Redis, to connect and to answer
+  of the engine: 250 ms for Redis to connect, and again to answer; 10 ms for requests that
+  gather for a transaction; 10,000 SKUs known to be sold out, 100,000 fences, 1,000 SKUs
+  whose gates are compared
 
 Exit codes: 0 ended as asked, 1 error, 2 usage, 69 a needed program is missing";

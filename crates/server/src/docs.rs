@@ -7,19 +7,15 @@ use std::sync::{Arc, LazyLock};
 
 use actix_web::body::{MessageBody, SizedStream};
 use actix_web::http::header::{self, ContentType};
-use actix_web::web::Bytes;
+use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, HttpResponse};
 use futures_util::stream;
-use utoipa::OpenApi;
 use utoipa_swagger_ui::Config;
 
 use crate::api_error::ApiError;
-use crate::openapi::ApiDoc;
 
-/// Empty where it cannot be written as JSON, which a test would notice.
-static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| {
-    Bytes::from(serde_json::to_vec(&ApiDoc::openapi()).unwrap_or_default())
-});
+/// What `/openapi.json` says.
+pub(crate) struct Document(pub(crate) Bytes);
 
 static PAGE: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| {
     // Left to itself the page would send the document to a validator on the internet.
@@ -35,18 +31,43 @@ const ONLY_FROM_HERE: &str = "default-src 'self'; style-src 'self' 'unsafe-inlin
 /// kept whole for each client that does not take it.
 const PIECE_BYTES: usize = 16 * 1024;
 
-pub(crate) async fn document() -> HttpResponse {
+/// Read this description
+#[utoipa::path(
+    get, path = "/openapi.json", tag = "watching",
+    responses((status = 200, description = "OpenAPI 3.1", body = Object)),
+)]
+pub(crate) async fn document(document: web::Data<Document>) -> HttpResponse {
     HttpResponse::Ok()
         .content_type(ContentType::json())
-        .body(in_pieces(DOCUMENT.clone()))
+        .body(in_pieces(document.0.clone()))
 }
 
+/// Go to the page
+///
+/// Where it is on: on loopback, or with --docs.
+#[utoipa::path(
+    get, path = "/docs", tag = "watching",
+    responses((
+        status = 308, description = "To /docs/",
+        headers(("Location" = String, description = "`/docs/`")),
+    )),
+)]
 pub(crate) async fn redirect() -> HttpResponse {
     HttpResponse::PermanentRedirect()
         .insert_header((header::LOCATION, "/docs/"))
         .finish()
 }
 
+/// Read this description as a page
+///
+/// Where it is on: on loopback, or with --docs.
+#[utoipa::path(
+    get, path = "/docs/", tag = "watching",
+    responses((
+        status = 200, description = "Swagger UI and its parts", body = String,
+        content_type = "text/html",
+    )),
+)]
 pub(crate) async fn page(request: HttpRequest) -> Result<HttpResponse, ApiError> {
     let name = request.match_info().query("file");
     let Ok(Some(file)) = utoipa_swagger_ui::serve(name, Arc::clone(&PAGE)) else {

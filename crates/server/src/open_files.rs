@@ -3,10 +3,10 @@
 use anyhow::ensure;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-use crate::cli::{Args, StrategyName};
+use crate::cli::Settings;
 
 /// Connections to PostgreSQL for admin calls and probes.
-pub const ADMIN_POOL_SIZE: usize = 4;
+pub(crate) const ADMIN_POOL_SIZE: usize = 4;
 
 /// What a worker has open for itself.
 const PER_WORKER: u64 = 4;
@@ -20,12 +20,9 @@ const PER_WORKER_MAX: u64 = 25_000;
 
 /// Raises the limit of open files as far as it goes, a thousand buyers need a thousand and
 /// the usual one is 1024, and returns how many connections there may be. A crowd of them
-/// leaves the stores what they need.
-///
-/// # Errors
-///
-/// Says how many open files are needed where the limit is too low for the pools.
-pub fn connections_max(args: &Args) -> anyhow::Result<usize> {
+/// leaves the stores what they need. Where the limit is too low for the pools, the error
+/// says how many open files are needed.
+pub(crate) fn connections_max(settings: &Settings) -> anyhow::Result<usize> {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
     let limit = match setrlimit(Resource::RLIMIT_NOFILE, hard, hard) {
         Ok(()) => hard,
@@ -34,8 +31,8 @@ pub fn connections_max(args: &Args) -> anyhow::Result<usize> {
             soft
         }
     };
-    let workers = u64::try_from(args.workers())?;
-    let reserve = reserve(args, workers)?;
+    let workers = u64::try_from(settings.workers())?;
+    let reserve = reserve(settings, workers)?;
     let needed = reserve + workers;
     ensure!(
         limit >= needed,
@@ -47,12 +44,10 @@ pub fn connections_max(args: &Args) -> anyhow::Result<usize> {
 }
 
 /// What is not for buyers.
-fn reserve(args: &Args, workers: u64) -> anyhow::Result<u64> {
-    let lanes = match args.strategy {
-        // Each lane may open a connection while it gives up another.
-        StrategyName::Engine => 2 * u64::from(args.lanes),
-        _ => 0,
-    };
-    let pools = u64::from(args.pool_size) + u64::try_from(ADMIN_POOL_SIZE)?;
+fn reserve(settings: &Settings, workers: u64) -> anyhow::Result<u64> {
+    // Each lane of the engine may open a connection while it gives up another. Whoever has
+    // no lanes can spare them.
+    let lanes = 2 * u64::from(settings.lanes);
+    let pools = u64::from(settings.pool_size) + u64::try_from(ADMIN_POOL_SIZE)?;
     Ok(pools + lanes + workers * PER_WORKER + SPARE)
 }

@@ -1,16 +1,12 @@
-//! The description of the HTTP contract. It describes; what happens stands in `routes`.
+//! The description of the HTTP contract: what stands at each call, put together.
 
-mod calls;
-mod problems;
-mod schemas;
-
-use utoipa::openapi::OpenApi as Document;
+use actix_web::web::Bytes;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::{OpenApi as Document, RefOr};
 use utoipa::{Modify, OpenApi};
 
-use crate::body::{NewOrder, NewSku, NewUnits};
-use crate::code::Code;
-use problems::Problems;
+use crate::problem::header;
+use crate::{docs, health, metrics, routes};
 
 /// The whole description.
 #[derive(OpenApi)]
@@ -32,17 +28,19 @@ use problems::Problems;
         (name = "watching", description = "What machines call"),
     ),
     paths(
-        calls::create_sku, calls::read_sku, calls::place_order, calls::read_order,
-        calls::cancel_order, calls::restock_sku, calls::audit_sku, calls::live,
-        calls::ready, calls::metrics, calls::document, calls::redirect, calls::page,
+        routes::create_sku, routes::read_sku, routes::place_order, routes::read_order,
+        routes::cancel_order, routes::restock_sku, routes::audit_sku, health::live,
+        health::ready, metrics::show, docs::document, docs::redirect, docs::page,
     ),
-    components(schemas(
-        NewOrder, NewSku, NewUnits, Code, schemas::Order, schemas::Stock,
-        schemas::Audit, schemas::Problem, schemas::Live, schemas::Ready,
-    )),
-    modifiers(&AdminToken, &Problems),
+    components(schemas(crate::api_error::ProblemDocument<'static>)),
+    modifiers(&AdminToken, &RequestIds),
 )]
-pub(crate) struct ApiDoc;
+struct ApiDoc;
+
+/// Writes the description.
+pub(crate) fn document() -> serde_json::Result<Bytes> {
+    Ok(serde_json::to_vec(&ApiDoc::openapi())?.into())
+}
 
 /// Says how an admin call is allowed.
 struct AdminToken;
@@ -57,5 +55,24 @@ impl Modify for AdminToken {
         );
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("admin", SecurityScheme::Http(bearer));
+    }
+}
+
+/// Adds the header that all answers have.
+struct RequestIds;
+
+impl Modify for RequestIds {
+    fn modify(&self, document: &mut Document) {
+        let items = document.paths.paths.values_mut();
+        let calls =
+            items.flat_map(|item| [&mut item.get, &mut item.put, &mut item.post]);
+        for call in calls.flatten() {
+            for response in call.responses.responses.values_mut() {
+                if let RefOr::T(response) = response {
+                    let id = header("The id that stands in the log");
+                    response.headers.insert("x-request-id".into(), RefOr::T(id));
+                }
+            }
+        }
     }
 }

@@ -1,10 +1,10 @@
-//! The HTTP contract.
+//! The HTTP contract: each call as it is described and as it is done.
 
 use actix_web::http::header::{self, HeaderName};
 use actix_web::{HttpRequest, HttpResponse, guard, web};
 use flash_core::{
-    BuyerId, IdempotencyKey, InventoryStrategy, OrderId, OrderStatus, Placement,
-    PurchaseRequest, Restock, Sku, StockTerms, StrategyError, Units,
+    Audit, BuyerId, IdempotencyKey, InventoryStrategy, Order, OrderId, OrderStatus,
+    Placement, PurchaseRequest, Restock, Sku, Stock, StockTerms, StrategyError, Units,
 };
 use flash_db::skus::{self, Creation};
 use flash_db::{DbError, orders};
@@ -12,7 +12,11 @@ use flash_db::{DbError, orders};
 use crate::api_error::ApiError;
 use crate::body::{NewOrder, NewSku, NewUnits, read_json};
 use crate::metrics::{self, Attempts, Collectors};
-use crate::serve::Site;
+use crate::problem::{
+    BodyRefused, ChangeFailed, KeyRefused, KeyedBodyRefused, NoSuchOrder, NoSuchSku,
+    NotAllowed, NotSold, ReadFailed, TermsDiffer,
+};
+use crate::site::Site;
 use crate::{docs, health, troubles};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -61,7 +65,20 @@ pub(crate) fn routes<S: InventoryStrategy>(
     }
 }
 
-async fn create_sku<S: InventoryStrategy>(
+/// Create a SKU
+///
+/// All its units are available at once. The same call again changes nothing.
+#[utoipa::path(
+    put, path = "/v1/skus/{sku}", tag = "admin", security(("admin" = [])),
+    params(("sku" = String, Path, description = "1 to 64 of A-Z a-z 0-9 - _ . : @")),
+    request_body = NewSku,
+    responses(
+        (status = 201, description = "Created", body = Stock),
+        (status = 200, description = "It was there with the same values", body = Stock),
+        NotAllowed, TermsDiffer, BodyRefused, ChangeFailed,
+    ),
+)]
+pub(crate) async fn create_sku<S: InventoryStrategy>(
     site: web::Data<Site<S>>,
     request: HttpRequest,
     payload: web::Payload,
@@ -84,7 +101,16 @@ async fn create_sku<S: InventoryStrategy>(
     }
 }
 
-async fn read_sku<S: InventoryStrategy>(
+/// Read the stock of a SKU
+#[utoipa::path(
+    get, path = "/v1/skus/{sku}", tag = "buyers",
+    params(("sku" = String, Path, description = "What is for sale")),
+    responses(
+        (status = 200, description = "The stock", body = Stock),
+        NoSuchSku, ReadFailed,
+    ),
+)]
+pub(crate) async fn read_sku<S: InventoryStrategy>(
     site: web::Data<Site<S>>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
@@ -95,7 +121,29 @@ async fn read_sku<S: InventoryStrategy>(
     Ok(HttpResponse::Ok().json(stock))
 }
 
-async fn place_order<S: InventoryStrategy>(
+/// Place an order
+///
+/// The same key by the same buyer always gets the same order, also when the first answer
+/// was lost.
+#[utoipa::path(
+    post, path = "/v1/skus/{sku}/orders", tag = "buyers",
+    params(
+        ("sku" = String, Path, description = "What is wanted"),
+        ("Idempotency-Key" = String, Header, example = "8e03978e-40d5-43dd",
+         description = "A new one for a new purchase, the same one for a retry; 1 to 128 \
+                        visible ASCII characters"),
+    ),
+    request_body = NewOrder,
+    responses(
+        (status = 201, description = "The buyer has the units", body = Order, headers(
+            ("Location" = String, description = "The path of the order"),
+        )),
+        (status = 200, description = "An earlier request with this key had placed it",
+         body = Order, headers(("Idempotency-Replayed" = String, description = "`true`"))),
+        KeyRefused, NoSuchSku, NotSold, KeyedBodyRefused, ChangeFailed,
+    ),
+)]
+pub(crate) async fn place_order<S: InventoryStrategy>(
     site: web::Data<Site<S>>,
     attempts: web::Data<Attempts>,
     request: HttpRequest,
@@ -145,7 +193,16 @@ async fn attempt<S: InventoryStrategy>(
     Ok(site.bounded(placing, StrategyError::OutcomeUnknown).await?)
 }
 
-async fn read_order<S: InventoryStrategy>(
+/// Read an order
+#[utoipa::path(
+    get, path = "/v1/orders/{order_id}", tag = "buyers",
+    params(("order_id" = String, Path, description = "A UUID")),
+    responses(
+        (status = 200, description = "The order", body = Order),
+        NoSuchOrder, ReadFailed,
+    ),
+)]
+pub(crate) async fn read_order<S: InventoryStrategy>(
     site: web::Data<Site<S>>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
@@ -160,7 +217,18 @@ async fn read_order<S: InventoryStrategy>(
     }
 }
 
-async fn cancel_order<S: InventoryStrategy>(
+/// Cancel an order
+///
+/// Its units can be bought again at once. A cancelled order stays as it is.
+#[utoipa::path(
+    post, path = "/v1/orders/{order_id}/cancel", tag = "buyers",
+    params(("order_id" = String, Path, description = "A UUID")),
+    responses(
+        (status = 200, description = "The cancelled order", body = Order),
+        NoSuchOrder, ChangeFailed,
+    ),
+)]
+pub(crate) async fn cancel_order<S: InventoryStrategy>(
     site: web::Data<Site<S>>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
@@ -181,7 +249,24 @@ async fn cancel_order<S: InventoryStrategy>(
     Ok(HttpResponse::Ok().json(order))
 }
 
-async fn restock_sku<S: InventoryStrategy>(
+/// Add units to a SKU
+///
+/// Also while it is selling. The same key adds them once.
+#[utoipa::path(
+    post, path = "/v1/skus/{sku}/restock", tag = "admin", security(("admin" = [])),
+    params(
+        ("sku" = String, Path, description = "What is added to"),
+        ("Idempotency-Key" = String, Header, example = "delivery-17",
+         description = "Names this restock of this SKU; 1 to 128 visible ASCII \
+                        characters"),
+    ),
+    request_body = NewUnits,
+    responses(
+        (status = 200, description = "The stock after it", body = Stock),
+        KeyRefused, NotAllowed, NoSuchSku, KeyedBodyRefused, ChangeFailed,
+    ),
+)]
+pub(crate) async fn restock_sku<S: InventoryStrategy>(
     site: web::Data<Site<S>>,
     request: HttpRequest,
     payload: web::Payload,
@@ -203,19 +288,25 @@ async fn restock_sku<S: InventoryStrategy>(
     Ok(HttpResponse::Ok().json(stock))
 }
 
-async fn audit_sku<S: InventoryStrategy>(
+/// Audit a SKU
+///
+/// Counts from the stores alone what was sold, lost or sold too often.
+#[utoipa::path(
+    get, path = "/v1/skus/{sku}/audit", tag = "admin", security(("admin" = [])),
+    params(("sku" = String, Path, description = "What is audited")),
+    responses(
+        (status = 200, description = "The audit", body = Audit),
+        NotAllowed, NoSuchSku, ReadFailed,
+    ),
+)]
+pub(crate) async fn audit_sku<S: InventoryStrategy>(
     site: web::Data<Site<S>>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     site.admin.check(&request)?;
     let sku = existing_sku(&request)?;
-    let gate_free_units = match &site.gate {
-        Some(gate) => {
-            site.bounded(|| gate.free_units(&sku), StrategyError::Busy)
-                .await?
-        }
-        None => None,
-    };
+    let read_gate = || site.strategy.gate_free_units(&sku);
+    let gate_free_units = site.bounded(read_gate, StrategyError::Busy).await?;
     let count = async || {
         let mut conn = site.pool.get().await?;
         flash_db::audit::count(&mut conn, &sku, gate_free_units).await

@@ -5,13 +5,12 @@ use std::fmt::{self, Display, Formatter};
 use actix_web::http::header::HeaderValue;
 use flash_core::reason;
 use flash_db::{Pool, PoolOptions};
-use flash_engine::Gate;
 
-use crate::cli::Args;
+use crate::cli::Settings;
 
 /// A value that clap took for a valid one.
 #[derive(Debug)]
-pub struct Invalid(String);
+pub(crate) struct Invalid(String);
 
 impl std::error::Error for Invalid {}
 
@@ -21,21 +20,19 @@ impl Display for Invalid {
     }
 }
 
-/// Says which secret is wrong, before anything is started. None of it is shown.
-///
-/// # Errors
-///
-/// [`Invalid`] names the flag and what is wrong.
-pub fn check_secrets(args: &Args) -> Result<(), Invalid> {
-    if let Some(url) = &args.database_url {
-        check_url("--database-url (DATABASE_URL)", url, |url| {
-            Pool::new(url, PoolOptions::default())
-        })?;
+/// Says which secret is wrong, before anything is started. None of it is shown. What only
+/// Redis' own client can tell follows when a strategy is made: see [`no_redis_url`].
+pub(crate) fn check_secrets(settings: &Settings) -> Result<(), Invalid> {
+    if let Some(url) = &settings.database_url {
+        let name = "--database-url (DATABASE_URL)";
+        check_url(name, url)?;
+        Pool::new(url, PoolOptions::default())
+            .map_err(|error| invalid_url(name, url, &error))?;
     }
-    if let Some(url) = &args.redis_url {
-        check_url("--redis-url (REDIS_URL)", url, Gate::new)?;
+    if let Some(url) = &settings.redis_url {
+        check_url(REDIS_URL, url)?;
     }
-    match &args.admin_token {
+    match &settings.admin_token {
         Some(token) if HeaderValue::from_bytes(token.as_bytes()).is_err() => {
             Err(Invalid(
                 "--admin-token (ADMIN_TOKEN): no header can carry its control characters"
@@ -46,26 +43,65 @@ pub fn check_secrets(args: &Args) -> Result<(), Invalid> {
     }
 }
 
-fn check_url<T, E: std::error::Error>(
-    name: &str,
-    url: &str,
-    open: impl FnOnce(&str) -> Result<T, E>,
-) -> Result<(), Invalid> {
+const REDIS_URL: &str = "--redis-url (REDIS_URL)";
+
+/// What a strategy says of a URL that does not lead to a Redis.
+pub(crate) fn no_redis_url(url: &str, error: &dyn std::error::Error) -> Invalid {
+    invalid_url(REDIS_URL, url, error)
+}
+
+/// Where a URL of Redis leads, without the secrets that it may hold.
+pub(crate) fn redis_address(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or_default();
+    let rest = rest.split('?').next().unwrap_or_default();
+    if scheme.contains("unix") {
+        return rest.to_owned();
+    }
+    let place = rest.split('/').next().unwrap_or_default();
+    let host = place.rsplit('@').next().unwrap_or_default();
+    // An IPv6 address has colons of its own.
+    let after_address = host.rsplit(']').next().unwrap_or_default();
+    if after_address.contains(':') {
+        host.to_owned()
+    } else {
+        format!("{host}:6379")
+    }
+}
+
+fn check_url(name: &str, url: &str) -> Result<(), Invalid> {
     if url.is_empty() {
         return Err(Invalid(format!(
             "{name}: it is empty; unset it or give a URL"
         )));
     }
-    flash_db::check_url(url).map_err(|error| Invalid(format!("{name}: {error}")))?;
-    open(url).map_err(|error| {
-        // The cause may quote a parameter, and the password may be one.
-        let quotable = !url.contains("pass");
-        let why = if quotable {
-            reason(&error)
-        } else {
-            error.to_string()
-        };
-        Invalid(format!("{name}: {why}"))
-    })?;
-    Ok(())
+    flash_db::check_url(url).map_err(|error| Invalid(format!("{name}: {error}")))
+}
+
+fn invalid_url(name: &str, url: &str, error: &dyn std::error::Error) -> Invalid {
+    // The cause may quote a parameter, and the password may be one.
+    let why = if url.contains("pass") {
+        error.to_string()
+    } else {
+        reason(error)
+    };
+    Invalid(format!("{name}: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_shown_without_its_secrets() {
+        for (url, address) in [
+            ("redis://:s3cret@127.0.0.1:1", "127.0.0.1:1"),
+            ("redis://u:s3cret@cache/3", "cache:6379"),
+            ("rediss://[::1]:7000/0?password=s3cret", "[::1]:7000"),
+            ("redis://[::1]", "[::1]:6379"),
+            ("redis+unix:///run/r.sock?pass=s3cret", "/run/r.sock"),
+            ("unix:///run/r.sock", "/run/r.sock"),
+        ] {
+            assert_eq!(redis_address(url), address, "{url}");
+        }
+    }
 }

@@ -4,20 +4,19 @@ use std::any::Any;
 use std::io::{self, ErrorKind};
 use std::net::{TcpListener, ToSocketAddrs};
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actix_web::{App, HttpServer, web};
-use flash_core::{InventoryStrategy, StrategyError};
-use flash_db::Pool;
-use flash_engine::Gate;
+use flash_core::InventoryStrategy;
 use tokio::net::TcpSocket;
 
-use crate::AdminPolicy;
 use crate::answers::Answers;
-use crate::health::Probe;
+use crate::docs::Document;
 use crate::metrics::{Attempts, Books, Collectors};
+use crate::openapi;
 use crate::routes::routes;
+use crate::site::Site;
 
 /// Connections that the kernel keeps for us until we accept them: a crowd arrives in one
 /// moment, and the default of 1024 would make the rest wait for a second SYN.
@@ -33,83 +32,6 @@ pub const KEEP_ALIVE: Duration = Duration::from_secs(75);
 ///
 /// actix-http 3, `date.rs`: the time is read twice a second.
 pub const CLOCK_LATENESS: Duration = Duration::from_millis(500);
-
-/// What a server may take and may wait for.
-#[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// Threads that serve connections.
-    pub workers: usize,
-    /// Connections at once; more wait to be accepted.
-    pub connections: usize,
-    /// How long the head of a request may take, and again its body, and how long a client
-    /// may take nothing of what is written to it (Linux).
-    pub client_wait: Duration,
-    /// How long a request may take in all before its outcome is unknown.
-    pub request_timeout: Duration,
-    /// How long requests in flight may take once the server stops.
-    pub drain_wait: Duration,
-}
-
-/// What all requests share.
-pub struct Site<S> {
-    /// What sells.
-    pub strategy: S,
-    /// Connections that serve buyers; here only to be watched.
-    pub strategy_pool: Pool,
-    /// Connections for everything that is not selling, so that a crowd cannot keep an
-    /// operator out.
-    pub pool: Pool,
-    /// Redis' side of the books, where the strategy has one.
-    pub gate: Option<Gate>,
-    /// Who may make admin calls.
-    pub admin: AdminPolicy,
-    /// What it may take and wait for.
-    pub limits: Limits,
-    /// Whether there is a page at `/docs/`, of a megabyte and a half.
-    pub docs: bool,
-    /// Set once the server stops.
-    pub draining: AtomicBool,
-    /// Whether PostgreSQL takes what selling writes.
-    pub probe: Probe,
-}
-
-impl<S> Site<S> {
-    /// Does the work of a request, but not longer than a request may take. Where it fails
-    /// for what may be the connection's fault it is done once more on another one; nothing
-    /// was done then, and all that writes has a key of its own.
-    pub(crate) async fn bounded<T, E>(
-        &self,
-        work: impl AsyncFn() -> Result<T, E>,
-        late: StrategyError,
-    ) -> Result<T, StrategyError>
-    where
-        StrategyError: From<E>,
-    {
-        let working = async {
-            match work().await.map_err(StrategyError::from) {
-                Err(error) if may_be_stale(&error) => {
-                    self.pool.renew();
-                    self.strategy_pool.renew();
-                    Ok(work().await?)
-                }
-                result => result,
-            }
-        };
-        match tokio::time::timeout(self.limits.request_timeout, working).await {
-            Ok(result) => result,
-            Err(_elapsed) => Err(late),
-        }
-    }
-}
-
-fn may_be_stale(error: &StrategyError) -> bool {
-    let StrategyError::Store { source, .. } = error else {
-        return false;
-    };
-    source
-        .downcast_ref()
-        .is_some_and(flash_db::DbError::may_be_stale)
-}
 
 /// Takes an address and port, so that nobody else can. Until [`listen`] whoever connects is
 /// refused: a request that waited for the server to start might be served after its buyer
@@ -162,11 +84,13 @@ pub async fn serve<S: InventoryStrategy>(
     let collectors = Collectors::get()?;
     let attempts = web::Data::new(Attempts::of(S::NAME, collectors));
     let books = web::Data::new(Books::default());
+    let document = web::Data::new(Document(openapi::document()?));
     let server = HttpServer::new(move || {
         App::new()
             .app_data(app_site.clone())
             .app_data(attempts.clone())
             .app_data(books.clone())
+            .app_data(document.clone())
             .wrap(Answers(collectors))
             .configure(|config| routes::<S>(config, collectors, docs))
     })

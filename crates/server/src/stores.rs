@@ -5,80 +5,74 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use flash_core::reason;
 use flash_db::DbError;
-use flash_engine::Gate;
-use flash_sandbox::Sandbox;
+use flash_sandbox::{Options, Sandbox};
+use tokio::sync::OnceCell;
 
-use crate::cli::{Args, StrategyName};
+use crate::cli::Settings;
 use crate::telemetry::say;
 
 /// How often to try again while the stores do not answer at start.
-const START_RETRY: Duration = Duration::from_millis(200);
+pub(crate) const START_RETRY: Duration = Duration::from_millis(200);
 
 /// The stores that were given, or private ones that end with this value.
-pub struct Stores {
+pub(crate) struct Stores {
     /// PostgreSQL.
-    pub database_url: String,
-    /// Redis, where the strategy has one.
-    pub redis_url: Option<String>,
-    /// Redis as the audit reads it.
-    pub gate: Option<Gate>,
-    _sandbox: Option<Sandbox>,
+    pub(crate) database_url: String,
+    _postgresql: Option<Sandbox>,
+    /// Redis, from when it is asked for.
+    redis: OnceCell<(String, Option<Sandbox>)>,
 }
 
 impl Stores {
-    /// Finds or starts the stores, waits for them and brings the schema up to date.
-    ///
-    /// # Errors
-    ///
-    /// Says which store is missing or does not answer in time.
-    ///
-    /// # Cancel safety
-    ///
-    /// A dropped future ends the private stores.
-    pub async fn open(args: &Args) -> anyhow::Result<Self> {
-        let hybrid =
-            matches!(args.strategy, StrategyName::Hybrid | StrategyName::Engine);
-        let options = flash_sandbox::Options {
-            postgres: args.database_url.is_none(),
-            redis: hybrid && args.redis_url.is_none(),
-            tcp: args.sandbox_tcp,
-            max_connections: u32::from(args.pool_size) + 30,
-            ..flash_sandbox::Options::default()
+    /// Finds or starts PostgreSQL, waits for it and brings the schema up to date.
+    pub(crate) async fn open(
+        settings: &Settings,
+        deadline: Instant,
+    ) -> anyhow::Result<Self> {
+        let (database_url, sandbox) = match &settings.database_url {
+            Some(url) => (url.clone(), None),
+            None => {
+                let sandbox = start(settings, false).await?;
+                let url = sandbox.database_url().context("there is no database")?;
+                (url.to_owned(), Some(sandbox))
+            }
         };
-        let sandbox = if options.postgres || options.redis {
-            let sandbox =
-                tokio::task::spawn_blocking(move || Sandbox::start(&options)).await??;
-            say(sandbox.announce());
-            Some(sandbox)
-        } else {
-            None
-        };
-
-        let private = sandbox.as_ref();
-        let database_url = args
-            .database_url
-            .clone()
-            .or_else(|| private?.database_url().map(str::to_owned))
-            .context("there is no database")?;
-        let redis_url = args
-            .redis_url
-            .clone()
-            .or_else(|| private?.redis_url().map(str::to_owned))
-            .filter(|_| hybrid);
-
-        let deadline = Instant::now() + args.start_wait;
         wait_for_postgresql(&database_url, deadline).await?;
-        let gate = match &redis_url {
-            Some(url) => Some(wait_for_redis(url, deadline).await?),
-            None => None,
-        };
         Ok(Self {
             database_url,
-            redis_url,
-            gate,
-            _sandbox: sandbox,
+            _postgresql: sandbox,
+            redis: OnceCell::new(),
         })
     }
+
+    /// Finds or starts Redis.
+    pub(crate) async fn redis_url(&self, settings: &Settings) -> anyhow::Result<&str> {
+        let finding = async || match &settings.redis_url {
+            Some(url) => Ok((url.clone(), None)),
+            None => {
+                let sandbox = start(settings, true).await?;
+                let url = sandbox.redis_url().context("there is no Redis")?;
+                anyhow::Ok((url.to_owned(), Some(sandbox)))
+            }
+        };
+        let (url, _) = self.redis.get_or_try_init(finding).await?;
+        Ok(url)
+    }
+}
+
+/// Starts one private store, and says so.
+async fn start(settings: &Settings, redis: bool) -> anyhow::Result<Sandbox> {
+    let options = Options {
+        postgres: !redis,
+        redis,
+        tcp: settings.sandbox_tcp,
+        max_connections: u32::from(settings.pool_size + settings.lanes) + 30,
+        ..Options::default()
+    };
+    let starting = tokio::task::spawn_blocking(move || Sandbox::start(&options));
+    let sandbox = starting.await??;
+    say(sandbox.announce());
+    Ok(sandbox)
 }
 
 /// Migrates as soon as PostgreSQL lets us in.
@@ -104,27 +98,6 @@ async fn wait_for_postgresql(url: &str, deadline: Instant) -> anyhow::Result<()>
                 return Err(error).context(format!(
                     "cannot use PostgreSQL at {address} (--database-url)"
                 ));
-            }
-        }
-    }
-}
-
-async fn wait_for_redis(url: &str, deadline: Instant) -> anyhow::Result<Gate> {
-    let gate = Gate::new(url).context("the Redis URL is not valid")?;
-    let mut told = false;
-    loop {
-        match gate.ping().await {
-            Ok(()) => return Ok(gate),
-            Err(error) if Instant::now() < deadline => {
-                if !std::mem::replace(&mut told, true) {
-                    tracing::warn!(reason = reason(&error), "waiting for Redis");
-                }
-                tokio::time::sleep(START_RETRY).await;
-            }
-            Err(error) => {
-                let address = gate.address();
-                return Err(error)
-                    .context(format!("cannot use Redis at {address} (--redis-url)"));
             }
         }
     }

@@ -20,7 +20,7 @@ use tracing_subscriber::{EnvFilter, Layer};
 
 /// Warnings of all and notices of the server. What actix says about a connection is a
 /// stranger's to cause: five bytes are enough.
-const DEFAULT_FILTER: &str = "warn,flash_server=info,server=info,actix_http=off";
+const DEFAULT_FILTER: &str = "warn,flash_server=info,actix_http=off";
 
 /// Whoever has no room for a connection says so from here, twice a second.
 const REPETITIVE: &str = "actix_server::accept";
@@ -40,7 +40,7 @@ pub enum LogFormat {
 /// Writes log lines to standard error from now on. `RUST_LOG` sets how many there are;
 /// without it warnings of all and notices of the server. A line that cannot be written is
 /// left out.
-pub fn start_logging(format: LogFormat) {
+pub(crate) fn start_logging(format: LogFormat) {
     let filter = EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
     let lines = tracing_subscriber::fmt()
@@ -90,7 +90,7 @@ fn is_colored(is_terminal: bool, no_color: Option<OsString>) -> bool {
 }
 
 /// Says a sentence on standard error, if anybody can hear it.
-pub fn say(sentence: impl Display) {
+pub(crate) fn say(sentence: impl Display) {
     // It does not fail.
     let _ = Stderr.write_all(format!("{sentence}\n").as_bytes());
 }

@@ -1,7 +1,7 @@
 //! How the workspace reads, checked. Each rule stands in CONTRIBUTING.md or in
 //! docs/ARCHITECTURE.md with its reason.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -221,9 +221,151 @@ fn crates_depend_in_one_direction_only() -> Result<()> {
     Ok(())
 }
 
+/// What a crate shows of its modules, by name: from `pub use module::{A, B};`.
+fn shown_names(library: &str) -> BTreeMap<&str, &str> {
+    let mut names = BTreeMap::new();
+    for shown in library.split("pub use ").skip(1) {
+        let shown = shown.split(';').next().unwrap_or_default();
+        let Some((module, rest)) = shown.split_once("::") else {
+            continue;
+        };
+        for name in words(rest) {
+            names.insert(name, module.trim());
+        }
+    }
+    names
+}
+
+/// The names in a text.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !c.is_alphanumeric() && c != '_')
+        .filter(|word| !word.is_empty())
+}
+
+/// The names that stand behind `crate::` or `super::` in a file.
+fn names_behind<'a>(prefix: &str, text: &'a str) -> Vec<&'a str> {
+    let mut names = Vec::new();
+    for rest in text.split(prefix).skip(1) {
+        let Some(group) = rest.strip_prefix('{') else {
+            names.extend(words(rest).next());
+            continue;
+        };
+        // Of `{a::B, c::{D, E}}` the first name of each.
+        let (mut depth, mut begins) = (0, true);
+        let group = group.split(';').next().unwrap_or_default();
+        for piece in group.split_inclusive([',', '{', '}']) {
+            if begins {
+                names.extend(words(piece).next());
+            }
+            match piece.chars().last() {
+                Some('{') => depth += 1,
+                Some('}') => depth -= 1,
+                _ => {}
+            }
+            begins = depth == 0;
+        }
+    }
+    names
+}
+
+/// A file without its comments and tests.
+fn code(text: &str) -> String {
+    let code = text.split("#[cfg(test)]\nmod tests").next();
+    let lines = code.unwrap_or_default().lines();
+    let lines = lines.filter(|line| !line.trim_start().starts_with("//"));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Which files of a crate need which, by their path in `src`. A file needs those in the
+/// folder of its name.
+fn needed_files(folder: &str) -> Result<BTreeMap<String, BTreeSet<String>>> {
+    let source = format!("crates/{folder}/src");
+    let library = read(&format!("{source}/lib.rs"))?;
+    let shown = shown_names(&library);
+    let mut files = BTreeMap::new();
+    for (path, text) in rust_files(&source)? {
+        let module = path[source.len() + 1..].trim_end_matches(".rs").to_owned();
+        if !["lib", "main"].contains(&module.as_str()) && !module.ends_with("tests") {
+            files.insert(module, code(&text));
+        }
+    }
+    let mut needs = BTreeMap::new();
+    for (file, text) in &files {
+        let mut needed: BTreeSet<_> = names_behind("crate::", text)
+            .into_iter()
+            .map(|name| shown.get(name).copied().unwrap_or(name).to_owned())
+            .collect();
+        if let Some((above, _)) = file.rsplit_once('/') {
+            for name in names_behind("super::", text) {
+                let beside = format!("{above}/{name}");
+                let is_file = files.contains_key(&beside);
+                needed.insert(if is_file { beside } else { above.to_owned() });
+            }
+        }
+        let below = files.keys().filter(|it| {
+            let above = it.rsplit_once('/').map(|(above, _)| above);
+            above == Some(file.as_str())
+        });
+        needed.extend(below.cloned());
+        needed.retain(|it| it != file && files.contains_key(it));
+        needs.insert(file.clone(), needed);
+    }
+    Ok(needs)
+}
+
+/// The files that stand in a circle, or lead to one.
+fn circle(mut needs: BTreeMap<String, BTreeSet<String>>) -> Vec<String> {
+    loop {
+        let open: BTreeSet<_> = needs.keys().cloned().collect();
+        // Whoever needs nobody that is left stands in no circle.
+        needs.retain(|_, needed| needed.iter().any(|it| open.contains(it)));
+        if needs.len() == open.len() {
+            break;
+        }
+    }
+    let show = |(module, needed): (String, BTreeSet<String>)| {
+        format!("{module} -> {}", Vec::from_iter(needed).join(", "))
+    };
+    needs.into_iter().map(show).collect()
+}
+
+#[test]
+fn the_files_of_a_crate_form_no_circle() -> Result<()> {
+    for folder in ["core", "db", PHASES[0], PHASES[1], PHASES[2], "server"] {
+        let found = circle(needed_files(folder)?);
+        assert_none(found, &format!("no circle of files in crates/{folder}"));
+    }
+    Ok(())
+}
+
+#[test]
+fn a_circle_is_found() {
+    assert_eq!(
+        names_behind(
+            "crate::",
+            "use crate::{a::{B, C}, d, E};\nuse crate::f::G; crate::h::i()"
+        ),
+        ["a", "d", "E", "f", "h"]
+    );
+    let needs = |pairs: &[(&str, &str)]| {
+        let mut needs = BTreeMap::<_, BTreeSet<_>>::new();
+        for (module, needed) in pairs {
+            let entry = needs.entry((*module).to_owned()).or_default();
+            entry.insert((*needed).to_owned());
+        }
+        circle(needs)
+    };
+    assert!(needs(&[("a", "b"), ("a", "c"), ("b", "c")]).is_empty());
+    let found = needs(&[("a", "b"), ("b", "c"), ("c", "b"), ("d", "e")]);
+    assert_eq!(found, ["a -> b", "b -> c", "c -> b"]);
+}
+
 #[test]
 fn core_does_no_io() -> Result<()> {
-    let allowed = ["chrono", "serde", "thiserror", "uuid"];
+    // Whoever wants schemas asks for them.
+    let schemas = "\nutoipa = { workspace = true, optional = true }\n";
+    ensure!(read("crates/core/Cargo.toml")?.contains(schemas));
+    let allowed = ["chrono", "serde", "thiserror", "utoipa", "uuid"];
     let found: Vec<_> = dependencies("core")?
         .into_iter()
         .filter(|name| !allowed.contains(&name.as_str()))

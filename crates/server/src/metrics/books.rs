@@ -2,16 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use flash_core::Sku;
+use flash_core::{InventoryStrategy, Sku};
 use flash_db::{DbError, Pool, skus};
-use flash_engine::Gate;
 use futures_util::StreamExt;
 use prometheus::proto::MetricFamily;
 use prometheus::{IntGauge, IntGaugeVec, Opts, Registry};
 use tokio::sync::Mutex;
 
-use crate::health::PROBE_TIMEOUT;
-use crate::serve::Site;
+use crate::probe::PROBE_TIMEOUT;
+use crate::site::Site;
 
 /// The most SKUs that have series of their own: the first ones in order of their names.
 const SKUS_MAX: u16 = 100;
@@ -30,7 +29,7 @@ pub(crate) struct Books {
 }
 
 impl Books {
-    pub(crate) async fn read<S>(
+    pub(crate) async fn read<S: InventoryStrategy>(
         &self,
         site: &Site<S>,
     ) -> prometheus::Result<Vec<MetricFamily>> {
@@ -44,9 +43,7 @@ impl Books {
         gauges.set_pool("strategy", &site.strategy_pool);
         gauges.set_pool("admin", &site.pool);
         let stock = gauges.set_stock(&site.pool).await;
-        if let Some(gate) = &site.gate {
-            gauges.set_drift(gate, &stock).await;
-        }
+        gauges.set_drift(&*site.strategy, &stock).await;
         super::process::register(&gauges.registry)?;
         let families = gauges.registry.gather();
         *last = Some((Instant::now(), families.clone()));
@@ -151,24 +148,35 @@ impl Gauges {
         stock
     }
 
-    /// Sets how far Redis is from what PostgreSQL said. A SKU without a gate has none.
-    async fn set_drift(&self, gate: &Gate, stock: &[(Sku, i64)]) {
-        let mut readings = futures_util::stream::iter(stock)
-            .map(async |(sku, units)| (sku, units, gate.free_units(sku).await))
-            .buffer_unordered(GATES_AT_ONCE);
+    /// Sets how far Redis is from what PostgreSQL said. A SKU without a gate has none, and
+    /// a strategy without gates nothing of this.
+    async fn set_drift<S: InventoryStrategy>(
+        &self,
+        strategy: &S,
+        stock: &[(Sku, i64)],
+    ) {
         let read = async {
-            while let Some((sku, units, free)) = readings.next().await {
-                if let Some(free) = free? {
+            let ready = strategy.ready().await.redis?;
+            let mut readings = futures_util::stream::iter(stock)
+                .map(async |(sku, units)| {
+                    (sku, units, strategy.gate_free_units(sku).await)
+                })
+                .buffer_unordered(GATES_AT_ONCE);
+            let mut up = ready.is_ok();
+            while up && let Some((sku, units, free)) = readings.next().await {
+                up = free.is_ok();
+                if let Ok(Some(free)) = free {
                     let gauge =
                         self.gate_drift_units.with_label_values(&[sku.as_str()]);
                     gauge.set(free - units);
                 }
             }
-            gate.ping().await
+            Some(up)
         };
-        let up = matches!(tokio::time::timeout(PROBE_TIMEOUT, read).await, Ok(Ok(())));
-        self.store_up
-            .with_label_values(&["redis"])
-            .set(i64::from(up));
+        let read = tokio::time::timeout(PROBE_TIMEOUT, read).await;
+        if let Some(up) = read.unwrap_or(Some(false)) {
+            let store_up = self.store_up.with_label_values(&["redis"]);
+            store_up.set(i64::from(up));
+        }
     }
 }

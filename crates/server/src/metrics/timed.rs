@@ -7,7 +7,7 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::{Resource, web};
 use prometheus::{Histogram, HistogramVec};
 
-use super::Collectors;
+use super::collectors::Collectors;
 
 /// What stands for all paths that have no route.
 const NO_ROUTE: &str = "none";

@@ -75,7 +75,7 @@ async fn a_crowd_that_only_connects_leaves_the_stores_what_they_need() -> Result
     let stores = Stores::new().await?;
     let (mut postgresql, database_url) = stores.cable_to_postgresql().await?;
     let (mut redis, redis_url) = stores.cable_to_redis().await?;
-    let arguments = ["--strategy", "hybrid", "--listen", "127.0.0.1:0"];
+    let arguments = ["--strategy", "engine", "--listen", "127.0.0.1:0"];
     let mut command = limited(300, &arguments);
     command
         .env("DATABASE_URL", database_url)

@@ -62,7 +62,7 @@ async fn buy(url: &str, buyer: String) -> Result<StatusCode> {
 #[tokio::test(flavor = "multi_thread")]
 async fn idle_connections_and_slow_bodies_keep_no_buyer_out() -> Result<()> {
     raise_open_files_limit()?;
-    let arguments = ["--strategy", "hybrid", "--listen", "127.0.0.1:0"];
+    let arguments = ["--strategy", "engine", "--listen", "127.0.0.1:0"];
     // Nobody is given up while this test lasts.
     let server =
         Running::start(server(&arguments).env("CLIENT_WAIT_MS", "600000")).await?;

@@ -130,7 +130,7 @@ async fn every_problem_code_is_described() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_sent_has_the_fields_that_are_described() -> Result<()> {
-    let shop = Shop::open("hybrid").await?;
+    let shop = Shop::open("engine").await?;
     let document = document(&shop).await?;
     let created = shop.put_sku("tee", json!({ "initial_units": 1 })).await?;
     let order = shop.buy("ann", "k1").await?;

@@ -90,8 +90,9 @@ async fn it_ends_where_the_log_is_full_and_nobody_reads_on() -> Result<()> {
 
 #[test]
 fn the_server_does_so_before_anything_else() {
-    let source = include_str!("../../src/main.rs");
-    let (_, main) = source.split_once("fn main()").expect("a main");
-    let first = main.lines().nth(1).expect("a first line");
+    let source = include_str!("../../src/program.rs");
+    let (_, run) = source.split_once("fn run_with(").expect("a program");
+    let (_, body) = run.split_once(" {\n").expect("a body");
+    let first = body.lines().next().expect("a first line");
     assert_eq!(first.trim(), "end_on_panic();");
 }

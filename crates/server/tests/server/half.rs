@@ -13,7 +13,7 @@ use tokio::net::UnixStream;
 use tokio_postgres::{NoTls, SimpleQueryMessage};
 
 use crate::running::{Running, WAIT, server};
-use crate::shop::problem;
+use crate::shop::{has_gate, problem};
 
 /// Stores of one's own, whose settings and roles nobody else shares, and what is asked of
 /// the server that sells from them.
@@ -137,7 +137,7 @@ async fn stop(running: Running) -> Result<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redis_that_answers_and_does_not_write_stops_no_sale() -> Result<()> {
     let mut sale = Sale::new(true).await?;
-    let running = sale.open("hybrid", "flash").await?;
+    let running = sale.open("engine", "flash").await?;
     let refusals = [
         (
             "CONFIG SET min-replicas-to-write 1",
@@ -171,7 +171,7 @@ async fn a_redis_that_answers_and_does_not_write_stops_no_sale() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_stands_in_redis_comes_right_in_one_step() -> Result<()> {
     let mut sale = Sale::new(true).await?;
-    let running = sale.open("hybrid", "flash").await?;
+    let running = sale.open("engine", "flash").await?;
     let gate = "flash:{tee}:gate";
     for (number, tamper) in [
         format!("SET {gate} nonsense"),
@@ -201,8 +201,8 @@ async fn whatever_stands_in_redis_comes_right_in_one_step() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_the_right_to_record_orders_nothing_is_ready_and_the_cause_told_once()
 -> Result<()> {
-    for strategy in ["pessimistic", "hybrid"] {
-        let mut sale = Sale::new(strategy == "hybrid").await?;
+    for strategy in ["pessimistic", "hybrid", "engine"] {
+        let mut sale = Sale::new(has_gate(strategy)).await?;
         let owner = sale.open("naive", "flash").await?;
         stop(owner).await?;
         sale.sql(
@@ -232,8 +232,8 @@ async fn without_the_right_to_record_orders_nothing_is_ready_and_the_cause_told_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_standby_that_is_lost_is_seen_before_anybody_buys() -> Result<()> {
-    for strategy in ["pessimistic", "hybrid"] {
-        let mut sale = Sale::new(strategy == "hybrid").await?;
+    for strategy in ["pessimistic", "hybrid", "engine"] {
+        let mut sale = Sale::new(has_gate(strategy)).await?;
         let running = sale.open(strategy, "flash").await?;
         sale.until_ready(StatusCode::OK).await?;
         sale.sql("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
@@ -264,7 +264,7 @@ async fn a_server_that_does_not_get_all_its_connections_does_not_start() -> Resu
          GRANT SELECT, INSERT, UPDATE ON skus, orders, restocks TO seller",
     )
     .await?;
-    let mut command = server(&["--strategy", "hybrid", "--listen", "127.0.0.1:0"]);
+    let mut command = server(&["--strategy", "engine", "--listen", "127.0.0.1:0"]);
     command
         .env(
             "DATABASE_URL",
@@ -288,9 +288,10 @@ async fn rows_that_a_trigger_swallows_are_no_orders() -> Result<()> {
         ("naive", "orders", "INSERT"),
         ("pessimistic", "orders", "INSERT"),
         ("hybrid", "orders", "INSERT"),
-        ("hybrid", "skus", "UPDATE"),
+        ("engine", "orders", "INSERT"),
+        ("engine", "skus", "UPDATE"),
     ] {
-        let mut sale = Sale::new(strategy == "hybrid").await?;
+        let mut sale = Sale::new(has_gate(strategy)).await?;
         let running = sale.open(strategy, "flash").await?;
         assert_eq!(sale.buy("k1").await?.status(), StatusCode::CREATED);
         sale.sql(&format!(
@@ -316,8 +317,8 @@ async fn rows_that_a_trigger_swallows_are_no_orders() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_table_that_changes_while_it_sells_costs_nobody_an_answer() -> Result<()> {
-    for strategy in ["naive", "pessimistic", "hybrid"] {
-        let mut sale = Sale::new(strategy == "hybrid").await?;
+    for strategy in ["naive", "pessimistic", "hybrid", "engine"] {
+        let mut sale = Sale::new(has_gate(strategy)).await?;
         let running = sale.open(strategy, "flash").await?;
         assert_eq!(sale.buy("k1").await?.status(), StatusCode::CREATED);
         assert_eq!(sale.buy("k1").await?.status(), StatusCode::OK);
@@ -346,8 +347,8 @@ async fn a_table_that_changes_while_it_sells_costs_nobody_an_answer() -> Result<
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_commit_that_postgresql_refuses_is_not_run_for_ever() -> Result<()> {
-    for strategy in ["pessimistic", "hybrid"] {
-        let mut sale = Sale::new(strategy == "hybrid").await?;
+    for strategy in ["pessimistic", "hybrid", "engine"] {
+        let mut sale = Sale::new(has_gate(strategy)).await?;
         let running = sale.open(strategy, "flash").await?;
         sale.sql(
             "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql

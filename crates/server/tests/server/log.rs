@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use crate::raw::{Raw, send};
 use crate::running::{Running, WAIT, server};
 
-/// A sale of `tee` by hybrid, whose Redis can be unplugged.
+/// A sale of `tee` by the engine, whose Redis can be unplugged.
 struct Sale {
     command: Command,
     redis: Cable,
@@ -26,7 +26,7 @@ impl Sale {
     async fn prepare() -> Result<Self> {
         let stores = Stores::new().await?;
         let (redis, redis_url) = stores.cable_to_redis().await?;
-        let mut command = server(&["--strategy", "hybrid", "--listen", "127.0.0.1:0"]);
+        let mut command = server(&["--strategy", "engine", "--listen", "127.0.0.1:0"]);
         command
             .env("DATABASE_URL", stores.database_url())
             .env("REDIS_URL", redis_url)

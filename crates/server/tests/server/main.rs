@@ -11,6 +11,7 @@ mod log;
 mod metrics;
 mod names;
 mod outage;
+mod own_program;
 mod process;
 mod raw;
 mod returns;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use crate::running::{Running, server};
-use crate::shop::{Shop, problem};
+use crate::shop::{Shop, has_gate, problem};
 use anyhow::{Context, Result, ensure};
 use flash_testkit::Stores;
 use futures_util::future::try_join_all;
@@ -12,7 +12,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use reqwest::{Client, Method};
 use serde_json::json;
 
-const STRATEGIES: [&str; 3] = ["naive", "pessimistic", "hybrid"];
+const STRATEGIES: [&str; 4] = ["naive", "pessimistic", "hybrid", "engine"];
 
 /// The methods of the contract and others.
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "BREW"];
@@ -161,7 +161,7 @@ async fn stock_and_pools_and_gates_are_shown() -> Result<()> {
         shop.buy("ann", "k1", 1).await?;
         shop.wait_for("flash_available_units{sku=\"tee\"}", 2.0)
             .await?;
-        if strategy == "hybrid" {
+        if has_gate(strategy) {
             shop.wait_for("flash_gate_drift_units{sku=\"tee\"}", 0.0)
                 .await?;
         }
@@ -170,7 +170,7 @@ async fn stock_and_pools_and_gates_are_shown() -> Result<()> {
         let is = |name: &str, value: Option<f64>| {
             assert_eq!(series.get(name).copied(), value, "{strategy}: {name}");
         };
-        let redis = (strategy == "hybrid").then_some(1.0);
+        let redis = has_gate(strategy).then_some(1.0);
         is("flash_store_up{store=\"postgresql\"}", Some(1.0));
         is("flash_store_up{store=\"redis\"}", redis);
         is("flash_skus", Some(1.0));
@@ -238,7 +238,7 @@ async fn nobody_can_make_new_series() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn only_the_first_hundred_skus_have_series() -> Result<()> {
-    let shop = Watched::start("hybrid").await?;
+    let shop = Watched::start("engine").await?;
     for n in 0..120 {
         let path = format!("/v1/skus/s{n:03}");
         let terms = json!({ "initial_units": 1 });

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::shop::{Shop, problem};
 
-const STRATEGIES: [&str; 3] = ["naive", "pessimistic", "hybrid"];
+const STRATEGIES: [&str; 4] = ["naive", "pessimistic", "hybrid", "engine"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn buyers_are_named_as_identity_providers_do() -> Result<()> {

@@ -18,7 +18,7 @@ const BACK_WITHIN: Duration = Duration::from_secs(2);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn postgresql_away_is_503_and_comes_back_by_itself() -> Result<()> {
-    for strategy in ["naive", "pessimistic", "hybrid"] {
+    for strategy in ["naive", "pessimistic", "hybrid", "engine"] {
         let (shop, mut cable) = Shop::on_a_cable(strategy).await?;
         shop.put_sku("tee", json!({ "initial_units": 2 })).await?;
         assert_eq!(shop.buy("ann", "k1").await?.status(), StatusCode::CREATED);
@@ -126,7 +126,7 @@ async fn redis_away_is_told_and_buyers_go_past_it() -> Result<()> {
         redis_url: Some(redis_url),
         ..Setup::default()
     };
-    let shop = Shop::open_with("hybrid", stores, setup).await?;
+    let shop = Shop::open_with("engine", stores, setup).await?;
     shop.put_sku("tee", json!({ "initial_units": 2 })).await?;
     until_redis(&shop, true).await?;
 
@@ -141,7 +141,7 @@ async fn redis_away_is_told_and_buyers_go_past_it() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_that_takes_too_long_has_an_unknown_outcome() -> Result<()> {
-    for strategy in ["naive", "pessimistic", "hybrid"] {
+    for strategy in ["naive", "pessimistic", "hybrid", "engine"] {
         let setup = Setup {
             request_timeout: Duration::from_millis(700),
             ..Setup::default()

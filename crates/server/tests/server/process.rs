@@ -34,24 +34,28 @@ fn ended_with(output: &Output, code: i32, says: &[&str]) {
     );
 }
 
-/// The directory that a server's private stores live in, from what it said at start.
-fn sandbox_directory(stderr: &str) -> Result<&Path> {
-    let start = stderr.find("host=").context("no psql line")? + "host=".len();
-    let rest = &stderr[start..];
-    let end = rest.find(['&', '\'']).context("no end of the directory")?;
-    Ok(Path::new(&rest[..end]))
+/// The directories that a server's private stores live in, from what it said at start.
+fn sandbox_directories(stderr: &str) -> Vec<&Path> {
+    let said = stderr.lines().filter(|line| line.starts_with("private "));
+    said.filter_map(|line| line.split(" in ").nth(1)?.split(',').next())
+        .map(Path::new)
+        .collect()
 }
 
-/// Waits until a sandbox directory and the processes in it are gone.
-async fn wait_until_gone(directory: &Path) -> Result<()> {
+/// Waits until the directories of two private stores and the processes in them are gone.
+async fn wait_until_gone(stderr: &str) -> Result<()> {
+    let directories = sandbox_directories(stderr);
+    ensure!(directories.len() == 2, "{stderr}");
     let deadline = Instant::now() + GONE_WITHIN;
-    while directory.exists() || processes_below(directory)? > 0 {
-        ensure!(
-            Instant::now() < deadline,
-            "{} is still there",
-            directory.display()
-        );
-        tokio::time::sleep(Duration::from_millis(20)).await;
+    for directory in directories {
+        while directory.exists() || processes_below(directory)? > 0 {
+            ensure!(
+                Instant::now() < deadline,
+                "{} is still there",
+                directory.display()
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
     Ok(())
 }
@@ -86,7 +90,7 @@ async fn a_strategy_must_be_named() -> Result<()> {
     let output = run_to_end(&mut server(&[])).await?;
     ended_with(&output, 2, &["--strategy"]);
     let output = run_to_end(&mut server(&["--strategy", "optimistic"])).await?;
-    ended_with(&output, 2, &["naive", "pessimistic", "hybrid"]);
+    ended_with(&output, 2, &["naive", "pessimistic", "hybrid", "engine"]);
     Ok(())
 }
 
@@ -121,14 +125,18 @@ async fn an_unreachable_postgresql_is_one_sentence_after_a_bounded_wait() -> Res
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unreachable_redis_is_one_sentence_after_a_bounded_wait() -> Result<()> {
     let stores = Stores::new().await?;
-    let mut command = server(&["--strategy", "hybrid", "--listen", "127.0.0.1:0"]);
-    command
-        .env("DATABASE_URL", stores.database_url())
-        .env("REDIS_URL", "redis://:s3cret@127.0.0.1:1")
-        .env("START_WAIT_MS", "300");
-    let output = run_to_end(&mut command).await?;
-    ended_with(&output, 1, &["Redis at 127.0.0.1:1 ", "refused"]);
-    assert!(!String::from_utf8_lossy(&output.stderr).contains("s3cret"));
+    for strategy in ["hybrid", "engine"] {
+        let mut command = server(&["--strategy", strategy, "--listen", "127.0.0.1:0"]);
+        command
+            .env("DATABASE_URL", stores.database_url())
+            .env("REDIS_URL", "redis://:s3cret@127.0.0.1:1")
+            .env("START_WAIT_MS", "300");
+        let output = run_to_end(&mut command).await?;
+        ended_with(&output, 1, &["Redis at 127.0.0.1:1 ", "refused"]);
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(text.matches("waiting for Redis").count(), 1, "{text}");
+        assert!(!text.contains("s3cret"), "{text}");
+    }
     Ok(())
 }
 
@@ -138,7 +146,7 @@ async fn a_url_that_is_none_is_one_sentence() -> Result<()> {
     let output =
         run_to_end(server(&arguments).env("DATABASE_URL", "mysql://shop")).await?;
     ended_with(&output, 2, &["DATABASE_URL"]);
-    let arguments = ["--strategy", "hybrid", "--listen", "127.0.0.1:0"];
+    let arguments = ["--strategy", "engine", "--listen", "127.0.0.1:0"];
     let output = run_to_end(server(&arguments).env("REDIS_URL", "cache:6379")).await?;
     ended_with(&output, 2, &["REDIS_URL"]);
     Ok(())
@@ -190,19 +198,18 @@ async fn several_servers_can_start_at_once_on_an_empty_database() -> Result<()> 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sigterm_ends_a_server_and_its_private_stores() -> Result<()> {
-    let mut command = server(&["--strategy", "hybrid", "--listen", "127.0.0.1:0"]);
+    let mut command = server(&["--strategy", "engine", "--listen", "127.0.0.1:0"]);
     let server = Running::start(&mut command).await?;
     let ready = reqwest::get(format!("{}/readyz", server.url)).await?;
     assert!(ready.status().is_success());
     server.signal(nix::sys::signal::Signal::SIGTERM)?;
     let (code, stderr) = server.end().await?;
     assert_eq!(code, Some(0), "{stderr}");
-    let directory = sandbox_directory(&stderr)?;
     assert!(
         stderr.contains("psql") && stderr.contains("redis-cli"),
         "{stderr}"
     );
-    wait_until_gone(directory).await
+    wait_until_gone(&stderr).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -220,12 +227,12 @@ async fn naive_and_pessimistic_start_no_redis() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_left_of_a_server_that_was_killed() -> Result<()> {
-    let mut command = server(&["--strategy", "hybrid", "--listen", "127.0.0.1:0"]);
+    let mut command = server(&["--strategy", "engine", "--listen", "127.0.0.1:0"]);
     let server = Running::start(&mut command).await?;
     server.signal(nix::sys::signal::Signal::SIGKILL)?;
     let (code, stderr) = server.end().await?;
     assert_eq!(code, None);
-    wait_until_gone(sandbox_directory(&stderr)?).await
+    wait_until_gone(&stderr).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,7 +10,7 @@ use flash_testkit::{Conductor, Stores};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-const STRATEGIES: [&str; 3] = ["naive", "pessimistic", "hybrid"];
+const STRATEGIES: [&str; 4] = ["naive", "pessimistic", "hybrid", "engine"];
 
 /// How soon units that came back on one server must be for sale on another.
 const ELSEWHERE_WITHIN: Duration = Duration::from_secs(2);
@@ -170,8 +170,8 @@ async fn buys_soon(shop: &Shop, buyer: &str) -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn units_that_come_back_on_one_server_are_for_sale_on_another() -> Result<()> {
     let stores = Arc::new(Stores::new().await?);
-    let here = Shop::open_with("hybrid", Arc::clone(&stores), Setup::default()).await?;
-    let there = Shop::open_with("hybrid", stores, Setup::default()).await?;
+    let here = Shop::open_with("engine", Arc::clone(&stores), Setup::default()).await?;
+    let there = Shop::open_with("engine", stores, Setup::default()).await?;
     here.put_sku("tee", json!({ "initial_units": 1 })).await?;
     let order = bought(&here, "ann", "k1").await?;
     for shop in [&here, &there] {

@@ -1,5 +1,6 @@
 //! The `server` program, running.
 
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -12,7 +13,12 @@ pub(crate) const WAIT: Duration = Duration::from_secs(60);
 
 /// A `server` command without any of our settings in its environment.
 pub(crate) fn server(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_server"));
+    program(Path::new(env!("CARGO_BIN_EXE_server")), arguments)
+}
+
+/// The same of another program.
+pub(crate) fn program(path: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(path);
     command.args(arguments).kill_on_drop(true);
     for name in [
         "STRATEGY",

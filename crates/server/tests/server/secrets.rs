@@ -37,7 +37,7 @@ async fn no_piece_of_a_password_that_is_not_encoded_is_shown() -> Result<()> {
         ("REDIS_URL", "redis://:6379/s3cret@127.0.0.1:1"),
         ("REDIS_URL", "redis://u:s3c#ret@127.0.0.1:1"),
     ] {
-        let (code, text) = refused("hybrid", name, url).await?;
+        let (code, text) = refused("engine", name, url).await?;
         ensure!(code == 2, "{url}: {text}");
         ensure!(text.contains(name), "{url}: {text}");
         ensure!(text.contains("percent-encode"), "{url}: {text}");
@@ -71,7 +71,7 @@ async fn what_no_header_can_carry_is_no_token() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_newline_at_the_end_belongs_to_the_file() -> Result<()> {
     let stores = Stores::new().await?;
-    let mut command = server(&["--strategy", "hybrid", "--listen", "127.0.0.1:0"]);
+    let mut command = server(&["--strategy", "engine", "--listen", "127.0.0.1:0"]);
     command
         .env("DATABASE_URL", format!("{}\n", stores.database_url()))
         .env("REDIS_URL", format!("{}\n", stores.redis_url()))

@@ -7,7 +7,6 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use flash_core::InventoryStrategy;
 use flash_db::PoolOptions;
-use flash_engine::Gate;
 use flash_server::{AdminPolicy, Limits, Probe, Site, bind, listen, serve};
 use flash_testkit::{Cable, Stores};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
@@ -17,6 +16,11 @@ use tokio::task::JoinHandle;
 
 /// Long enough to show that a wait is bounded, short enough for a test.
 pub(crate) const CLIENT_WAIT: Duration = Duration::from_millis(300);
+
+/// Whether a strategy asks Redis.
+pub(crate) fn has_gate(strategy: &str) -> bool {
+    ["hybrid", "engine"].contains(&strategy)
+}
 
 /// A running server.
 pub(crate) struct Shop {
@@ -63,6 +67,7 @@ impl Shop {
             .database_url
             .as_deref()
             .unwrap_or(stores.database_url());
+        let redis_url = setup.redis_url.as_deref().unwrap_or(stores.redis_url());
         let options = PoolOptions {
             size: 8,
             ..PoolOptions::default()
@@ -71,11 +76,18 @@ impl Shop {
         match strategy {
             "naive" => {
                 let strategy = phase1_naive::Strategy::new(pool.clone());
-                Self::run(strategy, pool, None, stores, setup)
+                Self::run(strategy, pool, stores, setup)
             }
             "pessimistic" => {
                 let strategy = phase2_pessimistic::Strategy::new(pool.clone());
-                Self::run(strategy, pool, None, stores, setup)
+                Self::run(strategy, pool, stores, setup)
+            }
+            "hybrid" => {
+                // No clock decides a test.
+                let lifetime = Duration::from_secs(600);
+                let gate = phase3_hybrid::Gate::new(redis_url, lifetime)?;
+                let strategy = phase3_hybrid::Strategy::new(pool.clone(), gate);
+                Self::run(strategy, pool, stores, setup)
             }
             _ => {
                 let options = flash_engine::Options {
@@ -84,16 +96,13 @@ impl Shop {
                     lanes: 2,
                     lock_wait: Duration::from_secs(5),
                 };
-                let redis_url = setup.redis_url.as_deref();
-                let redis_url = redis_url.unwrap_or(stores.redis_url());
                 let strategy = flash_engine::Strategy::start(
                     pool.clone(),
                     url,
                     redis_url,
                     options,
                 )?;
-                let gate = Some(Gate::new(redis_url)?);
-                Self::run(strategy, pool, gate, stores, setup)
+                Self::run(strategy, pool, stores, setup)
             }
         }
     }
@@ -112,15 +121,13 @@ impl Shop {
     fn run<S: InventoryStrategy>(
         strategy: S,
         pool: flash_db::Pool,
-        gate: Option<Gate>,
         stores: Arc<Stores>,
         setup: Setup,
     ) -> Result<Self> {
         let site = Site {
-            strategy,
+            strategy: Arc::new(strategy),
             strategy_pool: pool.clone(),
             pool,
-            gate,
             admin: setup.admin,
             docs: setup.docs,
             limits: Limits {
