@@ -19,6 +19,9 @@ use crate::purchase::{Answer, Purchase, Waiting};
 use crate::redis::Redis;
 use crate::stock::StockRoom;
 
+/// The lease of a real sale.
+pub const LEASE: Duration = Duration::from_secs(1);
+
 /// The longest that requests gather while all lanes are busy: about one slow commit.
 const GATHER_MAX: Duration = Duration::from_millis(10);
 
@@ -44,6 +47,9 @@ pub struct Options {
     pub lanes: usize,
     /// How long a batch waits for its row locks before it is `Busy`.
     pub lock_wait: Duration,
+    /// How long "sold out" is believed after PostgreSQL has confirmed it: it bounds how long
+    /// it is said although units were added elsewhere, and nothing was heard of them.
+    pub lease: Duration,
 }
 
 /// Where a request goes, in this order.
@@ -169,7 +175,7 @@ impl Strategy {
         options: Options,
     ) -> Result<Self, StrategyError> {
         let redis = Arc::new(Redis::new(redis_url)?);
-        let latch = Arc::new(Latches::new());
+        let latch = Arc::new(Latches::new(options.lease));
         let presence = Arc::new(Presence::new(options.lanes));
         let (vault, admitted) = batcher();
         let (gate, doorkeeper) =
@@ -201,7 +207,7 @@ impl Strategy {
         staff.spawn(doorkeeper.work(stock.clone()));
         staff.spawn(crate::redis::watch(redis));
         staff.spawn(listen(database_url.to_owned(), Arc::clone(&latch)));
-        staff.spawn(confirm(stock.clone()));
+        staff.spawn(confirm(stock.clone(), options.lease / 4));
         let (door, coming) = batcher();
         let rooms = Arc::new(Rooms {
             door,

@@ -12,10 +12,6 @@ use std::time::{Duration, Instant};
 
 use flash_core::{Placement, PurchaseRequest, Sku};
 
-/// How long a latch is believed after PostgreSQL has confirmed it. It bounds how long a
-/// process that hears nothing of added units keeps saying "sold out".
-pub(crate) const LEASE: Duration = Duration::from_secs(1);
-
 /// What a latch answers.
 pub(crate) const NOTHING_LEFT: Placement = Placement::SoldOut {
     available_units: Some(0),
@@ -32,6 +28,8 @@ pub(crate) struct Latches {
     /// SKUs that are being looked at, and whether units were added in the meantime.
     looking: Mutex<HashMap<Sku, bool>>,
     hasher: RandomState,
+    /// How long a latch is believed after PostgreSQL has confirmed it.
+    lease: Duration,
     started: Instant,
 }
 
@@ -63,12 +61,13 @@ pub(crate) struct Latched {
 }
 
 impl Latches {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(lease: Duration) -> Self {
         Self {
             latched: papaya::HashMap::new(),
             known: Mutex::default(),
             looking: Mutex::default(),
             hasher: RandomState::new(),
+            lease,
             started: Instant::now(),
         }
     }
@@ -82,7 +81,7 @@ impl Latches {
         };
         let confirmed = winners.confirmed_ms.load(Ordering::Acquire);
         let confirmed = Duration::from_millis(confirmed);
-        self.started.elapsed().saturating_sub(confirmed) < LEASE
+        self.started.elapsed().saturating_sub(confirmed) < self.lease
             && !self.is_winner(winners, request)
     }
 

@@ -16,5 +16,5 @@ mod statement;
 mod stock;
 mod vault;
 
-pub use engine::{Options, Strategy};
+pub use engine::{LEASE, Options, Strategy};
 pub use redis::{gate_free_units, gate_key};

@@ -11,14 +11,11 @@ use tokio_postgres::AsyncMessage;
 use crate::latch::Latches;
 use crate::stock::{CHANNEL, StockRoom};
 
-/// How often latches are confirmed; well within their lease.
-const CONFIRM: Duration = Duration::from_millis(250);
-
 /// How long to wait before listening again.
 const RETRY: Duration = Duration::from_millis(200);
 
-/// Confirms all latches as long as the strategy lives.
-pub(crate) async fn confirm(stock: StockRoom) {
+/// Confirms all latches well within their lease, as long as the strategy lives.
+pub(crate) async fn confirm(stock: StockRoom, pause: Duration) {
     let mut unsure = false;
     loop {
         let begun = Instant::now();
@@ -39,7 +36,7 @@ pub(crate) async fn confirm(stock: StockRoom) {
             }
         }
         // Many latches must not keep PostgreSQL busy.
-        tokio::time::sleep(CONFIRM.max(2 * begun.elapsed())).await;
+        tokio::time::sleep(pause.max(2 * begun.elapsed())).await;
     }
 }
 

@@ -47,6 +47,7 @@ async fn memory_does_not_grow_with_refusals() -> Result<()> {
             batch_max: 100,
             lanes: 2,
             lock_wait: WAIT,
+            lease: flash_engine::LEASE,
         };
         let (database_url, redis_url) = (stores.database_url(), stores.redis_url());
         let pool = stores.pool()?;

@@ -56,6 +56,7 @@ fn main() -> ExitCode {
                 batch_max: settings.batch_max.into(),
                 lanes: settings.lanes.into(),
                 lock_wait: settings.lock_wait,
+                lease: flash_engine::LEASE,
             };
             let (database, redis) = (shop.database_url(), shop.redis_url().await?);
             let engine = flash_engine::Strategy::start(pool, database, redis, options)?;

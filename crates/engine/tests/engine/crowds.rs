@@ -22,6 +22,7 @@ const OPTIONS: Options = Options {
     batch_max: 1_024,
     lanes: 2,
     lock_wait: WAIT,
+    lease: flash_engine::LEASE,
 };
 
 const BUYERS: u32 = 256;

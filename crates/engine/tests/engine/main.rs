@@ -2,6 +2,7 @@
 
 mod commit;
 mod crowds;
+mod elsewhere;
 mod gate;
 mod keys;
 mod locked;

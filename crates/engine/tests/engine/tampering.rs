@@ -8,7 +8,7 @@ use diesel::QueryableByName;
 use diesel::sql_types::{Array, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use flash_core::Placement;
-use flash_engine::{Options, Strategy, gate_free_units};
+use flash_engine::{LEASE, Options, Strategy, gate_free_units};
 use flash_testkit::{Sale, Stores, WAIT, sku};
 
 pub(crate) const GATE: &str = "flash:{tee}:gate";
@@ -18,6 +18,7 @@ pub(crate) const OPTIONS: Options = Options {
     batch_max: 100,
     lanes: 2,
     lock_wait: Duration::from_secs(5),
+    lease: LEASE,
 };
 
 pub(crate) fn start(stores: &Stores) -> Result<Strategy> {

@@ -95,6 +95,7 @@ impl Shop {
                     batch_max: 100,
                     lanes: 2,
                     lock_wait: Duration::from_secs(5),
+                    lease: flash_engine::LEASE,
                 };
                 let strategy = flash_engine::Strategy::start(
                     pool.clone(),

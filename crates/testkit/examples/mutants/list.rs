@@ -1,4 +1,4 @@
-//! The rules of phase 3, and how each is broken. docs/ARCHITECTURE.md has them with their
+//! The rules of the engine, and how each is broken. docs/ARCHITECTURE.md has them with their
 //! reasons.
 
 /// One rule, broken in one place, and the test that has to notice.
@@ -26,13 +26,15 @@ const RECONCILE: &str = "permits that died come back; a gate is loaded forward o
 const FENCE: &str = "adding units moves the fence; what is older sells nothing";
 const RELEASE: &str = "a release names its fence and is capped";
 const HELD: &str = "who finds held units waits, or is busy";
+const CONFIRMED: &str =
+    "a latch is believed only while PostgreSQL has lately confirmed it";
 const LIFT: &str = "adding units lifts every latch";
 
 pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         rule: UNDER_THE_LOCK,
         broken_by: "read the stock without its lock",
-        file: "crates/engine/src/batch.rs",
+        file: "crates/engine/src/vault.rs",
         find: "ORDER BY sku FOR NO KEY UPDATE",
         replace: "ORDER BY sku",
         caught_by: "suites::with_batches::two_buyers_want_one_unit_each",
@@ -40,7 +42,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         rule: UNDER_THE_LOCK,
         broken_by: "trust Redis about the stock",
-        file: "crates/engine/src/batch.rs",
+        file: "crates/engine/src/vault.rs",
         find: "if units > row.available_units {",
         replace: "row.available_units = row.available_units.max(units);
     if units > row.available_units {",
@@ -49,7 +51,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         rule: UNDER_THE_LOCK,
         broken_by: "sell one unit too many",
-        file: "crates/engine/src/batch.rs",
+        file: "crates/engine/src/vault.rs",
         find: "row.available_units -= units;",
         replace: "row.available_units = (row.available_units - units).max(1);",
         caught_by: "suites::with_batches::the_last_unit_is_sold_and_no_more",
@@ -57,7 +59,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         rule: UNDER_THE_LOCK,
         broken_by: "do not look whether the key was used",
-        file: "crates/engine/src/batch.rs",
+        file: "crates/engine/src/vault.rs",
         find: "if let Some(order) = known.get(&key) {",
         replace: "if let Some(order) = known.get(&key).filter(|_| false) {",
         caught_by: "suites::with_batches::the_same_key_gets_the_same_order",
@@ -65,7 +67,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         rule: UNDER_THE_LOCK,
         broken_by: "do not count what the batch itself sells to a buyer",
-        file: "crates/engine/src/batch.rs",
+        file: "crates/engine/src/vault.rs",
         find: "*owned_units += units;",
         replace: "",
         caught_by: "keys::one_batch_does_not_overrun_the_limit",
@@ -73,7 +75,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         rule: UNDER_THE_LOCK,
         broken_by: "do not look at the limit",
-        file: "crates/engine/src/batch.rs",
+        file: "crates/engine/src/vault.rs",
         find: "if *owned_units + units > limit {",
         replace: "if limit < 0 {",
         caught_by: "suites::one_by_one::one_buyer_wants_more_than_the_limit_with_two_keys",
@@ -81,7 +83,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         rule: ONE_PER_KEY,
         broken_by: "commit the decrement before the orders are inserted",
-        file: "crates/engine/src/batch.rs",
+        file: "crates/engine/src/vault.rs",
         find: "tokio::try_join!(biased; writing, recording)?;",
         replace: "writing.await?;
         let mut conn = conn;
@@ -92,33 +94,31 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         rule: FINAL,
         broken_by: "say \"sold out\" when Redis has nothing left",
-        file: "crates/engine/src/bouncer.rs",
-        find: "if admitted {",
-        replace: "if !admitted {
-                        ticket.answer(Ok(NOTHING_LEFT));
-                    } else if admitted {",
+        file: "crates/engine/src/engine.rs",
+        find: "room = None;",
+        replace: "return Ok(NOTHING_LEFT);",
         caught_by: "gate::a_gate_that_is_too_low_still_sells_every_unit",
     },
     Mutant {
         rule: FINAL,
         broken_by: "latch whatever was looked at",
-        file: "crates/engine/src/supply.rs",
-        find: "let winners = if found.available_units == 0 {",
-        replace: "let winners = if found.available_units >= 0 {",
+        file: "crates/engine/src/stock.rs",
+        find: "Some(winners) if found.available_units == 0 => winners,",
+        replace: "Some(winners) if found.available_units >= 0 => winners,",
         caught_by: "gate::a_buyer_waits_for_units_that_are_only_held",
     },
     Mutant {
         rule: WINNERS,
         broken_by: "refuse winners like everybody else",
         file: "crates/engine/src/latch.rs",
-        find: "self.is_heard() && !self.is_winner(winners, request)",
-        replace: "self.is_heard() && winners.0.len() < usize::MAX",
+        find: "&& !self.is_winner(winners, request)",
+        replace: "&& (self.is_winner(winners, request) || true)",
         caught_by: "keys::a_winner_is_shown_the_order_by_the_latch_too",
     },
     Mutant {
         rule: UNKNOWN,
         broken_by: "report a COMMIT without an answer as failed",
-        file: "crates/engine/src/vault.rs",
+        file: "crates/engine/src/committers.rs",
         find: "Err(error) if !unknown && (runs == RUNS_MAX || conn.is_none()) => {",
         replace: "Err(error) if unknown || runs == RUNS_MAX || conn.is_none() => {",
         caught_by: "commit::a_commit_whose_answer_is_lost_is_one_order_and_the_buyer_is_told",
@@ -126,7 +126,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         rule: UNKNOWN,
         broken_by: "forget it when the next run fails earlier",
-        file: "crates/engine/src/vault.rs",
+        file: "crates/engine/src/committers.rs",
         find: "*unknown |= committing && result.is_err();",
         replace: "*unknown = committing && result.is_err();",
         caught_by: "commit::a_commit_stays_unknown_however_often_its_batch_is_run_in_vain",
@@ -134,15 +134,15 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         rule: RECONCILE,
         broken_by: "wait for permits that died for ever",
-        file: "crates/engine/src/bouncer.rs",
-        find: "(reload || unmoved > HELD_MAX)",
-        replace: "(reload || unmoved > HELD_MAX * 1_000_000)",
+        file: "crates/engine/src/stock.rs",
+        find: "self.lines.unmoved(sku) > HELD_MAX",
+        replace: "self.lines.unmoved(sku) > HELD_MAX * 1_000_000",
         caught_by: "gate::a_gate_that_is_too_low_still_sells_every_unit",
     },
     Mutant {
         rule: RECONCILE,
         broken_by: "let a late loader overwrite the gate",
-        file: "crates/engine/src/load.lua",
+        file: "crates/engine/src/reconcile.lua",
         find: "if fence and fence < 2^52 and fence >= tonumber(ARGV[1]) then return fence end",
         replace: "",
         caught_by: "scripts::a_gate_is_loaded_forward_only",
@@ -158,7 +158,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         rule: FENCE,
         broken_by: "restock under the old fence",
-        file: "crates/engine/src/supply.rs",
+        file: "crates/engine/src/stock.rs",
         find: "    move_fence(conn, &request.sku, 0).await?;",
         replace: "",
         caught_by: "races::units_that_are_added_are_in_the_gate_at_once",
@@ -166,9 +166,9 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         rule: FENCE,
         broken_by: "sell what was added since the batch was first run",
-        file: "crates/engine/src/batch.rs",
-        find: "if row.fence > first_fence || entry.ticket.is_abandoned() {",
-        replace: "if row.fence < first_fence || entry.ticket.is_abandoned() {",
+        file: "crates/engine/src/vault.rs",
+        find: "if row.fence > first_fence || entry.purchase.is_abandoned() {",
+        replace: "if row.fence < first_fence || entry.purchase.is_abandoned() {",
         caught_by: "commit::a_batch_that_is_run_again_sells_nothing_that_was_added_meanwhile",
     },
     Mutant {
@@ -190,26 +190,43 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         rule: HELD,
         broken_by: "say \"sold out\" about units that are held",
-        file: "crates/engine/src/bouncer.rs",
-        find: "asking.push(ticket);",
-        replace: "ticket.answer(Ok(NOTHING_LEFT));",
+        file: "crates/engine/src/engine.rs",
+        find: "place = Some(waiting);",
+        replace: "return Ok(NOTHING_LEFT);",
         caught_by: "gate::a_buyer_waits_for_units_that_are_only_held",
     },
     Mutant {
         rule: HELD,
         broken_by: "say \"sold out\" where there is no room to wait",
-        file: "crates/engine/src/bouncer.rs",
-        find: "ticket.answer(Err(StrategyError::Busy));",
-        replace: "ticket.answer(Ok(NOTHING_LEFT));",
+        file: "crates/engine/src/engine.rs",
+        find: "Admission::Full => return Err(StrategyError::Busy),",
+        replace: "Admission::Full => return Ok(NOTHING_LEFT),",
         caught_by: "races::who_finds_no_room_to_wait_for_held_units_is_busy",
     },
     Mutant {
         rule: LIFT,
         broken_by: "do not listen to other processes",
         file: "crates/engine/src/listener.rs",
-        find: "                latches.lift(&sku);",
+        find: "                latch.lift(&sku);",
         replace: "                drop(sku);",
-        caught_by: "gate::cancelled_units_can_be_bought_again_in_every_process",
+        caught_by: "elsewhere::added_units_are_heard_of_long_before_they_are_looked_for",
+    },
+    Mutant {
+        rule: CONFIRMED,
+        broken_by: "do not ask PostgreSQL whether a latch holds",
+        file: "crates/engine/src/stock.rs",
+        find: "let changed = sql::changed(&conn, &latched).await?;",
+        replace: "let mut changed = sql::changed(&conn, &latched).await?;
+        changed.clear();",
+        caught_by: "elsewhere::units_that_are_added_by_hand_are_sold",
+    },
+    Mutant {
+        rule: CONFIRMED,
+        broken_by: "believe what nobody confirms",
+        file: "crates/engine/src/latch.rs",
+        find: "saturating_sub(confirmed) < self.lease",
+        replace: "saturating_sub(confirmed) < Duration::MAX",
+        caught_by: "elsewhere::a_latch_that_nobody_confirms_is_not_believed",
     },
     // Last, because nearly everything is built again for it.
     Mutant {
