@@ -1,6 +1,5 @@
-//! The counter in Redis that the crowd meets first. What it says is a hint: it lives a few
-//! seconds, and PostgreSQL decides. Redis may take its time or fail: then nothing here
-//! fails, and a buyer goes on without it.
+//! The counter in Redis that the crowd meets first: a hint, which lives a few seconds. Where
+//! Redis is slow or fails, nothing here fails: PostgreSQL decides alone.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,9 +20,6 @@ const PATIENCE: Duration = Duration::from_millis(250);
 
 /// How many names of orders one call brings to Redis: it serves nobody else meanwhile.
 const NAMES_AT_ONCE: usize = 1_000;
-
-/// The key of a gate of no SKU, which shows whether Redis takes writes.
-const PROBE_KEY: &str = "flash:hybrid-probe";
 
 /// The gates of all SKUs: in Redis, a hash with `free_units` and a field for each request
 /// that was admitted, 1 for a permit and 0 for an order.
@@ -69,13 +65,9 @@ impl Gate {
     ) -> Result<bool, StrategyError> {
         let mut admitted = self.ask(request).await;
         if let Ok(None) = admitted {
-            let turn = self
-                .turns
-                .lock()
-                .await
-                .entry(request.sku.clone())
-                .or_default()
-                .clone();
+            let mut turns = self.turns.lock().await;
+            let turn = Arc::clone(turns.entry(request.sku.clone()).or_default());
+            drop(turns);
             let _turn = turn.lock().await;
             let reconciled = self.reconcile(pool, request).await;
             self.turns.lock().await.remove(&request.sku);
@@ -105,10 +97,9 @@ impl Gate {
 
     /// Removes the gate of a SKU, so that the next buyer reconciles it.
     pub(crate) async fn remove(&self, sku: &Sku) {
-        let removing =
-            async |conn: &mut _| cmd("DEL").arg(key(sku)).exec_async(conn).await;
+        let del = async |conn: &mut _| cmd("DEL").arg(key(sku)).exec_async(conn).await;
         // Where Redis does not hear of it, the gate lives to its end.
-        let _ = self.bounded(removing).await;
+        let _ = self.call(del).await;
     }
 
     /// Reads the free units of a gate; none where it is not there.
@@ -119,12 +110,12 @@ impl Gate {
         let mut read = cmd("HGET");
         read.arg(key(sku)).arg("free_units");
         let reading = async |conn: &mut _| read.query_async(conn).await;
-        self.bounded(reading).await.map_err(failed)
+        self.call(reading).await.map_err(failed)
     }
 
-    /// Whether Redis takes what is written.
+    /// Whether Redis takes what is written, to a gate of no SKU.
     pub(crate) async fn ready(&self) -> Readiness {
-        let mut write = self.reconcile.key(PROBE_KEY);
+        let mut write = self.reconcile.key("flash:hybrid-probe");
         let written = self.run(write.arg(self.lifetime_ms).arg(0)).await;
         Readiness {
             redis: Some(written.map_err(failed)),
@@ -166,9 +157,9 @@ impl Gate {
                 return Ok(());
             };
         }
-        let mut last = self.reconcile.key(key(&request.sku));
+        let mut end = self.reconcile.key(key(&request.sku));
         let _: Result<(), _> =
-            self.run(last.arg(self.lifetime_ms).arg(free_units)).await;
+            self.run(end.arg(self.lifetime_ms).arg(free_units)).await;
         Ok(())
     }
 
@@ -176,11 +167,11 @@ impl Gate {
         &self,
         script: &ScriptInvocation<'_>,
     ) -> Result<T, RedisError> {
-        self.bounded(async |conn| script.invoke_async(conn).await)
+        self.call(async |conn| script.invoke_async(conn).await)
             .await
     }
 
-    async fn bounded<T>(
+    async fn call<T>(
         &self,
         asking: impl AsyncFnOnce(&mut MultiplexedConnection) -> Result<T, RedisError>,
     ) -> Result<T, RedisError> {
