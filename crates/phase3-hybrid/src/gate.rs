@@ -107,8 +107,7 @@ impl Gate {
         &self,
         sku: &Sku,
     ) -> Result<Option<i64>, StrategyError> {
-        let mut read = cmd("HGET");
-        read.arg(key(sku)).arg("free_units");
+        let read = cmd("HGET").arg(key(sku)).arg("free_units").to_owned();
         let reading = async |conn: &mut _| read.query_async(conn).await;
         self.call(reading).await.map_err(failed)
     }
