@@ -12,7 +12,6 @@ mod presence;
 mod purchase;
 mod redis;
 mod sql;
-mod statement;
 mod stock;
 mod vault;
 

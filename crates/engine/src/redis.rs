@@ -254,16 +254,13 @@ impl Redis {
 
     /// Where Redis has failed a buyer, the next ones do not ask it.
     fn heard<T>(&self, answers: RedisResult<T>) -> RedisResult<T> {
-        if let Err(error) = &answers {
-            if !self.is_away.swap(true, Ordering::Relaxed) {
-                let reason = error.to_string();
-                tracing::warn!(
-                    reason,
-                    "Redis is away: buyers go straight to PostgreSQL"
-                );
-                METRICS.redis_away.set(1);
-                self.failed.notify_one();
-            }
+        if let Err(error) = &answers
+            && !self.is_away.swap(true, Ordering::Relaxed)
+        {
+            let reason = error.to_string();
+            tracing::warn!(reason, "Redis is away: buyers go straight to PostgreSQL");
+            METRICS.redis_away.set(1);
+            self.failed.notify_one();
         }
         answers
     }

@@ -11,8 +11,7 @@ use flash_db::{DbError, expect_rows, failed_commit, orders};
 use tokio::sync::oneshot;
 
 use crate::purchase::{Answer, Purchase};
-use crate::sql::{self, Key};
-use crate::statement::{Column, Statement};
+use crate::sql::{self, Column, Key, Statement};
 
 /// A request and the order that it becomes if it is accepted. The order is made once, so
 /// that running the batch again writes the identical rows.
