@@ -51,7 +51,7 @@ fn same_keys(value: &Value, expected: &str) {
 }
 
 #[test]
-fn the_demo_sells_with_all_three_and_its_json_is_as_agreed() {
+fn the_demo_sells_with_all_four_and_its_json_is_as_agreed() {
     let output = run(&[
         "demo-oversell",
         "--units",
@@ -62,7 +62,12 @@ fn the_demo_sells_with_all_three_and_its_json_is_as_agreed() {
         "-",
     ]);
     let stderr = told(&output, 0);
-    assert!(stderr.contains("hybrid: exact: 5 orders for 5 units"));
+    for exact in ["hybrid", "engine"] {
+        let verdict = format!("{exact}: exact: 5 orders for 5 units");
+        assert!(stderr.contains(&verdict), "{stderr}");
+    }
+    let words: Vec<_> = stderr.split_whitespace().collect();
+    assert!(words.join(" ").contains("--units 1000"), "{stderr}");
 
     let demo = json_of(&output);
     same_keys(&demo, "environment runs as_promised");
@@ -74,7 +79,7 @@ fn the_demo_sells_with_all_three_and_its_json_is_as_agreed() {
     assert_eq!(demo["environment"]["fsync"], true);
     let runs = demo["runs"].as_array().expect("runs");
     let strategies: Vec<_> = runs.iter().map(|run| &run["strategy"]).collect();
-    assert_eq!(strategies, ["naive", "pessimistic", "hybrid"]);
+    assert_eq!(strategies, ["naive", "pessimistic", "hybrid", "engine"]);
     for run in runs {
         check_run(run);
     }
@@ -84,7 +89,9 @@ fn the_demo_sells_with_all_three_and_its_json_is_as_agreed() {
         assert_eq!(exact["audit"]["verdict"], "exact");
         assert_eq!(exact["undersold_units"], 0);
     }
-    assert_eq!(runs[2]["audit"]["gate_drift_units"], 0);
+    // The drift is that of the engine's gates.
+    assert!(runs[2]["audit"]["gate_drift_units"].is_null());
+    assert_eq!(runs[3]["audit"]["gate_drift_units"], 0);
 }
 
 fn check_run(run: &Value) {
