@@ -34,7 +34,13 @@ pub(crate) struct Sale {
     pub(crate) journal: Journal,
     /// The moment after which nobody asks again; none before all faults are healed.
     pub(crate) deadline: watch::Sender<Option<Instant>>,
+    /// Whether each winner commits alone: then there is a line, and whoever is at its end has
+    /// to wait. It is no fault of a strategy that a buyer would not.
+    pub(crate) has_line: bool,
 }
+
+/// How long everybody waits at least where there is a line, once all faults are healed.
+const LINE: Duration = Duration::from_secs(3);
 
 /// What is sent, again and again, until there is a final answer.
 #[derive(Debug, Clone)]
@@ -148,18 +154,28 @@ impl Buyer {
             }
         };
         let request = request.map_err(not_sent)?;
+        let patience = self.patience();
         let mut client = match self.clients[instance].take() {
             Some(client) => client,
-            None => tokio::time::timeout(self.patience, Client::connect(address))
+            None => tokio::time::timeout(patience, Client::connect(address))
                 .await
                 .map_err(|elapsed| SendError::NotSent(elapsed.to_string()))?
                 .map_err(not_sent)?,
         };
-        let reply = client.send(request, self.patience).await;
+        let reply = client.send(request, patience).await;
         if reply.is_ok() {
             self.clients[instance] = Some(client);
         }
         reply
+    }
+
+    fn patience(&self) -> Duration {
+        let is_healed = self.sale.deadline.borrow().is_some();
+        if is_healed && self.sale.has_line {
+            self.patience.max(LINE)
+        } else {
+            self.patience
+        }
     }
 
     async fn pause(&mut self, range_ms: std::ops::Range<u64>) {

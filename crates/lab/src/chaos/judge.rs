@@ -79,7 +79,8 @@ pub(crate) enum Promise {
     Exact,
     /// Phase 3: a gate may be wrong for as long as it lives. It may refuse for units that are
     /// held, whose permit died, or that were added elsewhere, and the owner of an order that
-    /// it does not know of. It may do nothing else, and nothing longer.
+    /// it does not know of. A request that its buyer gave up goes on, so that it may be sold
+    /// to after the same one was refused elsewhere. It may do nothing else, and nothing longer.
     UntilGateExpires { lifetime_us: i64 },
 }
 
@@ -242,7 +243,7 @@ fn refused(
             Some(Violation::of(Rule::WinnerRefused, refusal, what))
         } else if after
             || (attempts.iter().any(|it| is_on_its_way(it, refusal))
-                && sold_out::is_of_an_older_gate(evidence, refusal, order.created_us))
+                && sold_out::may_be_overtaken(evidence, refusal, order.created_us))
         {
             None
         } else {

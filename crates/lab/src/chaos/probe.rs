@@ -13,9 +13,9 @@ use super::schedule::PlannedSku;
 /// In this time every unit that is left has to be sold, and the next buyer told so.
 const LIMIT: Duration = Duration::from_secs(2);
 
-/// What a commit may take on a slow disk, for strategies that sell one by one: it is no
-/// fault of theirs.
+/// What an order may take beside that on a slow disk, and where each one commits alone.
 const PER_ORDER: Duration = Duration::from_millis(10);
+const PER_COMMIT: Duration = Duration::from_millis(50);
 
 /// How long it waits before it asks again.
 const AGAIN: Duration = Duration::from_millis(10);
@@ -46,7 +46,8 @@ pub(crate) async fn buy_all(
     let orders = u32::try_from(wishes.len()).unwrap_or(u32::MAX);
     // Until then a gate may not know of them yet.
     let expired = Instant::now() + gate_lifetime;
-    let end = expired + LIMIT + PER_ORDER.saturating_mul(orders);
+    let each = if sale.has_line { PER_COMMIT } else { PER_ORDER };
+    let end = expired + LIMIT + each.saturating_mul(orders);
     sale.deadline.send_replace(Some(end));
     let mut hands = JoinSet::new();
     for hand in 0..HANDS.min(wishes.len()) {

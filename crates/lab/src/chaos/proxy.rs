@@ -64,7 +64,7 @@ enum Way {
 ///
 /// # Source
 ///
-/// PostgreSQL 16 manual, section 55.7, NotificationResponse.
+/// PostgreSQL 16 manual, section 55.7, `NotificationResponse`.
 #[derive(Debug, Default)]
 struct Messages {
     /// The beginning of a message, up to its length.

@@ -60,6 +60,7 @@ pub(crate) async fn run(
         skus: plan.skus.clone(),
         journal: Journal::begin(),
         deadline: watch::Sender::new(None),
+        has_line: strategy != Strategy::Engine,
     });
 
     let mut gates = Gates::new(&world, &plan.skus);

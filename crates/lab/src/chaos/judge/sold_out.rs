@@ -14,9 +14,9 @@ const LEASE_US: i64 = 1_500_000;
 /// stopped, or its stores slow, between its look at PostgreSQL and its word to Redis.
 const STALE_US: i64 = 2_000_000;
 
-/// How long a request may go on in a server after its buyer has gone, in which it may still
-/// be admitted: the server may be stopped meanwhile.
-const GOES_ON_US: i64 = 3_000_000;
+/// How long a request of phase 3 may go on after its buyer has gone: the server may be stopped
+/// meanwhile, and PostgreSQL waits for 5 s for a process that does not end.
+const GOES_ON_US: i64 = 10_000_000;
 
 /// Clocks of two processes on one machine are read one after the other.
 const CLOCK_US: i64 = 50_000;
@@ -150,6 +150,19 @@ pub(super) fn is_of_an_older_gate(
             && refusal.sent_us <= ordered_us + gate_us
             && ordered_us <= refusal.answered_us + GOES_ON_US
     })
+}
+
+/// Whether an order of phase 3 may be that of a request which its buyer had given up, and
+/// which went on while the same one was asked for once more and refused.
+pub(super) fn may_be_overtaken(
+    evidence: &Evidence,
+    refusal: &Entry,
+    ordered_us: i64,
+) -> bool {
+    let during_us = refusal.sent_us - CLOCK_US..=refusal.answered_us + GOES_ON_US;
+    let goes_on = refusal.answer.is_sold_out() && during_us.contains(&ordered_us);
+    is_of_an_older_gate(evidence, refusal, ordered_us)
+        || (goes_on && gate_us(evidence).is_some())
 }
 
 /// Whether an instance that said "sold out" may not have heard yet that units were added at

@@ -190,7 +190,7 @@ fn the_owner_of_an_order_is_refused_by_an_older_gate_only() {
 }
 
 #[test]
-fn phase_3_is_not_forgiven_an_order_after_a_refusal_by_postgresql() {
+fn a_request_of_phase_3_may_go_on_after_its_buyer_and_postgresql_knows_its_order() {
     let mut evidence = of_phase_3(sold(2));
     evidence.books.orders = vec![order("a", 2, 35)];
     evidence.entries = vec![told(0..10, Answer::Lost), told(20..30, Answer::SoldOut)];
@@ -202,5 +202,12 @@ fn phase_3_is_not_forgiven_an_order_after_a_refusal_by_postgresql() {
     evidence.books.audits = sold(9).books.audits;
     assert_broken(&evidence, &[]);
     evidence.entries[1].answer = Answer::SoldOutByRow;
+    assert_broken(&evidence, &[]);
+    // It was there before PostgreSQL was asked.
+    evidence.entries[1].sent_us = 200_000;
+    evidence.entries[1].answered_us = 210_000;
+    assert_broken(&evidence, &[Rule::RefusedButSold]);
+    evidence.entries[1].sent_us = 20_000;
+    evidence.promise = Promise::Exact;
     assert_broken(&evidence, &[Rule::RefusedButSold]);
 }
