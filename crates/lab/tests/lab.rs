@@ -395,25 +395,25 @@ fn chaos_finds_nothing_where_postgresql_recovers_late() {
 /// Its faults are the six that leave things half broken, one of each.
 #[test]
 fn chaos_finds_nothing_where_things_break_by_half() {
-    let output = run(&["chaos", "--runs", "1", "--seed", "3880012", "--json", "-"]);
+    let output = run(&["chaos", "--runs", "1", "--seed", "325877", "--json", "-"]);
     told(&output, 0);
     let chaos = json_of(&output);
     let faults = chaos["runs"][0]["faults"].as_array().expect("faults");
     let what = |fault: &Value| fault["what"].as_str().map(str::to_owned);
     let happened: Vec<_> = faults.iter().filter_map(what).collect();
     let planned = [
+        "demote redis (125 ms)",
         "add column",
-        "log sink gone (instance 0)",
-        "read-only postgres (283 ms)",
-        "refuse redis writes (475 ms)",
-        "hang first host (instance 0, 516 ms)",
-        "demote redis (993 ms)",
+        "log sink gone (instance 1)",
+        "read-only postgres (718 ms)",
+        "hang first host (instance 0, 1424 ms)",
+        "refuse redis writes (1222 ms)",
     ];
     assert_eq!(happened, planned);
     // A column may find its table taken for so long that the standby finds PostgreSQL taken.
     let skipped = |fault: &&Value| !fault["skipped"].is_null();
     let skipped: Vec<_> = faults.iter().filter(skipped).filter_map(what).collect();
-    let may_be_skipped = [planned[0], planned[2]];
+    let may_be_skipped = [planned[1], planned[3]];
     assert!(
         skipped
             .iter()
