@@ -14,6 +14,13 @@ const LEASE_US: i64 = 1_500_000;
 /// stopped, or its stores slow, between its look at PostgreSQL and its word to Redis.
 const STALE_US: i64 = 2_000_000;
 
+/// How long after its buyer has gone a request may still be admitted: as long as a server may
+/// work on it, or be stopped.
+const ADMITTED_US: i64 = 3_000_000;
+
+/// A request that took less was not tried twice.
+const TWICE_US: i64 = 50_000;
+
 /// How long a request of phase 3 may go on after its buyer has gone: the server may be stopped
 /// meanwhile, and PostgreSQL waits for 5 s for a process that does not end.
 const GOES_ON_US: i64 = 10_000_000;
@@ -90,7 +97,8 @@ fn gate_us(evidence: &Evidence) -> Option<i64> {
 
 /// The most that other requests can have kept from a request in the gate that it met, beside
 /// what they bought: whoever is admitted may hold a permit until the gate expires, whatever
-/// became of it. Only a refusal by the gate itself holds nothing.
+/// became of it. Only a refusal by the gate itself holds nothing; but a server tries twice
+/// where its connection to PostgreSQL breaks, and the first try may have been admitted.
 fn held_units(evidence: &Evidence, request: &Entry) -> i64 {
     let Some(gate_us) = gate_us(evidence) else {
         return 0;
@@ -114,11 +122,15 @@ fn held_units(evidence: &Evidence, request: &Entry) -> i64 {
         .entries
         .iter()
         .filter(|it| it.sku == request.sku && it.ask == Ask::Order)
-        .filter(|it| it.answer != Answer::SoldOut && it.sent_us <= request.answered_us)
+        .filter(|it| it.sent_us <= request.answered_us)
         .filter(|it| {
-            let goes_on = matches!(it.answer, Answer::Lost | Answer::Again(_));
-            let end_us = it.answered_us + if goes_on { GOES_ON_US } else { 0 };
-            end_us + gate_us >= request.sent_us
+            let is_once = it.answered_us - it.sent_us < TWICE_US;
+            let after_us = match it.answer {
+                Answer::SoldOut if is_once => 0,
+                Answer::Lost | Answer::Again(_) => gate_us + ADMITTED_US,
+                _ => gate_us,
+            };
+            it.answered_us + after_us >= request.sent_us
         })
         .filter(|it| !buys(it))
         .map(|it| (name(it), it.units))

@@ -152,6 +152,9 @@ fn whom_a_gate_refuses_holds_nothing_in_it() {
     evidence.entries[0].answer = Answer::SoldOut;
     evidence.entries[0].units = 11;
     assert_broken(&evidence, &[Rule::FalseSoldOut]);
+    // It may have been admitted, tried in vain, and refused when it was tried again.
+    evidence.entries[0].answered_us = 60_000;
+    assert_broken(&evidence, &[]);
 }
 
 #[test]
