@@ -134,7 +134,7 @@ Hybrid buys the refusals: Redis sends losers away, and they wait for nobody's co
 engine buys the sales: one commit for all who wait.";
 
 const MANY_UNITS: &str = "\
-Few units hardly tell the two apart; `./just demo-oversell --units 1000` does.";
+That shows with more units: `./just demo-oversell --units 1000`.";
 
 const LINE: &str = "Look at the one line that makes the difference: `./just diff 1 2`.";
 
