@@ -257,7 +257,7 @@ fn explained(step: &Step, returned: &str) -> String {
         (Store::Redis, Some(Wait::Gate)) => format!("{returned}: not admitted"),
         (Store::Redis, _) if returned == NOT_ADMITTED => {
             let held = if step.available_units_after > 0 {
-                ", though only held"
+                "; the unit is only held"
             } else {
                 ""
             };
