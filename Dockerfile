@@ -18,4 +18,4 @@ USER 10001:10001
 ENV LISTEN=0.0.0.0:8080
 EXPOSE 8080
 ENTRYPOINT ["server"]
-CMD ["--strategy", "hybrid"]
+CMD ["--strategy", "engine"]

@@ -15,9 +15,9 @@ lab-release := caller + " cargo run --release --locked --quiet --bin lab --"
 default:
     @{{ quote(just_executable()) }} --list --unsorted
 
-# Show phase 1 oversell, phases 2 and 3 not
+# Show phase 1 oversell, phases 2 and 3 and the engine not
 [no-exit-message]
-demo-oversell *args: (ready "three sales of 100 units to 1,000 buyers, each in seconds")
+demo-oversell *args: (ready "four sales of 100 units to 1,000 buyers, each in seconds")
     @{{ lab }} demo-oversell "$@"
 
 # Show a sale live in the browser, and the race step by step
@@ -45,7 +45,7 @@ chaos *args: (ready-optimized "ten sales while stores and servers break")
 bench *args: (ready-optimized "each strategy is measured, block after block")
     @{{ lab-release }} bench "$@"
 
-# Run the server: --strategy naive|pessimistic|hybrid
+# Run the server: --strategy naive|pessimistic|hybrid|engine
 [no-exit-message]
 server *args: (first "release/server" "five to eight minutes" "the server prints where it listens") (built "--bin server --release")
     @cargo run --release --locked --quiet --bin server -- "$@"
@@ -121,7 +121,7 @@ test-page *args: build
 # Run every check: format, lints, docs, demo, tests, mutants
 ci: format-check clippy docs demo-oversell test test-page mutants
 
-# Break each rule of phase 3 in a copy, and see that a test notices
+# Break each rule of the engine in a copy, and see that a test notices
 [no-exit-message]
 mutants *args:
     @cargo run --locked --quiet --example mutants -- "$@"
@@ -148,12 +148,12 @@ clippy *args:
 docs *args:
     @RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked "$@"
 
-# Compare two phases: diff 1 2
+# Compare two phases: diff 1 2, diff 2 3
 [no-exit-message]
 diff a b:
     @for phase in "$1" "$2"; do \
         ls -d crates/phase"$phase"-*/src/strategy.rs >/dev/null 2>&1 || \
-        { echo "there is no phase $phase: compare two of 1, 2 and 3, such as ./just diff 1 2" >&2; exit 2; }; \
+        { echo "there is no phase $phase: compare two of 1, 2 and 3, such as ./just diff 2 3; the engine is no phase: crates/engine" >&2; exit 2; }; \
     done
     @git --no-pager diff ${NO_COLOR:+--no-color} --no-index crates/phase"$1"-*/src/strategy.rs crates/phase"$2"-*/src/strategy.rs || [ $? -eq 1 ]
 

@@ -5,6 +5,7 @@ const HOW = {
   naive: "read, check, save",
   pessimistic: "SELECT … FOR UPDATE",
   hybrid: "Redis admits, PostgreSQL decides",
+  engine: "hybrid, a batch at a time",
 };
 
 function newColumn(strategy) {
@@ -49,13 +50,13 @@ function milliseconds(number) {
   return number === 0 ? "–" : `${Math.round(number)} ms`;
 }
 
-// Only hybrid has anything before PostgreSQL.
+// Before PostgreSQL stands Redis in hybrid, which counts nobody, and what the engine counts.
 function turnedAway(column) {
   if (column.turned_away !== null) {
     return column.turned_away;
   }
-  const alone = column.strategy !== "hybrid";
-  return { latch: "–", redis: "–", postgresql: alone ? column.outcomes.sold_out : 0 };
+  const alone = column.strategy === "naive" || column.strategy === "pessimistic";
+  return { latch: "–", redis: "–", postgresql: alone ? column.outcomes.sold_out : "–" };
 }
 
 function plural(number, noun) {

@@ -25,10 +25,10 @@ function show(state) {
     showColumn(article, column, state.terms);
     drawChart(article.querySelector(".chart"), column, scale);
   }
-  document.body.dataset.phase = state.phase;
+  document.body.dataset.stage = state.stage;
   document.body.dataset.sale = state.sale;
   // A refusal stays until something else has happened.
-  const news = `${state.sale} ${state.phase}`;
+  const news = `${state.sale} ${state.stage}`;
   if (sale !== news) {
     if (embedded === null) {
       showTerms(state, sale === null);
@@ -41,7 +41,7 @@ function show(state) {
 function announcement(state) {
   const { units, buyers } = state.terms;
   const what = `${plural(units, "unit")}, ${plural(buyers, "buyer")}`;
-  switch (state.phase) {
+  switch (state.stage) {
     case "idle":
       return "The same units and the same crowd for each: who sells what is not there?";
     case "running":
@@ -53,7 +53,7 @@ function announcement(state) {
 
 // Who is typing while a sale ends is left alone.
 function showTerms(state, isFirst) {
-  if (isFirst || state.phase === "running") {
+  if (isFirst || state.stage === "running") {
     document.getElementById("units").value = state.terms.units;
     document.getElementById("buyers").value = state.terms.buyers;
     document.getElementById("buyers").max = state.buyers_max;

@@ -4,6 +4,7 @@ mod books;
 mod buyers;
 mod fault;
 mod first_host;
+mod gates;
 mod journal;
 mod judge;
 mod postgres;
@@ -22,7 +23,7 @@ use std::time::Instant;
 
 use anyhow::Context;
 
-use crate::cli::{ChaosArgs, Strategy};
+use crate::cli::ChaosArgs;
 use crate::error::Ending;
 use crate::json_file::JsonFile;
 use crate::progress::Progress;
@@ -56,7 +57,7 @@ pub async fn run(mut args: ChaosArgs) -> anyhow::Result<()> {
     let mut chaos = Chaos::new(args.strategy, args.batch_max);
     for number in 0..args.runs {
         let seed = args.seed.wrapping_add(u64::from(number));
-        let plan = schedule::draw(seed, args.strategy == Strategy::Hybrid);
+        let plan = schedule::draw(seed, args.strategy.uses_redis());
         progress.step(&format!("run {}/{}: seed {seed}", number + 1, args.runs));
         let run = run::run(recipe.clone(), plan, &progress)
             .await

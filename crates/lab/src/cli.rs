@@ -34,7 +34,7 @@ pub enum Command {
     /// Show a sale live in the browser, and the race step by step
     #[command(after_help = page::EXAMPLES)]
     Page(PageArgs),
-    /// Write a sale of all three as one HTML file
+    /// Write a sale of all phases as one HTML file
     #[command(after_help = page::REPORT_EXAMPLES)]
     Report(ReportArgs),
     /// Sell while servers, stores and connections break, and judge what comes of it
@@ -158,6 +158,15 @@ pub enum Strategy {
 }
 
 impl Strategy {
+    /// The steps of the lesson, in their order.
+    pub const PHASES: [Self; 3] = [Self::Naive, Self::Pessimistic, Self::Hybrid];
+
+    /// Whether its server asks Redis.
+    #[must_use]
+    pub fn uses_redis(self) -> bool {
+        matches!(self, Self::Hybrid | Self::Engine)
+    }
+
     /// The name as it stands on the command line of the server.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -187,8 +196,9 @@ pub const DEFAULT_POOL_SIZE: u16 = 32;
 
 const DEMO_EXAMPLES: &str = "\
 Examples:
-  lab demo-oversell                                 100 units, 1000 buyers, all three
+  lab demo-oversell                                 100 units, 1000 buyers, all four
   lab demo-oversell --strategy naive --units 1      one unit is enough
+  lab demo-oversell --units 1000                    tells phase 3 and the engine apart
   lab demo-oversell --buyers 5000 --json out.json
   lab demo-oversell --json - | jq '.runs[].audit.verdict'
 
@@ -213,8 +223,10 @@ waits for a lock is seen to wait, and the other one goes on; the step ends by it
 the lock is free. A turn of a buyer who waits or is done passes to the other one. After the
 last turn the first buyer goes on whenever there is a choice, until both have answers.
 
-refused early: a buyer was refused, and nobody waited for a lock. In hybrid a buyer who is
-not admitted waits too, for the word of PostgreSQL, but for no lock.
+refused early: a buyer was refused, and nobody waited for a lock. Hybrid refuses at once
+whom Redis does not admit, also while the unit is only held; the engine lets such a buyer
+wait for the word of PostgreSQL. Hybrid's gates live for ten minutes here, so that no clock
+decides.
 JSON: one object for one strategy, {\"runs\":[…]} for several; with --schedule the matrix
 counts this one schedule. `sql` is what was sent, `readable` is at most 160 characters.
 
@@ -244,13 +256,13 @@ mod tests {
     }
 
     #[test]
-    fn without_strategies_all_three_sell_in_order_of_the_phases() {
+    fn without_strategies_the_phases_sell_in_their_order_and_then_the_engine() {
         let args = Args::parse_from(["lab", "demo-oversell"]);
         let Command::DemoOversell(demo) = args.command else {
             panic!("another command");
         };
         let names: Vec<_> = demo.strategies.iter().map(|it| it.as_str()).collect();
-        assert_eq!(names, ["naive", "pessimistic", "hybrid"]);
+        assert_eq!(names, ["naive", "pessimistic", "hybrid", "engine"]);
     }
 
     #[test]

@@ -73,9 +73,10 @@ pub async fn run(mut args: DemoArgs) -> anyhow::Result<()> {
 
     let progress = Progress::start();
     let given = std::mem::take(&mut args.stores).without_empty();
-    let hybrid = args.strategies.contains(&Strategy::Hybrid);
-    let redis = redis_version(hybrid, &given);
-    let stores = Stores::open(given, hybrid, args.terms.pool_size, &progress).await?;
+    let with_redis = args.strategies.iter().any(|it| it.uses_redis());
+    let redis = redis_version(with_redis, &given);
+    let stores =
+        Stores::open(given, with_redis, args.terms.pool_size, &progress).await?;
     let mut runs = Vec::new();
     for strategy in &args.strategies {
         let run = sell(&program, *strategy, &stores, args.terms, &progress)
@@ -162,10 +163,11 @@ async fn sell(
     progress.step(&format!("{strategy}: stopping the server, counting"));
     server.stop().await?;
 
+    // The drift is that of the engine's gates.
     let redis_url = stores
         .redis_url
         .as_deref()
-        .filter(|_| strategy == Strategy::Hybrid);
+        .filter(|_| strategy == Strategy::Engine);
     let audit = Auditor::open(&stores.database_url, redis_url)
         .await?
         .audit(&sku, Some(strategy.as_str()))
@@ -211,7 +213,7 @@ pub(crate) fn new_sku(strategy: Strategy) -> anyhow::Result<Sku> {
     Ok(Sku::new(format!("demo-{strategy}-{random}"))?)
 }
 
-/// Only hybrid knows how to talk to Redis, so only a private one has a known version.
+/// Only a strategy knows how to talk to Redis, so only a private one has a known version.
 fn redis_version(used: bool, given: &StoreArgs) -> Option<String> {
     if !used || given.redis_url.is_some() {
         return None;

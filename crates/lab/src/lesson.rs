@@ -46,7 +46,7 @@ pub(crate) fn is_mended(run: &Run, pool_size: u16) -> bool {
         && race(run, pool_size) == Race::Certain
 }
 
-/// Two or three sentences.
+/// A few sentences.
 #[must_use]
 pub(crate) fn of(runs: &[Run], pool_size: u16) -> String {
     let by = |strategy| runs.iter().find(|run| run.strategy == strategy);
@@ -55,11 +55,16 @@ pub(crate) fn of(runs: &[Run], pool_size: u16) -> String {
     if let Some(run) = runs.iter().find(is_broken) {
         return broken(run);
     }
-    match by(Strategy::Naive) {
+    let told = match by(Strategy::Naive) {
         Some(run) => naive(run, pool_size, runs.len() > 1),
         None => runs
             .first()
             .map_or(String::new(), |run| exact(run, pool_size)),
+    };
+    match by(Strategy::Hybrid).and(by(Strategy::Engine)) {
+        Some(run) if run.units < run.buyers => format!("{told} {BOUGHT} {MANY_UNITS}"),
+        Some(_) => format!("{told} {BOUGHT}"),
+        None => told,
     }
 }
 
@@ -123,6 +128,13 @@ computed.";
 
 const OTHERS: &str = "\
 The others decide under the row's lock, and their books balance.";
+
+const BOUGHT: &str = "\
+Hybrid buys the refusals: Redis sends losers away, and they wait for nobody's commit. The \
+engine buys the sales: one commit for all who wait.";
+
+const MANY_UNITS: &str = "\
+That shows with more units: `./just demo-oversell --units 1000`.";
 
 const LINE: &str = "Look at the one line that makes the difference: `./just diff 1 2`.";
 
@@ -238,6 +250,20 @@ mod tests {
         let text = of(&[unlocked], 32);
         assert!(!text.contains("demo-oversell"), "{text}");
         assert!(text.contains(".for_update()"), "{text}");
+    }
+
+    #[test]
+    fn hybrid_and_the_engine_are_told_apart_by_the_run_that_shows_it() {
+        let both = |terms: (u32, u32)| {
+            let sold = terms.0.min(terms.1);
+            let by = |strategy| run(strategy, terms, sold);
+            of(&[by(Strategy::Hybrid), by(Strategy::Engine)], 32)
+        };
+        assert!(both((100, 1000)).ends_with(MANY_UNITS));
+        let text = both((1000, 1000));
+        assert!(text.ends_with(BOUGHT), "{text}");
+        let alone = of(&[run(Strategy::Hybrid, (100, 1000), 100)], 32);
+        assert_eq!(alone, EXACT);
     }
 
     #[test]

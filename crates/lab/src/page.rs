@@ -1,4 +1,4 @@
-//! `lab page`: a sale of all three, live in the browser; `lab report`: the same as a file.
+//! `lab page`: a sale of all phases, live in the browser; `lab report`: the same as a file.
 
 mod assets;
 mod board;
@@ -48,15 +48,17 @@ const TURNS_MAX: usize = 8;
 pub async fn run(args: PageArgs) -> anyhow::Result<()> {
     let program = server_process::find()?;
     let (listener, address) = bind(args.listen)?;
+    let strategies = args.shown.strategies();
     let most = open_files::raise_towards(BUYERS_MAX.max(args.terms.buyers))?;
     let progress = Progress::start();
-    let mut shops = Shops::open(&program, args.terms.pool_size, &progress).await?;
+    let mut shops =
+        Shops::open(&program, &strategies, args.terms.pool_size, &progress).await?;
     if let Some(ways_in) = shops.ways_in() {
         progress.note(&ways_in);
     }
     drop(progress);
 
-    let board = Arc::new(Board::new(&names(), terms(args.terms), most));
+    let board = Arc::new(Board::new(&names(&strategies), terms(args.terms), most));
     let _closing = Closing(Arc::clone(&board));
     let (starts, mut started) = mpsc::channel(1);
     let (play, asked) = mpsc::channel(PLAYS_MAX);
@@ -85,8 +87,8 @@ impl Drop for Closing {
     }
 }
 
-fn names() -> [&'static str; 3] {
-    [Strategy::Naive, Strategy::Pessimistic, Strategy::Hybrid].map(Strategy::as_str)
+fn names(strategies: &[Strategy]) -> Vec<&'static str> {
+    strategies.iter().map(|it| it.as_str()).collect()
 }
 
 fn terms(args: TermArgs) -> Terms {
@@ -122,12 +124,14 @@ fn bind(listen: SocketAddr) -> anyhow::Result<(TcpListener, SocketAddr)> {
 pub async fn report(args: ReportArgs) -> anyhow::Result<()> {
     let program = server_process::find()?;
     let html = JsonFile::open(args.html)?;
+    let strategies = args.shown.strategies();
     open_files::raise_for(args.terms.buyers)?;
     let progress = Progress::start();
-    let mut shops = Shops::open(&program, args.terms.pool_size, &progress).await?;
-    let board = Board::new(&names(), terms(args.terms), BUYERS_MAX);
+    let mut shops =
+        Shops::open(&program, &strategies, args.terms.pool_size, &progress).await?;
+    let board = Board::new(&names(&strategies), terms(args.terms), BUYERS_MAX);
     let terms = terms(args.terms);
-    progress.step("all three sell");
+    progress.step("all of them sell");
     // Nothing else can be running.
     let _ = board.begin(terms);
     let runs = shops.sell(terms, &board).await;

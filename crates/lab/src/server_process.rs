@@ -33,6 +33,9 @@ const LOOK_AGAIN: Duration = Duration::from_millis(10);
 /// An admin call while nothing else happens.
 const ADMIN_LIMIT: Duration = Duration::from_secs(10);
 
+/// Longer than any lesson: phase 3's gates do not expire in the middle of one.
+pub(crate) const LESSON_GATE: (&str, &str) = ("--gate-lifetime-ms", "600000");
+
 /// What stands before the address in the line that says where it listens.
 const LISTENING: &str = "listening on http://";
 
@@ -78,7 +81,8 @@ impl Server {
         stores: &Stores,
         pool_size: u16,
     ) -> anyhow::Result<(Self, SocketAddr)> {
-        let arguments = arguments(strategy, pool_size);
+        let mut arguments = arguments(strategy, pool_size);
+        arguments.extend(flags(&[LESSON_GATE]));
         Self::start_with(program, arguments, environment(stores)).await
     }
 

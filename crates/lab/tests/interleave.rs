@@ -69,18 +69,20 @@ fn naive_oversells_in_some_orders_and_the_shortest_is_found() {
 }
 
 #[test]
-fn pessimistic_and_hybrid_sell_the_unit_once_in_every_order() {
-    let (json, text) =
-        played(&["--strategy", "pessimistic", "--strategy", "hybrid"], 0);
+fn all_others_sell_the_unit_once_in_every_order() {
+    let others = ["pessimistic", "hybrid", "engine"];
+    let arguments = others.map(|it| ["--strategy", it]).concat();
+    let (json, text) = played(&arguments, 0);
     let runs = json["runs"].as_array().expect("runs");
     for run in runs {
         assert!(run["shortest_oversell"].is_null(), "{text}");
     }
-    let [pessimistic, hybrid] = runs.as_slice() else {
+    let [pessimistic, hybrid, engine] = runs.as_slice() else {
         panic!("{json}");
     };
     assert_eq!(matrix(pessimistic), [50, 0, 50, 36, 14]);
     assert_eq!(matrix(hybrid), [14, 0, 14, 0, 14]);
+    assert_eq!(matrix(engine), [14, 0, 14, 0, 14]);
     let waits = |run: &Value| {
         let steps = run["chosen"]["steps"].as_array().expect("steps").clone();
         let waits: Vec<_> = steps
@@ -94,8 +96,17 @@ fn pessimistic_and_hybrid_sell_the_unit_once_in_every_order() {
     assert_eq!(waited[0]["waited_for"], "lock");
     let sql = waited[0]["sql"].as_str().expect("a text");
     assert!(sql.contains("FOR UPDATE"), "{sql}");
-    // In hybrid the second buyer never gets as far as the row.
-    let waited = waits(hybrid);
+    // In hybrid the second buyer never gets as far as the row, and is told at once.
+    assert!(waits(hybrid).is_empty());
+    let steps = hybrid["chosen"]["steps"].as_array().expect("steps").clone();
+    let is_refusal = |it: &&Value| it["answer"] == "sold out";
+    let refusal = steps.iter().find(is_refusal).expect("a refusal");
+    assert_eq!(refusal["store"], "Redis");
+    assert_eq!(refusal["returned"], "0");
+    // The unit is only held: nobody has committed.
+    assert_eq!(refusal["available_units_after"], 1);
+    // In the engine that buyer waits for the word of PostgreSQL.
+    let waited = waits(engine);
     assert_eq!(waited.len(), 1);
     assert_eq!(waited[0]["store"], "Redis");
     assert_eq!(waited[0]["answer"], "sold out");
@@ -108,6 +119,7 @@ fn the_same_schedule_gives_the_same_transcript() {
         ("naive", "121212121212", "121212121122"),
         ("pessimistic", "12121212", "1212111122"),
         ("hybrid", "1121", "11211111"),
+        ("engine", "1121", "11211111"),
     ] {
         let arguments = ["--strategy", strategy, "--schedule", asked];
         let (first, text) = played(&arguments, 0);

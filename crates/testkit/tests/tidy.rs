@@ -9,6 +9,9 @@ use anyhow::{Context, Result, ensure};
 
 const PHASES: [&str; 3] = ["phase1-naive", "phase2-pessimistic", "phase3-hybrid"];
 
+/// What talking to Redis takes.
+const REDIS: [&str; 3] = ["deadpool-redis", "tokio", "tracing"];
+
 const STEPS: [&str; 4] = [
     "// 1. Read what is available.",
     "// 2. Decide.",
@@ -116,22 +119,37 @@ fn the_phases_have_the_same_files_and_the_same_type() -> Result<()> {
         first == second,
         "phase 1 needs {first:?}, phase 2 {second:?}"
     );
+    let mut with_redis = second;
+    with_redis.extend(REDIS.map(str::to_owned));
+    with_redis.sort();
+    let third = dependencies(PHASES[2])?;
+    ensure!(
+        third == with_redis,
+        "phase 3 needs {third:?}, not {with_redis:?}"
+    );
     Ok(())
 }
 
 #[test]
 fn every_phase_takes_the_same_four_steps_in_order() -> Result<()> {
     for phase in PHASES {
-        let files = rust_files(&format!("crates/{phase}/src"))?;
-        let steps: Vec<_> = files
-            .values()
-            .flat_map(|text| text.lines())
-            .map(str::trim)
-            .filter(|line| STEPS.contains(line))
-            .collect();
+        let strategy = read(&format!("crates/{phase}/src/strategy.rs"))?;
+        let steps = steps([strategy.as_str()]);
         ensure!(steps == STEPS, "{phase} takes these steps: {steps:#?}");
     }
+    let engine = rust_files("crates/engine/src")?;
+    let steps = steps(engine.values().map(String::as_str));
+    ensure!(steps == STEPS, "the engine takes these steps: {steps:#?}");
     Ok(())
+}
+
+fn steps<'a>(texts: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+    texts
+        .into_iter()
+        .flat_map(str::lines)
+        .map(str::trim)
+        .filter(|line| STEPS.contains(line))
+        .collect()
 }
 
 /// How many lines a diff would take away and add.
@@ -165,6 +183,44 @@ fn phase_2_is_one_idea_away_from_phase_1() -> Result<()> {
 }
 
 #[test]
+fn phase_3_is_one_question_away_from_phase_2() -> Result<()> {
+    let pessimistic = read("crates/phase2-pessimistic/src/strategy.rs")?;
+    let hybrid = read("crates/phase3-hybrid/src/strategy.rs")?;
+    let changed = changed_lines(&pessimistic, &hybrid);
+    ensure!(changed <= 60, "{changed} lines are taken away or added");
+    // From the first of them to the end of the file nothing differs.
+    let (Some(second), Some(third)) = (
+        pessimistic.find("async fn purchase("),
+        hybrid.find("async fn purchase("),
+    ) else {
+        anyhow::bail!("a phase does not purchase");
+    };
+    ensure!(
+        pessimistic[second..] == hybrid[third..],
+        "purchase, cancel, add_units and read_stock are the same to the letter"
+    );
+    Ok(())
+}
+
+#[test]
+fn phase_3_is_read_in_five_minutes_with_its_scripts() -> Result<()> {
+    let mut lines = 0;
+    for entry in fs::read_dir(root().join("crates/phase3-hybrid/src"))? {
+        let path = entry?.path();
+        let text = fs::read_to_string(&path).context(path.display().to_string())?;
+        let count = text.lines().count();
+        ensure!(
+            path.extension().is_none_or(|it| it != "lua") || count <= 12,
+            "{}: {count} lines",
+            path.display()
+        );
+        lines += count;
+    }
+    ensure!(lines <= 420, "phase 3 has {lines} lines");
+    Ok(())
+}
+
+#[test]
 fn a_diff_counts_what_is_taken_away_and_what_is_added() {
     assert_eq!(changed_lines("a\nb\nc", "a\nb\nc"), 0);
     assert_eq!(changed_lines("a\nb\nc", "a\nx\nc"), 2);
@@ -175,12 +231,13 @@ fn a_diff_counts_what_is_taken_away_and_what_is_added() {
 #[test]
 fn crates_depend_in_one_direction_only() -> Result<()> {
     let phases = ["flash-core", "flash-db"];
-    let allowed: [(&str, &[&str]); 9] = [
+    let allowed: [(&str, &[&str]); 10] = [
         ("core", &[]),
         ("db", &["flash-core"]),
         ("phase1-naive", &phases),
         ("phase2-pessimistic", &phases),
         ("phase3-hybrid", &phases),
+        ("engine", &phases),
         ("sandbox", &[]),
         ("testkit", &["flash-core", "flash-db", "flash-sandbox"]),
         (
@@ -188,6 +245,7 @@ fn crates_depend_in_one_direction_only() -> Result<()> {
             &[
                 "flash-core",
                 "flash-db",
+                "flash-engine",
                 "flash-sandbox",
                 PHASES[0],
                 PHASES[1],
@@ -199,9 +257,9 @@ fn crates_depend_in_one_direction_only() -> Result<()> {
             &[
                 "flash-core",
                 "flash-db",
+                "flash-engine",
                 "flash-sandbox",
                 "flash-server",
-                PHASES[2],
             ],
         ),
     ];
@@ -216,7 +274,7 @@ fn crates_depend_in_one_direction_only() -> Result<()> {
     }
     assert_none(
         found,
-        "core <- db <- phases <- server <- lab; sandbox, testkit beside",
+        "core <- db <- phases, engine <- server <- lab; sandbox, testkit beside",
     );
     Ok(())
 }
@@ -384,7 +442,7 @@ fn core_does_no_io() -> Result<()> {
 }
 
 #[test]
-fn only_phase_3_knows_redis() -> Result<()> {
+fn only_phase_3_and_the_engine_know_redis() -> Result<()> {
     for folder in ["core", "db", PHASES[0], PHASES[1], "server", "lab"] {
         let needed = dependencies(folder)?;
         ensure!(
@@ -392,7 +450,13 @@ fn only_phase_3_knows_redis() -> Result<()> {
             "{folder}: {needed:?}"
         );
     }
-    ensure!(dependencies(PHASES[2])?.contains(&"deadpool-redis".to_owned()));
+    for folder in [PHASES[2], "engine"] {
+        let needed = dependencies(folder)?;
+        ensure!(
+            needed.contains(&"deadpool-redis".to_owned()),
+            "{folder}: {needed:?}"
+        );
+    }
     Ok(())
 }
 
@@ -409,7 +473,7 @@ fn db_never_updates_stock() -> Result<()> {
     }
     assert_none(
         found,
-        "each phase's writes to the stock row stand in its own file",
+        "each strategy's writes to the stock row stand in its own crate",
     );
     Ok(())
 }
@@ -417,8 +481,8 @@ fn db_never_updates_stock() -> Result<()> {
 #[test]
 fn no_strategy_calls_the_judge() -> Result<()> {
     let mut found = Vec::new();
-    for phase in PHASES {
-        for (path, text) in rust_files(&format!("crates/{phase}/src"))? {
+    for strategy in PHASES.into_iter().chain(["engine"]) {
+        for (path, text) in rust_files(&format!("crates/{strategy}/src"))? {
             if text.contains("audit::") || text.contains("AuditCounts") {
                 found.push(path);
             }
@@ -432,7 +496,7 @@ fn no_strategy_calls_the_judge() -> Result<()> {
 fn only_the_server_knows_status_codes() -> Result<()> {
     let mut found = Vec::new();
     for folder in [
-        "core", "db", PHASES[0], PHASES[1], PHASES[2], "sandbox", "testkit",
+        "core", "db", PHASES[0], PHASES[1], PHASES[2], "engine", "sandbox", "testkit",
     ] {
         for name in dependencies(folder)? {
             if ["actix-web", "hyper", "reqwest", "http"].contains(&name.as_str()) {

@@ -13,10 +13,9 @@ pub(crate) enum Arm {
     Static,
     Naive,
     Pessimistic,
-    /// Hybrid with one request per transaction.
-    Textbook,
     Hybrid,
-    /// Hybrid whose Redis has gone.
+    Engine,
+    /// The engine whose Redis has gone.
     RedisDown,
     /// PostgreSQL alone, without HTTP.
     Pgbench,
@@ -29,9 +28,9 @@ impl Arm {
             Self::Static => "static",
             Self::Naive => "naive",
             Self::Pessimistic => "pessimistic",
-            Self::Textbook => "textbook",
             Self::Hybrid => "hybrid",
-            Self::RedisDown => "hybrid-redis-down",
+            Self::Engine => "engine",
+            Self::RedisDown => "engine-redis-down",
             Self::Pgbench => "pgbench",
         }
     }
@@ -47,7 +46,8 @@ impl Arm {
             Self::Static | Self::Pgbench => None,
             Self::Naive => Some(Strategy::Naive),
             Self::Pessimistic => Some(Strategy::Pessimistic),
-            Self::Textbook | Self::Hybrid | Self::RedisDown => Some(Strategy::Hybrid),
+            Self::Hybrid => Some(Strategy::Hybrid),
+            Self::Engine | Self::RedisDown => Some(Strategy::Engine),
         }
     }
 

@@ -86,7 +86,7 @@ pub(crate) async fn measure(
     let address = running.map(|it| it.address);
     let mut sources = Sources {
         conn: conn.as_mut(),
-        redis: matches!(arm, Arm::Textbook | Arm::Hybrid).then_some(redis.as_path()),
+        redis: matches!(arm, Arm::Hybrid | Arm::Engine).then_some(redis.as_path()),
         server_pid: running.map(|it| it.server.pid()),
     };
     let load = |connections, pace, first_buyer| {

@@ -84,15 +84,15 @@ mod tests {
 
     #[test]
     fn books_that_balance_are_used() {
-        assert_eq!(judged(Arm::Hybrid, 100, 100, 100), (false, false));
+        assert_eq!(judged(Arm::Engine, 100, 100, 100), (false, false));
     }
 
     #[test]
     fn an_exact_strategy_may_not_lose_an_update_nor_oversell() {
         assert_eq!(judged(Arm::Pessimistic, 90, 90, 89), (true, true));
-        assert_eq!(judged(Arm::Hybrid, 91, 90, 90), (true, true));
-        assert_eq!(judged(Arm::Hybrid, 101, 101, 101), (true, true));
-        assert_eq!(judged(Arm::Hybrid, 0, 0, 1), (true, true));
+        assert_eq!(judged(Arm::Engine, 91, 90, 90), (true, true));
+        assert_eq!(judged(Arm::Engine, 101, 101, 101), (true, true));
+        assert_eq!(judged(Arm::Engine, 0, 0, 1), (true, true));
     }
 
     #[test]
@@ -117,7 +117,7 @@ mod tests {
             orders: 10,
             stock_taken: 10,
         });
-        let (void, violation) = judge(Arm::Hybrid, Work::ORDERS, &answers, books);
+        let (void, violation) = judge(Arm::Engine, Work::ORDERS, &answers, books);
         assert!(void.is_some() && !violation);
     }
 
@@ -132,7 +132,7 @@ mod tests {
             orders: 8,
             stock_taken: 8,
         });
-        let (void, violation) = judge(Arm::Hybrid, Work::ORDERS, &answers, books);
+        let (void, violation) = judge(Arm::Engine, Work::ORDERS, &answers, books);
         assert!(void.is_some() && violation);
     }
 }

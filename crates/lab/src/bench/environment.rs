@@ -97,7 +97,7 @@ impl Environment {
             settings,
             fsync_us: fsync_us(disk(&world.sandbox), FSYNCS)?,
             pool_size: POOL_SIZE,
-            server_flags: arguments(Arm::Hybrid)?,
+            server_flags: arguments(Arm::Engine)?,
             block_ms: plan.block.as_millis(),
             pairs_per_ratio: plan.quads * 2,
             generator: load::WHAT,

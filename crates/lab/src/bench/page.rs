@@ -118,7 +118,7 @@ fn latency_plot(report: &Report) -> Plot {
             joined: true,
         });
     Plot {
-        title: "How long hybrid takes below its capacity",
+        title: "How long the engine takes below its capacity",
         x: Axis {
             label: "one order in so many takes longer (2: p50, 10: p90, 100: p99)",
             ..BUYERS

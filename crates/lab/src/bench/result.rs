@@ -48,7 +48,7 @@ pub(crate) struct Scalability {
     pub(crate) law: Law,
 }
 
-/// Latency of hybrid where requests come at a rate of their own.
+/// Latency of the engine where requests come at a rate of their own.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Steady {
     pub(crate) offered_per_second: f64,

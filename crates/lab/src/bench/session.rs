@@ -19,7 +19,7 @@ pub(crate) struct Measured {
     pub(crate) blocks: Vec<Block>,
     /// Per section, the numbers of the blocks that are compared.
     pub(crate) pairs: BTreeMap<&'static str, Vec<[usize; 2]>>,
-    /// Per round, hybrid at all sizes of the crowd.
+    /// Per round, the engine at all sizes of the crowd.
     pub(crate) rounds: Vec<Vec<usize>>,
 }
 
@@ -28,8 +28,8 @@ pub(crate) const SERIES: [Arm; 5] = [
     Arm::Static,
     Arm::Naive,
     Arm::Pessimistic,
-    Arm::Textbook,
     Arm::Hybrid,
+    Arm::Engine,
 ];
 
 /// A run under way.
@@ -56,20 +56,21 @@ impl<'a> Session<'a> {
         let orders = |arm| Setup::new(arm, Work::ORDERS, crowd);
         let refusals = |arm| Setup::new(arm, Work::Refusals, refused);
         let many = Work::Orders { skus: MANY_SKUS };
-        let hybrid = orders(Arm::Hybrid);
+        let engine = orders(Arm::Engine);
 
-        self.compare("refusals", refusals(Arm::Static), refusals(Arm::Hybrid))
+        self.compare("refusals", refusals(Arm::Static), refusals(Arm::Engine))
             .await?;
-        self.compare("static", orders(Arm::Static), hybrid).await?;
-        self.compare("same", hybrid, hybrid).await?;
-        self.compare("many-skus", hybrid, Setup::new(Arm::Hybrid, many, crowd))
+        let (pessimistic, hybrid) = (refusals(Arm::Pessimistic), refusals(Arm::Hybrid));
+        self.compare("hybrid-refusals", pessimistic, hybrid).await?;
+        self.compare("static", orders(Arm::Static), engine).await?;
+        self.compare("same", engine, engine).await?;
+        self.compare("many-skus", engine, Setup::new(Arm::Engine, many, crowd))
             .await?;
-        self.compare("redis-down", hybrid, orders(Arm::RedisDown))
+        self.compare("redis-down", engine, orders(Arm::RedisDown))
             .await?;
         self.pgbench().await?;
-        self.compare("textbook", orders(Arm::Textbook), hybrid)
-            .await?;
-        self.compare("pessimistic", orders(Arm::Pessimistic), hybrid)
+        self.compare("hybrid", orders(Arm::Hybrid), engine).await?;
+        self.compare("pessimistic", orders(Arm::Pessimistic), engine)
             .await?;
         self.bursts().await?;
         self.series().await?;
@@ -117,11 +118,11 @@ impl<'a> Session<'a> {
         Ok(number)
     }
 
-    /// The best number of clients is what hybrid is compared with.
+    /// The best number of clients is what the engine is compared with.
     async fn pgbench(&mut self) -> anyhow::Result<()> {
         let crowd = self.plan.crowd;
-        let hybrid = Setup::new(Arm::Hybrid, Work::ORDERS, crowd);
-        self.world.run_only(&[hybrid]).await?;
+        let engine = Setup::new(Arm::Engine, Work::ORDERS, crowd);
+        self.world.run_only(&[engine]).await?;
         let mut best = (0.0, PGBENCH_CLIENTS[0]);
         for clients in PGBENCH_CLIENTS {
             let setup = Setup::new(Arm::Pgbench, Work::ORDERS, clients);
@@ -132,21 +133,21 @@ impl<'a> Session<'a> {
             }
         }
         let best = Setup::new(Arm::Pgbench, Work::ORDERS, best.1);
-        self.compare("pgbench", best, hybrid).await
+        self.compare("pgbench", best, engine).await
     }
 
     async fn bursts(&mut self) -> anyhow::Result<()> {
         let work = Work::Burst { units: BURST_UNITS };
         let crowd = self.plan.crowd;
         let burst = |arm| Setup::new(arm, work, crowd);
-        let (pessimistic, hybrid) = (burst(Arm::Pessimistic), burst(Arm::Hybrid));
-        self.compare("burst", pessimistic, hybrid).await?;
-        let others = [burst(Arm::Naive), burst(Arm::Textbook)];
-        self.world.run_only(&others).await?;
+        let (pessimistic, engine) = (burst(Arm::Pessimistic), burst(Arm::Engine));
+        self.compare("burst", pessimistic, engine).await?;
+        self.compare("hybrid-burst", pessimistic, burst(Arm::Hybrid))
+            .await?;
+        let naive = burst(Arm::Naive);
+        self.world.run_only(&[naive]).await?;
         for _ in 0..self.plan.rounds {
-            for other in others {
-                self.block("burst-others", other).await?;
-            }
+            self.block("burst-naive", naive).await?;
         }
         Ok(())
     }
@@ -165,7 +166,7 @@ impl<'a> Session<'a> {
                     self.world.run_only(&[setup]).await?;
                     numbers.push(self.block("series", setup).await?);
                 }
-                if arm == Arm::Hybrid {
+                if arm == Arm::Engine {
                     self.measured.rounds.push(numbers);
                 }
             }
@@ -176,16 +177,16 @@ impl<'a> Session<'a> {
     /// Latency below the capacity, and goodput beyond it.
     async fn open_loop(&mut self) -> anyhow::Result<()> {
         let crowd = self.plan.crowd;
-        let hybrid = Setup::new(Arm::Hybrid, Work::ORDERS, crowd);
+        let engine = Setup::new(Arm::Engine, Work::ORDERS, crowd);
         let capacity = self
             .measured
             .capacity(crowd)
-            .context("no block of hybrid is valid, so its capacity is not known")?;
+            .context("no block of the engine is valid, so its capacity is not known")?;
         let steady = |share: f64| {
             let per_second = capacity * share;
-            Setup::new(Arm::Hybrid, Work::Steady { per_second }, crowd)
+            Setup::new(Arm::Engine, Work::Steady { per_second }, crowd)
         };
-        self.world.run_only(&[hybrid]).await?;
+        self.world.run_only(&[engine]).await?;
         for _ in 0..self.plan.rounds {
             for share in STEADY_SHARES {
                 self.block("steady", steady(share)).await?;
@@ -195,28 +196,28 @@ impl<'a> Session<'a> {
         self.compare("half-load", lone, steady(0.5)).await?;
         let per_second = capacity * OVERLOAD;
         let overload = Work::Overload { per_second };
-        let overload = Setup::new(Arm::Hybrid, overload, self.plan.overload_crowd);
-        self.compare("overload", hybrid, overload).await
+        let overload = Setup::new(Arm::Engine, overload, self.plan.overload_crowd);
+        self.compare("overload", engine, overload).await
     }
 }
 
 impl Measured {
-    /// Orders per second of hybrid with the whole crowd.
+    /// Orders per second of the engine with the whole crowd.
     pub(crate) fn capacity(&self, crowd: usize) -> Option<f64> {
         let rates: Vec<_> = self
-            .orders_of_hybrid(crowd)
+            .orders_of_engine(crowd)
             .map(|block| block.per_second)
             .collect();
         median(&rates)
     }
 
-    /// Valid blocks of hybrid with ample stock of one SKU and the whole crowd.
-    pub(crate) fn orders_of_hybrid(
+    /// Valid blocks of the engine with ample stock of one SKU and the whole crowd.
+    pub(crate) fn orders_of_engine(
         &self,
         crowd: usize,
     ) -> impl Iterator<Item = &Block> {
         self.valid().filter(move |block| {
-            block.arm == Arm::Hybrid
+            block.arm == Arm::Engine
                 && block.work == Work::ORDERS.name()
                 && block.buyers == crowd
         })

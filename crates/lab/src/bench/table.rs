@@ -61,8 +61,15 @@ pub(crate) fn ratios(report: &Report) -> Rows {
             shown(ratio.median),
             shown(ratio.low),
             shown(ratio.high),
-            format!("{sign} {}", ratio.target),
-            if ratio.met { "yes" } else { "no" }.to_owned(),
+            ratio
+                .target
+                .map_or("-".to_owned(), |it| format!("{sign} {it}")),
+            match ratio.met {
+                Some(true) => "yes",
+                Some(false) => "no",
+                None => "-",
+            }
+            .to_owned(),
             meaning(ratio),
         ]
     };
@@ -166,7 +173,7 @@ pub(crate) fn notes(report: &Report) -> Vec<String> {
     ];
     if let Some(same) = report.same_vs_same {
         notes.push(format!(
-            "hybrid against itself: {} ({} to {}); nothing closer to 1 means anything",
+            "engine against itself: {} ({} to {}); nothing closer to 1 means anything",
             significant(same.median),
             significant(same.low),
             significant(same.high)

@@ -40,7 +40,7 @@ pub(crate) struct World {
     lab: PathBuf,
     /// Databases that were made.
     databases: Vec<Arm>,
-    /// What hybrid says to a buyer who gets an order, and to one who does not.
+    /// What the engine says to a buyer who gets an order, and to one who does not.
     answers: Option<[NamedTempFile; 2]>,
     next_buyer: u64,
     next_sku: u32,
@@ -215,11 +215,11 @@ impl World {
         Ok(started)
     }
 
-    /// Hybrid shows what static has to say.
+    /// The engine shows what static has to say.
     async fn learn_answers(&mut self) -> anyhow::Result<[NamedTempFile; 2]> {
         let prefix = self.new_prefix();
-        let (server, address) = self.start_server(Arm::Hybrid).await?;
-        let mut conn = self.connect(Arm::Hybrid).await?;
+        let (server, address) = self.start_server(Arm::Engine).await?;
+        let mut conn = self.connect(Arm::Engine).await?;
         put_on_sale(&mut conn, &prefix, Work::Burst { units: 1 }).await?;
         let answers = learn_answers(address, &prefix, self.take_buyers()).await?;
         server.stop().await?;
@@ -254,11 +254,7 @@ pub(crate) fn arguments(arm: Arm) -> anyhow::Result<Vec<String>> {
     let Some(strategy) = arm.strategy() else {
         bail!("{arm} is no server");
     };
-    let mut arguments = server_process::arguments(strategy, POOL_SIZE);
-    if arm == Arm::Textbook {
-        arguments.extend(server_process::flags(&[("--batch-max", "1")]));
-    }
-    Ok(arguments)
+    Ok(server_process::arguments(strategy, POOL_SIZE))
 }
 
 async fn start_redis() -> anyhow::Result<Sandbox> {

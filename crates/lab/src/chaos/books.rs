@@ -5,7 +5,7 @@ use diesel::sql_types::{BigInt, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use flash_core::{Audit, Sku};
 
-use super::schedule::Good;
+use super::schedule::PlannedSku;
 
 /// Everything the judge reads besides the journal.
 #[derive(Debug, Clone, Default)]
@@ -46,14 +46,14 @@ pub(crate) struct RestockRow {
     pub(crate) units: i64,
 }
 
-/// Reads the books of these goods.
+/// Reads the books of these SKUs.
 ///
 /// # Errors
 ///
 /// PostgreSQL does not answer, or a SKU is not there.
 pub(crate) async fn read(
     conn: &mut AsyncPgConnection,
-    goods: &[Good],
+    skus: &[PlannedSku],
     strategy: &str,
     began_unix_us: i64,
 ) -> anyhow::Result<Books> {
@@ -73,8 +73,9 @@ pub(crate) async fn read(
     for order in &mut books.orders {
         order.created_us -= began_unix_us;
     }
-    for good in goods {
-        let counts = flash_db::audit::count(conn, &Sku::new(&*good.sku)?, None).await?;
+    for planned in skus {
+        let counts =
+            flash_db::audit::count(conn, &Sku::new(&*planned.sku)?, None).await?;
         books
             .audits
             .extend(counts.map(|counts| counts.judge(Some(strategy))));

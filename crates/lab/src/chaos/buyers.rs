@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::journal::{Answer, Ask, Entry, Journal};
-use super::schedule::{Good, Plan, PlannedRestock, SALE_MS};
+use super::schedule::{Plan, PlannedRestock, PlannedSku, SALE_MS};
 use crate::client::{Client, SendError, json_request};
 
 /// How long to wait before asking again, in milliseconds.
@@ -20,18 +20,27 @@ const AGAIN_MS: std::ops::Range<u64> = 20..120;
 /// How long a buyer waits for an answer, in milliseconds: some less than the server.
 const PATIENCE_MS: std::ops::Range<u64> = 300..4_000;
 
+/// Of a hundred purchases, how many are asked for once, whatever is answered.
+const LEAVING_PERCENT: u64 = 10;
+
 /// The patience of who restocks, and of the probe.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What all of them know.
 #[derive(Debug)]
-pub(crate) struct Market {
+pub(crate) struct Sale {
     pub(crate) addresses: [SocketAddr; 2],
-    pub(crate) goods: Vec<Good>,
+    pub(crate) skus: Vec<PlannedSku>,
     pub(crate) journal: Journal,
     /// The moment after which nobody asks again; none before all faults are healed.
     pub(crate) deadline: watch::Sender<Option<Instant>>,
+    /// Whether each winner commits alone: then there is a line, and whoever is at its end has
+    /// to wait. It is no fault of a strategy that a buyer would not.
+    pub(crate) has_line: bool,
 }
+
+/// How long everybody waits at least where there is a line, once all faults are healed.
+const LINE: Duration = Duration::from_secs(3);
 
 /// What is sent, again and again, until there is a final answer.
 #[derive(Debug, Clone)]
@@ -41,11 +50,13 @@ pub(crate) struct Wish {
     pub(crate) key: String,
     pub(crate) units: i64,
     pub(crate) ask: Ask,
+    /// Whether the buyer asks once and goes away, whatever is answered.
+    pub(crate) leaves: bool,
 }
 
 /// Connections to both instances, used in turn.
-pub(crate) struct Customer {
-    market: Arc<Market>,
+pub(crate) struct Buyer {
+    sale: Arc<Sale>,
     rng: Rng,
     clients: [Option<Client>; 2],
     turn: usize,
@@ -63,11 +74,11 @@ struct NewUnits {
     units: i64,
 }
 
-impl Customer {
-    pub(crate) fn new(market: Arc<Market>, seed: u64, patience: Duration) -> Self {
+impl Buyer {
+    pub(crate) fn new(sale: Arc<Sale>, seed: u64, patience: Duration) -> Self {
         let mut rng = Rng::with_seed(seed);
         Self {
-            market,
+            sale,
             turn: rng.usize(0..2),
             rng,
             clients: [None, None],
@@ -75,13 +86,14 @@ impl Customer {
         }
     }
 
-    /// Asks until there is a final answer, or the market closes.
+    /// Asks until there is a final answer, or the sale closes.
     pub(crate) async fn insist(&mut self, wish: &Wish) -> Answer {
         loop {
             self.turn = 1 - self.turn;
             let answer = self.ask(wish, self.turn).await;
-            let deadline = *self.market.deadline.borrow();
-            if answer.is_final() || deadline.is_some_and(|end| Instant::now() > end) {
+            let deadline = *self.sale.deadline.borrow();
+            let is_over = wish.leaves || answer.is_final();
+            if is_over || deadline.is_some_and(|end| Instant::now() > end) {
                 return answer;
             }
             self.pause(AGAIN_MS).await;
@@ -90,7 +102,7 @@ impl Customer {
 
     /// Asks one instance once, and writes down what comes of it.
     pub(crate) async fn ask(&mut self, wish: &Wish, instance: usize) -> Answer {
-        let sent_us = self.market.journal.now_us();
+        let sent_us = self.sale.journal.now_us();
         let reply = self.exchange(wish, instance).await;
         let answer = Answer::of(&wish.ask, &reply);
         let Wish {
@@ -99,8 +111,9 @@ impl Customer {
             key,
             units,
             ask,
+            leaves,
         } = wish.clone();
-        self.market.journal.add(Entry {
+        self.sale.journal.add(Entry {
             sku,
             buyer,
             key,
@@ -108,8 +121,9 @@ impl Customer {
             ask,
             instance,
             sent_us,
-            answered_us: self.market.journal.now_us(),
+            answered_us: self.sale.journal.now_us(),
             answer: answer.clone(),
+            leaves,
         });
         answer
     }
@@ -120,7 +134,7 @@ impl Customer {
         instance: usize,
     ) -> Result<crate::client::Reply, SendError> {
         let not_sent = |error: anyhow::Error| SendError::NotSent(error.to_string());
-        let address = self.market.addresses[instance];
+        let address = self.sale.addresses[instance];
         let key = Some(wish.key.as_str());
         let units = wish.units;
         let request = match &wish.ask {
@@ -140,18 +154,28 @@ impl Customer {
             }
         };
         let request = request.map_err(not_sent)?;
+        let patience = self.patience();
         let mut client = match self.clients[instance].take() {
             Some(client) => client,
-            None => tokio::time::timeout(self.patience, Client::connect(address))
+            None => tokio::time::timeout(patience, Client::connect(address))
                 .await
                 .map_err(|elapsed| SendError::NotSent(elapsed.to_string()))?
                 .map_err(not_sent)?,
         };
-        let reply = client.send(request, self.patience).await;
+        let reply = client.send(request, patience).await;
         if reply.is_ok() {
             self.clients[instance] = Some(client);
         }
         reply
+    }
+
+    fn patience(&self) -> Duration {
+        let is_healed = self.sale.deadline.borrow().is_some();
+        if is_healed && self.sale.has_line {
+            self.patience.max(LINE)
+        } else {
+            self.patience
+        }
     }
 
     async fn pause(&mut self, range_ms: std::ops::Range<u64>) {
@@ -160,49 +184,46 @@ impl Customer {
 }
 
 /// The life of one buyer: purchases until the sale closes.
-pub(crate) async fn shop(market: Arc<Market>, plan: Arc<Plan>, number: u64) {
+pub(crate) async fn shop(sale: Arc<Sale>, plan: Arc<Plan>, number: u64) {
     let mut rng = Rng::with_seed(plan.seed ^ (number + 1).wrapping_mul(0x9E37_79B9));
     let patience = Duration::from_millis(rng.u64(PATIENCE_MS));
-    let mut customer = Customer::new(Arc::clone(&market), rng.u64(..), patience);
-    let closing = market.journal.at_ms(SALE_MS);
-    customer.pause(0..plan.pause_ms).await;
+    let mut buyer = Buyer::new(Arc::clone(&sale), rng.u64(..), patience);
+    let closing = sale.journal.at_ms(SALE_MS);
+    buyer.pause(0..plan.pause_ms).await;
     for purchase in 0.. {
         if closing <= std::time::Instant::now() {
             return;
         }
         let wish = Wish {
-            sku: market.goods[rng.usize(..market.goods.len())].sku.clone(),
+            sku: sale.skus[rng.usize(..sale.skus.len())].sku.clone(),
             buyer: format!("buyer-{number}"),
             key: format!("{}-{number}-{purchase}", plan.seed),
             units: rng.i64(1..=3),
             ask: Ask::Order,
+            leaves: rng.u64(0..100) < LEAVING_PERCENT,
         };
-        let answer = customer.insist(&wish).await;
-        customer.pause(0..plan.pause_ms).await;
-        live_with(&mut customer, &mut rng, &wish, answer).await;
+        let answer = buyer.insist(&wish).await;
+        buyer.pause(0..plan.pause_ms).await;
+        live_with(&mut buyer, &mut rng, &wish, answer).await;
     }
 }
 
 /// Some ask again although they know; some cancel.
-async fn live_with(
-    customer: &mut Customer,
-    rng: &mut Rng,
-    wish: &Wish,
-    answer: Answer,
-) {
+async fn live_with(buyer: &mut Buyer, rng: &mut Rng, wish: &Wish, answer: Answer) {
     match answer {
         Answer::Accepted { order_id } => {
             if rng.u64(0..100) < 20 {
                 let mut cancel = wish.clone();
                 cancel.ask = Ask::Cancel { order_id };
-                customer.insist(&cancel).await;
+                cancel.leaves = false;
+                buyer.insist(&cancel).await;
             }
             if rng.u64(0..100) < 15 {
-                customer.insist(wish).await;
+                buyer.insist(wish).await;
             }
         }
-        Answer::SoldOut if rng.u64(0..100) < 10 => {
-            customer.insist(wish).await;
+        refusal if refusal.is_sold_out() && rng.u64(0..100) < 10 => {
+            buyer.insist(wish).await;
         }
         _ => {}
     }
@@ -210,19 +231,20 @@ async fn live_with(
 
 /// Adds units, for as long as it takes to be told that they were added.
 pub(crate) async fn restock(
-    market: Arc<Market>,
+    sale: Arc<Sale>,
     seed: u64,
     number: usize,
     planned: PlannedRestock,
 ) {
-    let mut customer = Customer::new(Arc::clone(&market), seed, PATIENCE);
-    tokio::time::sleep_until(market.journal.at_ms(planned.at_ms).into()).await;
+    let mut buyer = Buyer::new(Arc::clone(&sale), seed, PATIENCE);
+    tokio::time::sleep_until(sale.journal.at_ms(planned.at_ms).into()).await;
     let wish = Wish {
-        sku: market.goods[planned.good].sku.clone(),
+        sku: sale.skus[planned.sku].sku.clone(),
         buyer: "operator".to_owned(),
         key: format!("restock-{number}"),
         units: i64::try_from(planned.units).unwrap_or(i64::MAX),
         ask: Ask::Restock,
+        leaves: false,
     };
-    customer.insist(&wish).await;
+    buyer.insist(&wish).await;
 }

@@ -9,6 +9,9 @@ use serde::Serialize;
 /// How long something is stopped or slow.
 const PAUSE_MS: RangeInclusive<u64> = 100..=1_500;
 
+/// Longer than a latch may count that nobody confirms.
+const DEAF_LEAST_MS: u64 = 1_500;
+
 /// How long something is away that was killed.
 const DOWN_MS: RangeInclusive<u64> = 0..=400;
 
@@ -32,6 +35,10 @@ pub(crate) enum Fault {
     FlushScripts,
     /// All gates become what they were this long ago.
     RollBackRedis { age_ms: u64 },
+    /// All gates are ahead of PostgreSQL, with nothing free, as after it was restored from a
+    /// copy and Redis was kept. Orders stay: what was accepted after a copy is lost with it,
+    /// and no judge could say more. Servers are stopped for it, or not.
+    RestoreDatabase { stops_servers: bool },
     /// kill -9 of the postmaster, and crash recovery after a while.
     KillPostgres { down_ms: u64 },
     /// Immediate shutdown, and crash recovery after a while.
@@ -74,6 +81,9 @@ pub(crate) enum Fault {
     ReadOnlyPostgres { for_ms: u64 },
     /// A migration of somebody else.
     AddColumn { pick: usize },
+    /// The connections of an instance to PostgreSQL go on, and no notification comes over
+    /// them: a pooler in between, or a listener that is none any more.
+    DeafListener { instance: usize, for_ms: u64 },
     /// The first of the two hosts in the database URL accepts connections and says nothing,
     /// and the connections to the second break.
     HangFirstHost { instance: usize, for_ms: u64 },
@@ -90,7 +100,7 @@ impl Fault {
         let down_ms = rng.u64(DOWN_MS);
         let commits = rng.u64(1..=5);
         let delay_ms = rng.u64(5..=300);
-        match rng.u64(0..26) {
+        match rng.u64(0..28) {
             0 => Self::KillServer { instance, down_ms },
             1 => Self::StopServer { instance, for_ms },
             2 => Self::DrainServer { instance },
@@ -124,7 +134,14 @@ impl Fault {
             22 => Self::ReadOnlyPostgres { for_ms },
             23 => Self::AddColumn { pick },
             24 => Self::HangFirstHost { instance, for_ms },
-            _ => Self::LogSinkGone { instance },
+            25 => Self::LogSinkGone { instance },
+            26 => Self::RestoreDatabase {
+                stops_servers: instance == 0,
+            },
+            _ => Self::DeafListener {
+                instance,
+                for_ms: for_ms + DEAF_LEAST_MS,
+            },
         }
     }
 
@@ -155,6 +172,8 @@ impl Fault {
             Self::DemoteRedis { .. } => "demote redis",
             Self::ReadOnlyPostgres { .. } => "read-only postgres",
             Self::AddColumn { .. } => "add column",
+            Self::RestoreDatabase { .. } => "restore database",
+            Self::DeafListener { .. } => "deaf listener",
             Self::HangFirstHost { .. } => "hang first host",
             Self::LogSinkGone { .. } => "log sink gone",
         }
@@ -169,6 +188,7 @@ impl Fault {
                 | Self::FlushRedis
                 | Self::FlushScripts
                 | Self::RollBackRedis { .. }
+                | Self::RestoreDatabase { .. }
                 | Self::SlowRedisLink { .. }
                 | Self::RefuseRedisWrites { .. }
                 | Self::DemoteRedis { .. }
@@ -185,6 +205,7 @@ impl fmt::Display for Fault {
                 write!(f, " (instance {instance}, away {down_ms} ms)")
             }
             Self::StopServer { instance, for_ms }
+            | Self::DeafListener { instance, for_ms }
             | Self::HangFirstHost { instance, for_ms } => {
                 write!(f, " (instance {instance}, {for_ms} ms)")
             }
@@ -194,6 +215,10 @@ impl fmt::Display for Fault {
             Self::KillRedis { down_ms }
             | Self::KillPostgres { down_ms }
             | Self::AbortPostgres { down_ms } => write!(f, " (away {down_ms} ms)"),
+            Self::RestoreDatabase { stops_servers } => {
+                let servers = if *stops_servers { "stopped" } else { "running" };
+                write!(f, " (servers {servers})")
+            }
             Self::RollBackRedis { age_ms } => write!(f, " ({age_ms} ms old)"),
             Self::StopRedis { for_ms }
             | Self::StopPostgres { for_ms }
@@ -238,7 +263,7 @@ mod tests {
         let drawn: Vec<_> = (0..2_000).map(|_| Fault::draw(&mut rng)).collect();
         let kinds: HashSet<_> = drawn.iter().map(discriminant).collect();
         let names: HashSet<_> = drawn.iter().map(|fault| fault.kind()).collect();
-        assert_eq!((kinds.len(), names.len()), (26, 26));
+        assert_eq!((kinds.len(), names.len()), (28, 28));
     }
 
     #[test]

@@ -32,8 +32,10 @@ pub(crate) enum Answer {
     },
     /// 200 to a cancellation or a restock.
     Done,
-    /// Final.
+    /// Final; a gate or a latch said so.
     SoldOut,
+    /// Final; PostgreSQL said so, with what is left.
+    SoldOutByRow,
     /// Final.
     LimitReached,
     /// 503, with its code: ask again.
@@ -67,6 +69,8 @@ pub(crate) struct Entry {
     pub(crate) answered_us: i64,
     /// What was answered.
     pub(crate) answer: Answer,
+    /// Whether the buyer goes away, whatever was answered.
+    pub(crate) leaves: bool,
 }
 
 #[derive(Deserialize)]
@@ -77,6 +81,7 @@ struct OrderBody {
 #[derive(Deserialize)]
 struct Problem {
     code: String,
+    available_units: Option<i64>,
 }
 
 impl Answer {
@@ -100,8 +105,12 @@ impl Answer {
             };
         }
         let problem = serde_json::from_slice::<Problem>(&reply.body).ok();
+        let by_row = problem
+            .as_ref()
+            .is_some_and(|it| it.available_units.is_some());
         let code = problem.map_or_else(String::new, |problem| problem.code);
         match (reply.status, code.as_str()) {
+            (StatusCode::CONFLICT, "sold-out") if by_row => Self::SoldOutByRow,
             (StatusCode::CONFLICT, "sold-out") => Self::SoldOut,
             (StatusCode::CONFLICT, "limit-reached") => Self::LimitReached,
             (StatusCode::SERVICE_UNAVAILABLE, _) => Self::Again(code),
@@ -118,7 +127,13 @@ impl Answer {
     /// Whether the buyer was told to go home.
     #[must_use]
     pub(crate) fn is_refusal(&self) -> bool {
-        matches!(self, Self::SoldOut | Self::LimitReached)
+        self.is_sold_out() || matches!(self, Self::LimitReached)
+    }
+
+    /// Whether the buyer was told that there is nothing left.
+    #[must_use]
+    pub(crate) fn is_sold_out(&self) -> bool {
+        matches!(self, Self::SoldOut | Self::SoldOutByRow)
     }
 
     /// A word for it, to count by.
@@ -127,7 +142,7 @@ impl Answer {
         match self {
             Self::Accepted { .. } => "accepted",
             Self::Done => "done",
-            Self::SoldOut => "sold-out",
+            Self::SoldOut | Self::SoldOutByRow => "sold-out",
             Self::LimitReached => "limit-reached",
             Self::Again(code) => code,
             Self::NotSent => "no-connection",

@@ -1,13 +1,15 @@
 //! The judge of a run. It knows the journal and the books, and nothing of the servers.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 use serde::Serialize;
 
 use super::books::{Books, OrderRow};
 use super::journal::{Answer, Ask, Entry};
 use super::probe::Probe;
-use super::schedule::Good;
+use super::schedule::PlannedSku;
+use crate::cli::Strategy;
 
 /// What must hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -69,14 +71,43 @@ impl Violation {
     }
 }
 
+/// What a strategy does not promise.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Promise {
+    /// "Sold out" is true, but for the second in which a latch may not have heard.
+    #[default]
+    Exact,
+    /// Phase 3: a gate may be wrong for as long as it lives. It may refuse for units that are
+    /// held, whose permit died, or that were added elsewhere, and the owner of an order that
+    /// it does not know of. A request that its buyer gave up goes on, so that it may be sold
+    /// to after the same one was refused elsewhere. It may do nothing else, and nothing longer.
+    UntilGateExpires { lifetime_us: i64 },
+}
+
+impl Promise {
+    /// What a strategy owes whose gates live so long.
+    pub(crate) fn of(strategy: Strategy, gate_lifetime: Duration) -> Self {
+        match strategy {
+            Strategy::Hybrid => Self::UntilGateExpires {
+                lifetime_us: i64::try_from(gate_lifetime.as_micros())
+                    .unwrap_or(i64::MAX),
+            },
+            _ => Self::Exact,
+        }
+    }
+}
+
 /// Everything that is judged.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Evidence {
-    pub(crate) goods: Vec<Good>,
+    pub(crate) skus: Vec<PlannedSku>,
     /// In the order in which they were sent.
     pub(crate) entries: Vec<Entry>,
     pub(crate) books: Books,
     pub(crate) probes: Vec<Probe>,
+    pub(crate) promise: Promise,
+    /// From when to when gates were set to nothing, in microseconds since the run began.
+    pub(crate) emptied_us: Vec<(i64, i64)>,
 }
 
 /// The name of a purchase: its buyer and its key.
@@ -115,11 +146,12 @@ pub(crate) fn judge(evidence: &Evidence) -> Vec<Violation> {
 /// What one look at the books shows.
 fn audited(evidence: &Evidence) -> Vec<Violation> {
     let mut violations = Vec::new();
-    for good in &evidence.goods {
+    for planned in &evidence.skus {
         let audits = &evidence.books.audits;
-        let Some(audit) = audits.iter().find(|it| it.sku.as_str() == good.sku) else {
+        let Some(audit) = audits.iter().find(|it| it.sku.as_str() == planned.sku)
+        else {
             let what = "the SKU is gone".to_owned();
-            violations.push(Violation::of_sku(Rule::Books, &good.sku, what));
+            violations.push(Violation::of_sku(Rule::Books, &planned.sku, what));
             continue;
         };
         let supply_units = audit.initial_units + audit.restocked_units;
@@ -149,7 +181,7 @@ fn audited(evidence: &Evidence) -> Vec<Violation> {
         for (rule, count, text) in checks {
             if count != 0 {
                 let what = format!("{count} {text}{sums}");
-                violations.push(Violation::of_sku(rule, &good.sku, what));
+                violations.push(Violation::of_sku(rule, &planned.sku, what));
             }
         }
     }
@@ -203,15 +235,28 @@ fn refused(
             if elsewhere && sold_out::may_not_have_heard(evidence, refusal) {
                 return None;
             }
+            let ordered_us = before.iter().map(|it| it.answered_us).min();
+            if sold_out::is_of_an_older_gate(evidence, refusal, ordered_us?) {
+                return None;
+            }
             let what = format!("{word} was told to the owner of order {order_id}");
             Some(Violation::of(Rule::WinnerRefused, refusal, what))
-        } else if after {
+        } else if after
+            || (attempts.iter().any(|it| is_on_its_way(it, refusal))
+                && sold_out::may_be_overtaken(evidence, refusal, order.created_us))
+        {
             None
         } else {
             let what = format!("{word} was told, but there is order {order_id}");
             Some(Violation::of(Rule::RefusedButSold, refusal, what))
         }
     })
+}
+
+/// Whether an attempt may still have been under way when another one was refused.
+fn is_on_its_way(attempt: &Entry, refusal: &Entry) -> bool {
+    matches!(attempt.answer, Answer::Lost | Answer::Again(_))
+        && attempt.sent_us <= refusal.answered_us
 }
 
 fn unanswered(attempts: &[&Entry]) -> Option<Violation> {
@@ -224,7 +269,7 @@ fn unanswered(attempts: &[&Entry]) -> Option<Violation> {
     });
     unexpected.or_else(|| {
         let last = attempts.last()?;
-        let answered = attempts.iter().any(|attempt| attempt.answer.is_final());
+        let answered = attempts.iter().any(|it| it.leaves || it.answer.is_final());
         let what = "no final answer although everything was healed".to_owned();
         (!answered).then(|| Violation::of(Rule::Unanswered, last, what))
     })
@@ -236,7 +281,7 @@ fn stranded(probe: &Probe) -> Option<Violation> {
             "{} units were left, the probe could buy {} of them in time",
             probe.left_units, probe.bought_units
         )
-    } else if let Some(then) = probe.then.iter().find(|it| **it != Answer::SoldOut) {
+    } else if let Some(then) = probe.then.iter().find(|it| !it.is_sold_out()) {
         format!(
             "nothing was left, but the next buyer was told {}",
             then.word()

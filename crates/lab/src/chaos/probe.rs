@@ -6,16 +6,19 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::buyers::{Customer, Market, PATIENCE, Wish};
+use super::buyers::{Buyer, PATIENCE, Sale, Wish};
 use super::journal::{Answer, Ask};
-use super::schedule::Good;
+use super::schedule::PlannedSku;
 
 /// In this time every unit that is left has to be sold, and the next buyer told so.
 const LIMIT: Duration = Duration::from_secs(2);
 
-/// What a commit may take on a slow disk, for strategies that sell one by one: it is no
-/// fault of theirs.
+/// What an order may take beside that on a slow disk, and where each one commits alone.
 const PER_ORDER: Duration = Duration::from_millis(10);
+const PER_COMMIT: Duration = Duration::from_millis(50);
+
+/// How long it waits before it asks again.
+const AGAIN: Duration = Duration::from_millis(10);
 
 /// Purchases at once, and about how many there are in all.
 const HANDS: usize = 64;
@@ -34,23 +37,31 @@ pub(crate) struct Probe {
 
 /// Buys what is left of a SKU in orders as small as can be, at both instances.
 pub(crate) async fn buy_all(
-    market: &Arc<Market>,
-    good: &Good,
+    sale: &Arc<Sale>,
+    planned: &PlannedSku,
     left_units: i64,
+    gate_lifetime: Duration,
 ) -> Probe {
-    let wishes = Arc::new(wishes(good, left_units));
+    let wishes = Arc::new(wishes(planned, left_units));
     let orders = u32::try_from(wishes.len()).unwrap_or(u32::MAX);
-    let end = Instant::now() + LIMIT + PER_ORDER.saturating_mul(orders);
-    market.deadline.send_replace(Some(end));
+    // Until then a gate may not know of them yet.
+    let expired = Instant::now() + gate_lifetime;
+    let each = if sale.has_line { PER_COMMIT } else { PER_ORDER };
+    let end = expired + LIMIT + each.saturating_mul(orders);
+    sale.deadline.send_replace(Some(end));
     let mut hands = JoinSet::new();
     for hand in 0..HANDS.min(wishes.len()) {
-        let (market, wishes) = (Arc::clone(market), Arc::clone(&wishes));
+        let (sale, wishes) = (Arc::clone(sale), Arc::clone(&wishes));
         hands.spawn(async move {
             let seed = u64::try_from(hand).unwrap_or_default();
-            let mut customer = Customer::new(market, seed, PATIENCE);
+            let mut buyer = Buyer::new(sale, seed, PATIENCE);
             let mut bought_units = 0;
             for wish in wishes.iter().skip(hand).step_by(HANDS) {
-                let answer = customer.insist(wish).await;
+                let mut answer = buyer.insist(wish).await;
+                while answer.is_sold_out() && Instant::now() < expired {
+                    tokio::time::sleep(AGAIN).await;
+                    answer = buyer.insist(wish).await;
+                }
                 if matches!(answer, Answer::Accepted { .. }) && Instant::now() <= end {
                     bought_units += wish.units;
                 }
@@ -64,17 +75,17 @@ pub(crate) async fn buy_all(
         bought_units += bought.unwrap_or(0);
     }
 
-    let mut customer = Customer::new(Arc::clone(market), 0, PATIENCE);
+    let mut buyer = Buyer::new(Arc::clone(sale), 0, PATIENCE);
     let mut then = [Answer::NotSent, Answer::NotSent];
     for (instance, then) in then.iter_mut().enumerate() {
-        let wish = wish(&good.sku, wishes.len() + instance, 1);
+        let wish = wish(&planned.sku, wishes.len() + instance, 1);
         while !then.is_final() && Instant::now() < end {
-            *then = customer.ask(&wish, instance).await;
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            *then = buyer.ask(&wish, instance).await;
+            tokio::time::sleep(AGAIN).await;
         }
     }
     Probe {
-        sku: good.sku.clone(),
+        sku: planned.sku.clone(),
         left_units,
         bought_units,
         then,
@@ -83,15 +94,15 @@ pub(crate) async fn buy_all(
 
 /// One unit each; where so many are left that this would only measure the disk, more, as
 /// far as the limit allows.
-fn wishes(good: &Good, left_units: i64) -> Vec<Wish> {
+fn wishes(planned: &PlannedSku, left_units: i64) -> Vec<Wish> {
     let hands = i64::try_from(HANDS).unwrap_or(i64::MAX);
-    let limit = good.limit.and_then(|limit| i64::try_from(limit).ok());
+    let limit = planned.limit.and_then(|limit| i64::try_from(limit).ok());
     let most_units = (left_units / hands).clamp(1, limit.unwrap_or(i64::MAX).max(1));
     let mut wishes = Vec::new();
     let mut open_units = left_units;
     while open_units > 0 {
         let units = most_units.min(open_units);
-        wishes.push(wish(&good.sku, wishes.len(), units));
+        wishes.push(wish(&planned.sku, wishes.len(), units));
         open_units -= units;
     }
     wishes
@@ -105,6 +116,7 @@ fn wish(sku: &str, number: usize, units: i64) -> Wish {
         key: format!("probe-{number}"),
         units,
         ask: Ask::Order,
+        leaves: false,
     }
 }
 
@@ -115,12 +127,12 @@ mod tests {
     #[test]
     fn all_that_is_left_is_wished_for_and_nobody_beyond_the_limit() {
         for (limit, left_units) in [(None, 0), (None, 7), (Some(2), 400), (None, 401)] {
-            let good = Good {
+            let planned = PlannedSku {
                 sku: "tee".to_owned(),
                 units: 1,
                 limit,
             };
-            let units: Vec<_> = wishes(&good, left_units)
+            let units: Vec<_> = wishes(&planned, left_units)
                 .iter()
                 .map(|wish| wish.units)
                 .collect();

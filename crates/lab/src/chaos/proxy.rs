@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -31,6 +31,10 @@ pub(crate) struct Link {
 
 #[derive(Debug)]
 struct State {
+    /// Whether messages of PostgreSQL come back over it.
+    is_postgres: bool,
+    /// Whether notifications are left out.
+    is_deaf: AtomicBool,
     delay_ms: AtomicU64,
     /// COMMITs still to be answered by a broken connection.
     cut_after: AtomicU64,
@@ -48,10 +52,83 @@ enum Cut {
     After,
 }
 
+/// From a server to a store, or back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Up,
+    Down,
+}
+
+/// How far the messages of PostgreSQL are read: a letter, a length that counts itself, and
+/// the rest.
+///
+/// # Source
+///
+/// PostgreSQL 16 manual, section 55.7, `NotificationResponse`.
+#[derive(Debug, Default)]
+struct Messages {
+    /// The beginning of a message, up to its length.
+    head: Vec<u8>,
+    /// What is to come of a message.
+    left: usize,
+    is_left_out: bool,
+    has_begun: bool,
+}
+
+impl Messages {
+    /// What of a packet is passed on.
+    fn heard(&mut self, packet: &[u8], is_deaf: bool) -> Vec<u8> {
+        let has_begun = std::mem::replace(&mut self.has_begun, true);
+        if !has_begun && packet.len() == 1 {
+            // The answer to a wish for encryption is no message; one may follow it.
+            self.has_begun = false;
+            return packet.to_vec();
+        }
+        let mut passed = Vec::with_capacity(packet.len());
+        let mut rest = packet;
+        while let Some((first, others)) = rest.split_first() {
+            if self.left > 0 {
+                let (part, after) = rest.split_at(self.left.min(rest.len()));
+                self.left -= part.len();
+                if !self.is_left_out {
+                    passed.extend_from_slice(part);
+                }
+                rest = after;
+                continue;
+            }
+            self.head.push(*first);
+            rest = others;
+            if let [letter, length @ ..] = self.head.as_slice()
+                && let Ok(length) = <[u8; 4]>::try_from(length)
+            {
+                let length = usize::try_from(u32::from_be_bytes(length)).unwrap_or(0);
+                self.left = length.saturating_sub(4);
+                self.is_left_out = is_deaf && *letter == b'A';
+                if !self.is_left_out {
+                    passed.extend_from_slice(&self.head);
+                }
+                self.head.clear();
+            }
+        }
+        passed
+    }
+}
+
 impl Link {
-    /// Listens at a free port.
-    pub(crate) async fn open(target: PathBuf) -> anyhow::Result<Self> {
+    /// Listens at a free port, for PostgreSQL.
+    pub(crate) async fn to_postgres(target: PathBuf) -> anyhow::Result<Self> {
+        Self::open(target, true).await
+    }
+
+    /// Listens at a free port, for Redis.
+    pub(crate) async fn to_redis(target: PathBuf) -> anyhow::Result<Self> {
+        Self::open(target, false).await
+    }
+
+    async fn open(target: PathBuf, is_postgres: bool) -> anyhow::Result<Self> {
         let state = Arc::new(State {
+            is_postgres,
+            is_deaf: AtomicBool::new(false),
             delay_ms: AtomicU64::new(0),
             cut_after: AtomicU64::new(0),
             cut_before: AtomicU64::new(0),
@@ -98,9 +175,15 @@ impl Link {
         self.state.cut_before.store(commits, Ordering::Relaxed);
     }
 
+    /// Leaves notifications out, from the next message on.
+    pub(crate) fn deafen(&self, is_deaf: bool) {
+        self.state.is_deaf.store(is_deaf, Ordering::Relaxed);
+    }
+
     /// Is a good cable again.
     pub(crate) fn heal(&self) {
         self.delay(0);
+        self.deafen(false);
         self.cut_after_commit(0);
         self.cut_before_commit(0);
     }
@@ -145,8 +228,8 @@ async fn connect(
     let (mut near_read, mut near_write) = near.into_split();
     let (mut far_read, mut far_write) = far.into_split();
     let cut = tokio::select! {
-        cut = pump(&mut near_read, &mut far_write, state, true) => cut?,
-        cut = pump(&mut far_read, &mut near_write, state, false) => cut?,
+        cut = pump(&mut near_read, &mut far_write, state, Way::Up) => cut?,
+        cut = pump(&mut far_read, &mut near_write, state, Way::Down) => cut?,
     };
     if cut == Cut::After {
         // The answer is not passed on, but it is given.
@@ -162,9 +245,10 @@ async fn pump(
     from: &mut (impl AsyncRead + Unpin),
     to: &mut (impl AsyncWrite + Unpin),
     state: &State,
-    may_cut: bool,
+    way: Way,
 ) -> std::io::Result<Cut> {
     let mut buffer = vec![0; 64 * 1024];
+    let mut messages = Messages::default();
     loop {
         let count = from.read(&mut buffer).await?;
         let packet = buffer.get(..count).unwrap_or_default();
@@ -172,11 +256,19 @@ async fn pump(
             return Ok(Cut::No);
         }
         state.delay().await;
-        let cut = if may_cut { state.cut(packet) } else { Cut::No };
+        let cut = match way {
+            Way::Up => state.cut(packet),
+            Way::Down => Cut::No,
+        };
         if cut == Cut::Before {
             return Ok(cut);
         }
-        to.write_all(packet).await?;
+        if state.is_postgres && way == Way::Down {
+            let is_deaf = state.is_deaf.load(Ordering::Relaxed);
+            to.write_all(&messages.heard(packet, is_deaf)).await?;
+        } else {
+            to.write_all(packet).await?;
+        }
         if cut == Cut::After {
             return Ok(cut);
         }
@@ -211,6 +303,29 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_deaf_hear_everything_but_notifications_however_the_packets_are_cut() {
+        let message = |letter: &[u8], text: &[u8]| {
+            let length = u32::try_from(text.len() + 4).expect("a short text");
+            [letter, &length.to_be_bytes(), text].concat()
+        };
+        let (row, news) = (message(b"D", b"A row"), message(b"A", b"from afar"));
+        let said = [&row[..], &news, &message(b"Z", b"I"), &news, &row].concat();
+        let heard = [&row[..], &message(b"Z", b"I"), &row].concat();
+        for size in 2..=said.len() {
+            let mut messages = Messages::default();
+            let pieces = [&b"N"[..]].into_iter().chain(said.chunks(size));
+            let mut hearing = Messages::default();
+            let (mut deaf, mut all) = (Vec::new(), Vec::new());
+            for piece in pieces {
+                deaf.extend(messages.heard(piece, true));
+                all.extend(hearing.heard(piece, false));
+            }
+            assert_eq!(deaf, [b"N", &heard[..]].concat(), "{size}");
+            assert_eq!(all, [b"N", &said[..]].concat(), "{size}");
+        }
+    }
+
     #[tokio::test]
     async fn a_commit_is_cut_before_or_after_it_arrives() {
         let dir = tempfile::tempdir().expect("a directory");
@@ -218,7 +333,7 @@ mod tests {
         let listener = UnixListener::bind(&socket).expect("a socket");
         let (tell, mut told) = tokio::sync::mpsc::channel(10);
         tokio::spawn(store(listener, tell));
-        let link = Link::open(socket).await.expect("a link");
+        let link = Link::to_redis(socket).await.expect("a link");
 
         link.cut_before_commit(1);
         link.cut_after_commit(1);

@@ -11,15 +11,49 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 
+use crate::cli::Strategy;
+
 /// A Redis that is stopped does not answer.
 const LIMIT: Duration = Duration::from_millis(500);
 
-/// A gate as it was, or that there was none.
-pub(crate) type Dump = Option<Vec<u8>>;
+/// A gate as it was, and when it expires, in milliseconds of Unix time; or that there was
+/// none. The engine's do not expire.
+pub(crate) type Dump = Option<(Vec<u8>, i64)>;
 
-/// The key under which phase 3 keeps the gate of a SKU.
-fn gate_key(sku: &str) -> String {
-    format!("flash:{{{sku}}}:gate")
+/// The permits in a gate of phase 3.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Permits {
+    /// When the gate expires, in milliseconds of Unix time.
+    pub(crate) expires_ms: i64,
+    /// Buyer and key of each.
+    pub(crate) names: Vec<String>,
+}
+
+/// Puts a gate ahead of PostgreSQL, with nothing free. Phase 3's has no fence.
+const ADVANCE: &str = "if redis.call('EXISTS', KEYS[1]) == 0 then return end
+if redis.call('HEXISTS', KEYS[1], 'fence') == 1 then
+    redis.call('HINCRBY', KEYS[1], 'fence', 1000000)
+    redis.call('HSET', KEYS[1], 'loaded_units', 0)
+end
+redis.call('HSET', KEYS[1], 'free_units', 0)";
+
+/// When a gate expires, and a line for each request that has a permit.
+const PERMITS: &str = "local lines = { redis.call('PEXPIRETIME', KEYS[1]) }
+local fields = redis.call('HGETALL', KEYS[1])
+for i = 1, #fields, 2 do
+    if fields[i] ~= 'free_units' and fields[i + 1] == '1' then
+        lines[#lines + 1] = fields[i]
+    end
+end
+return table.concat(lines, '\\n')";
+
+/// The key under which a strategy keeps the gate of a SKU.
+pub(crate) fn gate_key(strategy: Strategy, sku: &str) -> String {
+    let room = match strategy {
+        Strategy::Hybrid => "hybrid",
+        _ => "gate",
+    };
+    format!("flash:{{{sku}}}:{room}")
 }
 
 /// Forgets everything.
@@ -60,25 +94,60 @@ async fn want_replicas(socket: &Path, count: &[u8]) -> io::Result<()> {
     .map(drop)
 }
 
-/// Copies the gate of a SKU.
-pub(crate) async fn dump(socket: &Path, sku: &str) -> io::Result<Dump> {
-    call(socket, &[b"DUMP", gate_key(sku).as_bytes()]).await
+/// Copies a gate.
+pub(crate) async fn dump(socket: &Path, key: &str) -> io::Result<Dump> {
+    let expires = call(socket, &[b"PEXPIRETIME", key.as_bytes()]).await?;
+    let dump = call(socket, &[b"DUMP", key.as_bytes()]).await?;
+    Ok(dump.zip(expires.as_deref().and_then(number)))
 }
 
-/// Makes the gate of a SKU what it was.
-pub(crate) async fn restore(socket: &Path, sku: &str, dump: &Dump) -> io::Result<()> {
-    let key = gate_key(sku);
+/// Makes a gate what it was. One that has expired since is not there.
+pub(crate) async fn restore(socket: &Path, key: &str, dump: &Dump) -> io::Result<()> {
+    let key = key.as_bytes();
     let answer = match dump {
-        Some(dump) => {
-            call(
-                socket,
-                &[b"RESTORE", key.as_bytes(), b"0", dump, b"REPLACE"],
-            )
-            .await
+        Some((dump, expires_ms)) => {
+            // 0 is for ever.
+            let expires = expires_ms.max(&0).to_string();
+            let expires = expires.as_bytes();
+            let words = [b"RESTORE", key, expires, dump, b"REPLACE", b"ABSTTL"];
+            call(socket, &words).await
         }
-        None => call(socket, &[b"DEL", key.as_bytes()]).await,
+        None => call(socket, &[b"DEL", key]).await,
     };
     answer.map(drop)
+}
+
+/// Puts a gate ahead of PostgreSQL, with nothing free, where it is there.
+pub(crate) async fn advance(socket: &Path, key: &str) -> io::Result<()> {
+    eval(socket, ADVANCE, key).await.map(drop)
+}
+
+/// Reads the permits in a gate; none where it is not there.
+pub(crate) async fn permits(socket: &Path, key: &str) -> io::Result<Option<Permits>> {
+    let told = eval(socket, PERMITS, key).await?;
+    let told = String::from_utf8_lossy(&told.unwrap_or_default()).into_owned();
+    let mut lines = told.lines();
+    let expires_ms = lines.next().and_then(|line| number(line.as_bytes()));
+    Ok(expires_ms
+        .filter(|expires_ms| *expires_ms > 0)
+        .map(|expires_ms| Permits {
+            expires_ms,
+            names: lines.map(str::to_owned).collect(),
+        }))
+}
+
+/// Runs a script on one key.
+pub(crate) async fn eval(
+    socket: &Path,
+    script: &str,
+    key: &str,
+) -> io::Result<Option<Vec<u8>>> {
+    let words = [b"EVAL", script.as_bytes(), b"1", key.as_bytes()];
+    call(socket, &words).await
+}
+
+fn number(text: &[u8]) -> Option<i64> {
+    std::str::from_utf8(text).ok()?.parse().ok()
 }
 
 /// Asks for a section of what Redis tells about itself.
@@ -91,7 +160,7 @@ async fn call(socket: &Path, words: &[&[u8]]) -> io::Result<Option<Vec<u8>>> {
     tokio::time::timeout(LIMIT, exchange(socket, words)).await?
 }
 
-/// Sends one command; returns what it answers if that is a bulk string.
+/// Sends one command; returns what it answers if that is a bulk string or a number.
 async fn exchange(socket: &Path, words: &[&[u8]]) -> io::Result<Option<Vec<u8>>> {
     let mut stream = BufReader::new(UnixStream::connect(socket).await?);
     let mut command = format!("*{}\r\n", words.len()).into_bytes();
@@ -106,7 +175,8 @@ async fn exchange(socket: &Path, words: &[&[u8]]) -> io::Result<Option<Vec<u8>>>
     stream.read_line(&mut line).await?;
     let line = line.trim_end();
     match line.split_at_checked(1) {
-        Some(("+" | ":", _)) => Ok(None),
+        Some(("+", _)) => Ok(None),
+        Some((":", number)) => Ok(Some(number.as_bytes().to_vec())),
         Some(("$", "-1")) => Ok(None),
         Some(("$", length)) => {
             let mut bulk = vec![0; length.parse().map_err(io::Error::other)?];

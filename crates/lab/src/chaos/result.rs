@@ -21,6 +21,8 @@ pub(crate) struct Chaos {
     runs: Vec<Run>,
     faults: BTreeMap<String, u64>,
     answers: BTreeMap<String, u64>,
+    /// Of all runs; null where gates do not expire.
+    stranded_units: Option<i64>,
     violations: usize,
     pub(crate) seconds: f64,
 }
@@ -33,6 +35,9 @@ pub(crate) struct Run {
     answers: BTreeMap<String, u64>,
     /// Units that the probe found left and bought.
     probed_units: i64,
+    /// Units whose permit outlived its gate, so that they came back with the next one; null
+    /// where gates do not expire.
+    pub(crate) stranded_units: Option<i64>,
     audits: Vec<Audit>,
     violations: Vec<Told>,
     seconds: f64,
@@ -60,6 +65,7 @@ impl Run {
         Self {
             plan: plan.clone(),
             answers,
+            stranded_units: None,
             probed_units: evidence.probes.iter().map(|it| it.bought_units).sum(),
             audits: evidence.books.audits.clone(),
             violations: violations
@@ -83,6 +89,7 @@ impl Chaos {
             runs: Vec::new(),
             faults: BTreeMap::new(),
             answers: BTreeMap::new(),
+            stranded_units: None,
             violations: 0,
             seconds: 0.0,
         }
@@ -95,6 +102,9 @@ impl Chaos {
         }
         for (word, count) in &run.answers {
             *self.answers.entry(word.clone()).or_default() += count;
+        }
+        if let Some(units) = run.stranded_units {
+            *self.stranded_units.get_or_insert_default() += units;
         }
         self.violations += run.violations.len();
         self.runs.push(run);
@@ -122,12 +132,15 @@ impl fmt::Display for Run {
              {verdict}",
             self.plan.seed,
             self.plan.buyers,
-            self.plan.goods.len(),
+            self.plan.skus.len(),
             self.faults.len(),
             self.answers.values().sum::<u64>(),
             self.probed_units,
             self.seconds
         )?;
+        if let Some(units @ 1..) = self.stranded_units {
+            write!(f, "; {units} stranded units came back")?;
+        }
         if self.violations.is_empty() {
             return Ok(());
         }
@@ -173,6 +186,14 @@ impl fmt::Display for Chaos {
             list(&self.faults),
             self.answers.values().sum::<u64>(),
             list(&self.answers)
-        )
+        )?;
+        match self.stranded_units {
+            Some(units) => write!(
+                f,
+                "\n  {units} stranded units came back: a permit outlived its gate, and the \
+                 next one had them again"
+            ),
+            None => Ok(()),
+        }
     }
 }

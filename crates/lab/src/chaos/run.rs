@@ -10,14 +10,16 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::books;
-use super::buyers::{Market, restock, shop};
+use super::buyers::{Sale, restock, shop};
+use super::gates::Gates;
 use super::journal::Journal;
-use super::judge::{Evidence, judge};
+use super::judge::{Evidence, Promise, judge};
 use super::probe;
 use super::result::Run;
 use super::saboteur::{self, Happened};
 use super::schedule::Plan;
-use super::world::{Recipe, World};
+use super::world::{GATE_LIFETIME, Recipe, World};
+use crate::cli::Strategy;
 use crate::progress::Progress;
 use crate::server_process::create_sku;
 
@@ -46,70 +48,94 @@ pub(crate) async fn run(
     let began = Instant::now();
     let strategy = recipe.strategy;
     let world = Arc::new(World::start(recipe).await?);
-    for good in &plan.goods {
-        let sku = Sku::new(&*good.sku)?;
-        let units = u32::try_from(good.units)?;
-        let limit = good.limit.map(u32::try_from).transpose()?;
+    for planned in &plan.skus {
+        let sku = Sku::new(&*planned.sku)?;
+        let units = u32::try_from(planned.units)?;
+        let limit = planned.limit.map(u32::try_from).transpose()?;
         create_sku(world.addresses[0], &sku, units, limit).await?;
     }
     let plan = Arc::new(plan);
-    let market = Arc::new(Market {
+    let sale = Arc::new(Sale {
         addresses: world.addresses,
-        goods: plan.goods.clone(),
+        skus: plan.skus.clone(),
         journal: Journal::begin(),
         deadline: watch::Sender::new(None),
+        has_line: strategy != Strategy::Engine,
     });
 
-    let faults = sell(&world, &market, &plan, progress).await?;
-    tokio::time::sleep(REST).await;
+    let mut gates = Gates::new(&world, &plan.skus);
+    let selling = async {
+        let faults = sell(&world, &sale, &plan, progress).await?;
+        tokio::time::sleep(REST).await;
+        anyhow::Ok(faults)
+    };
+    let faults = tokio::select! {
+        faults = selling => faults?,
+        () = gates.watch(), if strategy == Strategy::Hybrid => bail!("nobody sells"),
+    };
     let mut conn = flash_db::connect(&world.database_url).await?;
-    let began_us = market.journal.began_unix_us();
+    let began_us = sale.journal.began_unix_us();
     let mut read =
-        async || books::read(&mut conn, &plan.goods, strategy.as_str(), began_us).await;
+        async || books::read(&mut conn, &plan.skus, strategy.as_str(), began_us).await;
     let mut probes = Vec::new();
-    for (good, audit) in plan.goods.iter().zip(read().await?.audits) {
-        probes.push(probe::buy_all(&market, good, audit.available_units).await);
+    let lifetime = match strategy {
+        Strategy::Hybrid => GATE_LIFETIME,
+        _ => Duration::ZERO,
+    };
+    for (planned, audit) in plan.skus.iter().zip(read().await?.audits) {
+        let left_units = audit.available_units;
+        probes.push(probe::buy_all(&sale, planned, left_units, lifetime).await);
     }
     let evidence = Evidence {
-        goods: plan.goods.clone(),
-        entries: market.journal.entries(),
+        skus: plan.skus.clone(),
+        entries: sale.journal.entries(),
         books: read().await?,
         probes,
+        promise: Promise::of(strategy, GATE_LIFETIME),
+        emptied_us: emptied(&faults),
     };
     let violations = judge(&evidence);
-    Ok(Run::of(
-        &plan,
-        &evidence,
-        faults,
-        violations,
-        began.elapsed(),
-    ))
+    let mut run = Run::of(&plan, &evidence, faults, violations, began.elapsed());
+    if strategy == Strategy::Hybrid {
+        let stranded_units = gates.stranded_units(&evidence.entries, &evidence.books);
+        run.stranded_units = Some(stranded_units);
+    }
+    Ok(run)
+}
+
+/// When gates were set to nothing.
+fn emptied(faults: &[Happened]) -> Vec<(i64, i64)> {
+    faults
+        .iter()
+        .filter(|it| it.empties_gates)
+        .map(|it| (it.from_us, it.to_us))
+        .collect()
 }
 
 /// The sale with its faults, until everything is healed and everybody has an answer.
 async fn sell(
     world: &Arc<World>,
-    market: &Arc<Market>,
+    sale: &Arc<Sale>,
     plan: &Arc<Plan>,
     progress: &Progress,
 ) -> anyhow::Result<Vec<Happened>> {
     let mut crowd = JoinSet::new();
     for number in 0..plan.buyers {
-        crowd.spawn(shop(Arc::clone(market), Arc::clone(plan), number));
+        crowd.spawn(shop(Arc::clone(sale), Arc::clone(plan), number));
     }
     for (number, planned) in plan.restocks.iter().enumerate() {
         let seed = plan.seed;
-        crowd.spawn(restock(Arc::clone(market), seed, number, planned.clone()));
+        crowd.spawn(restock(Arc::clone(sale), seed, number, planned.clone()));
     }
 
-    let breaking = saboteur::play(world, plan, market);
+    let breaking = saboteur::play(world, plan, sale);
     tokio::pin!(breaking);
     let faults = loop {
         tokio::select! {
             faults = &mut breaking => break faults,
             () = tokio::time::sleep(LOOK) => {}
         }
-        let answers = market.journal.len();
+        let answers = sale.journal.len();
         progress.count(
             format!("seed {}: {} faults", plan.seed, plan.faults.len()),
             0,
@@ -121,10 +147,9 @@ async fn sell(
         .heal()
         .await
         .context("not everything could be healed")?;
-    market
-        .deadline
+    sale.deadline
         .send_replace(Some(Instant::now() + ANSWER_LIMIT));
-    let closing = market.journal.at_ms(super::schedule::SALE_MS);
+    let closing = sale.journal.at_ms(super::schedule::SALE_MS);
     let end =
         Instant::from_std(closing).max(Instant::now()) + ANSWER_LIMIT + LAST_LIMIT;
     while let Some(left) = tokio::time::timeout_at(end, crowd.join_next())

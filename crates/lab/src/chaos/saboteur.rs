@@ -11,7 +11,7 @@ use serde::Serialize;
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::task::{JoinSet, block_in_place};
 
-use super::buyers::Market;
+use super::buyers::Sale;
 use super::fault::Fault;
 use super::process::{Stopped, backends, gone, signal, stop};
 use super::schedule::{Plan, PlannedFault};
@@ -35,18 +35,21 @@ pub(crate) struct Happened {
     pub(crate) what: String,
     /// Why it could not be done, where it could not.
     pub(crate) skipped: Option<String>,
+    /// Whether gates were set to nothing.
+    #[serde(skip)]
+    pub(crate) empties_gates: bool,
 }
 
 /// Lets all planned faults happen and returns when the last one is mended.
 pub(crate) async fn play(
     world: &Arc<World>,
     plan: &Arc<Plan>,
-    market: &Arc<Market>,
+    sale: &Arc<Sale>,
 ) -> Vec<Happened> {
     let mut faults = JoinSet::new();
     for planned in plan.faults.clone() {
         let (world, plan) = (Arc::clone(world), Arc::clone(plan));
-        faults.spawn(one(world, plan, Arc::clone(market), planned));
+        faults.spawn(one(world, plan, Arc::clone(sale), planned));
     }
     let mut happened = faults.join_all().await;
     happened.sort_by_key(|fault| fault.from_us);
@@ -56,10 +59,10 @@ pub(crate) async fn play(
 async fn one(
     world: Arc<World>,
     plan: Arc<Plan>,
-    market: Arc<Market>,
+    sale: Arc<Sale>,
     PlannedFault { at_ms, fault }: PlannedFault,
 ) -> Happened {
-    let journal = &market.journal;
+    let journal = &sale.journal;
     tokio::time::sleep_until(journal.at_ms(at_ms).into()).await;
     let from_us = journal.now_us();
     let done = act(&world, &plan, fault).await;
@@ -68,6 +71,7 @@ async fn one(
         to_us: journal.now_us(),
         what: fault.to_string(),
         skipped: done.err().map(|error| format!("{error:#}")),
+        empties_gates: matches!(fault, Fault::RestoreDatabase { .. }),
     }
 }
 
@@ -105,6 +109,12 @@ async fn act(world: &World, plan: &Plan, fault: Fault) -> anyhow::Result<()> {
             link.delay(delay_ms);
             pause(for_ms).await;
             link.delay(0);
+        }
+        Fault::DeafListener { instance, for_ms } => {
+            let link = &world.postgres_links[instance];
+            link.deafen(true);
+            pause(for_ms).await;
+            link.deafen(false);
         }
         Fault::HangFirstHost { instance, for_ms } => {
             let first = &world.first_hosts[instance];
@@ -175,7 +185,10 @@ async fn act_on_redis(world: &World, plan: &Plan, fault: Fault) -> anyhow::Resul
         Fault::StopRedis { for_ms } => stop(vec![pid], for_ms).await,
         Fault::FlushRedis => redis::flush_all(socket).await?,
         Fault::FlushScripts => redis::flush_scripts(socket).await?,
-        Fault::RollBackRedis { age_ms } => roll_back(socket, plan, age_ms).await?,
+        Fault::RollBackRedis { age_ms } => roll_back(world, plan, age_ms).await?,
+        Fault::RestoreDatabase { stops_servers } => {
+            restore_database(world, plan, stops_servers).await?;
+        }
         Fault::RefuseRedisWrites { for_ms } => {
             redis::refuse_writes(socket).await?;
             pause(for_ms).await;
@@ -191,14 +204,48 @@ async fn act_on_redis(world: &World, plan: &Plan, fault: Fault) -> anyhow::Resul
     Ok(())
 }
 
-async fn roll_back(socket: &Path, plan: &Plan, age_ms: u64) -> anyhow::Result<()> {
+async fn roll_back(world: &World, plan: &Plan, age_ms: u64) -> anyhow::Result<()> {
+    let socket = world.redis_socket.as_path();
     let mut snapshot = Vec::new();
-    for good in &plan.goods {
-        snapshot.push(redis::dump(socket, &good.sku).await?);
+    for planned in &plan.skus {
+        let key = world.gate_key(&planned.sku);
+        let dump = redis::dump(socket, &key).await?;
+        snapshot.push((key, dump));
     }
     pause(age_ms).await;
-    for (good, dump) in plan.goods.iter().zip(&snapshot) {
-        redis::restore(socket, &good.sku, dump).await?;
+    for (key, dump) in &snapshot {
+        redis::restore(socket, key, dump).await?;
+    }
+    Ok(())
+}
+
+/// Whoever restores a database stops what uses it, or forgets to.
+async fn restore_database(
+    world: &World,
+    plan: &Plan,
+    stops_servers: bool,
+) -> anyhow::Result<()> {
+    let mut stopped = Vec::new();
+    if stops_servers {
+        for server in &world.servers {
+            let mut server = free(server)?;
+            if server.as_mut().is_some_and(|it| !it.is_running()) {
+                bail!("it ended by itself");
+            }
+            stopped.push(server);
+        }
+        for server in &mut stopped {
+            if let Some(old) = server.take() {
+                old.stop().await?;
+            }
+        }
+    }
+    for planned in &plan.skus {
+        let key = world.gate_key(&planned.sku);
+        redis::advance(&world.redis_socket, &key).await?;
+    }
+    for (instance, server) in stopped.iter_mut().enumerate() {
+        **server = Some(world.start_server(instance).await?);
     }
     Ok(())
 }

@@ -25,7 +25,7 @@ pub(crate) struct Plan {
     /// The longest pause of a buyer between two purchases.
     pub(crate) pause_ms: u64,
     /// What is sold.
-    pub(crate) goods: Vec<Good>,
+    pub(crate) skus: Vec<PlannedSku>,
     /// What is added meanwhile.
     pub(crate) restocks: Vec<PlannedRestock>,
     /// What breaks, in the order of time.
@@ -34,7 +34,7 @@ pub(crate) struct Plan {
 
 /// One SKU.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Good {
+pub(crate) struct PlannedSku {
     /// Its name.
     pub(crate) sku: String,
     /// Units at the start.
@@ -48,8 +48,8 @@ pub(crate) struct Good {
 pub(crate) struct PlannedRestock {
     /// When it is first sent.
     pub(crate) at_ms: u64,
-    /// The good, by its number.
-    pub(crate) good: usize,
+    /// The SKU, by its number.
+    pub(crate) sku: usize,
     /// How many.
     pub(crate) units: u64,
 }
@@ -68,11 +68,11 @@ pub(crate) struct PlannedFault {
 #[must_use]
 pub(crate) fn draw(seed: u64, with_redis: bool) -> Plan {
     let mut rng = Rng::with_seed(seed);
-    let goods = draw_goods(&mut rng, seed);
+    let skus = draw_skus(&mut rng, seed);
     let restocks = (0..rng.u64(RESTOCKS))
         .map(|_| PlannedRestock {
             at_ms: rng.u64(FAULTS_MS),
-            good: rng.usize(..goods.len()),
+            sku: rng.usize(..skus.len()),
             units: rng.u64(1..=40),
         })
         .collect();
@@ -88,20 +88,20 @@ pub(crate) fn draw(seed: u64, with_redis: bool) -> Plan {
         seed,
         buyers: rng.u64(64..=256),
         pause_ms: rng.u64(20..=200),
-        goods,
+        skus,
         restocks,
         faults,
     }
 }
 
-fn draw_goods(rng: &mut Rng, seed: u64) -> Vec<Good> {
+fn draw_skus(rng: &mut Rng, seed: u64) -> Vec<PlannedSku> {
     let ranges = [1..=1, 150..=400, 5..=30, 30..=120, 2..=5];
     let count = rng.usize(3..=ranges.len());
     ranges
         .into_iter()
         .take(count)
         .enumerate()
-        .map(|(number, range)| Good {
+        .map(|(number, range)| PlannedSku {
             sku: format!("chaos-{seed}-{number}"),
             units: rng.u64(range),
             limit: (rng.u64(0..10) < 4).then(|| rng.u64(1..=4)),
@@ -128,6 +128,6 @@ mod tests {
             .filter(|planned| !planned.fault.needs_redis())
             .collect();
         assert_eq!(some.faults, kept);
-        assert_eq!((some.goods, some.buyers), (all.goods, all.buyers));
+        assert_eq!((some.skus, some.buyers), (all.skus, all.buyers));
     }
 }

@@ -40,6 +40,9 @@ const RECOVERY_LIMIT: Duration = Duration::from_secs(60);
 /// How often it is asked meanwhile.
 const LOOK: Duration = Duration::from_millis(50);
 
+/// How long a gate of phase 3 lives: what it took comes back while the run goes on.
+pub(crate) const GATE_LIFETIME: Duration = Duration::from_millis(500);
+
 /// What is needed to start an instance.
 #[derive(Debug, Clone)]
 pub(crate) struct Recipe {
@@ -84,7 +87,7 @@ impl World {
     /// Starts the stores and no server yet.
     pub(crate) async fn with_stores(recipe: Recipe) -> anyhow::Result<Self> {
         let options = Options {
-            redis: recipe.strategy == Strategy::Hybrid,
+            redis: recipe.strategy.uses_redis(),
             fsync: true,
             max_connections: MAX_CONNECTIONS,
             ..Options::default()
@@ -104,12 +107,12 @@ impl World {
             logs_gone: [AtomicBool::default(), AtomicBool::default()],
             first_hosts: [FirstHost::open().await?, FirstHost::open().await?],
             postgres_links: [
-                Link::open(postgres_socket.clone()).await?,
-                Link::open(postgres_socket).await?,
+                Link::to_postgres(postgres_socket.clone()).await?,
+                Link::to_postgres(postgres_socket).await?,
             ],
             redis_links: [
-                Link::open(redis_socket.clone()).await?,
-                Link::open(redis_socket.clone()).await?,
+                Link::to_redis(redis_socket.clone()).await?,
+                Link::to_redis(redis_socket.clone()).await?,
             ],
             redis_socket,
             sandbox: Mutex::new(sandbox),
@@ -147,6 +150,11 @@ impl World {
         format!("postgresql://flash@{first},{second}/flash")
     }
 
+    /// The key of the gate of a SKU.
+    pub(crate) fn gate_key(&self, sku: &str) -> String {
+        redis::gate_key(self.recipe.strategy, sku)
+    }
+
     /// A name that no column has.
     pub(crate) fn new_column(&self) -> String {
         format!("note_{}", self.columns.fetch_add(1, Ordering::Relaxed))
@@ -176,7 +184,7 @@ impl World {
         for first in &self.first_hosts {
             first.hang(false);
         }
-        if self.recipe.strategy == Strategy::Hybrid {
+        if self.recipe.strategy.uses_redis() {
             redis::take_writes(&self.redis_socket)
                 .await
                 .context("Redis takes no writes")?;
@@ -223,6 +231,7 @@ impl World {
     fn arguments(&self, instance: usize) -> Vec<String> {
         let listen = self.addresses[instance].to_string();
         let pool_size = POOL_SIZE.to_string();
+        let gate_lifetime_ms = GATE_LIFETIME.as_millis().to_string();
         let mut arguments = server_process::flags(&[
             ("--strategy", self.recipe.strategy.as_str()),
             ("--listen", &listen),
@@ -231,6 +240,7 @@ impl World {
             ("--lock-wait-ms", WAIT_MS),
             ("--request-timeout-ms", REQUEST_MS),
             ("--drain-wait-ms", DRAIN_MS),
+            ("--gate-lifetime-ms", &gate_lifetime_ms),
             ("--log-format", "pretty"),
         ]);
         if let Some(batch_max) = self.recipe.batch_max {

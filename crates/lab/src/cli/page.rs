@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, value_parser};
 
-use super::{DEFAULT_BUYERS, DEFAULT_POOL_SIZE, DEFAULT_UNITS};
+use super::{DEFAULT_BUYERS, DEFAULT_POOL_SIZE, DEFAULT_UNITS, Strategy};
 
 /// What `page` is asked for.
 #[derive(Debug, ClapArgs)]
@@ -14,6 +14,10 @@ pub struct PageArgs {
     #[arg(long, default_value = DEFAULT_LISTEN, value_name = "ADDRESS:PORT",
           value_parser = loopback)]
     pub listen: SocketAddr,
+
+    /// Who sells.
+    #[command(flatten)]
+    pub shown: ShownArgs,
 
     /// What the sale has.
     #[command(flatten)]
@@ -27,9 +31,36 @@ pub struct ReportArgs {
     #[arg(long, default_value = "flash-sale-report.html", value_name = "PATH")]
     pub html: PathBuf,
 
+    /// Who sells.
+    #[command(flatten)]
+    pub shown: ShownArgs,
+
     /// What the sale has.
     #[command(flatten)]
     pub terms: TermArgs,
+}
+
+/// Who has a column.
+#[derive(Debug, ClapArgs)]
+pub struct ShownArgs {
+    /// Who sells; can be given several times
+    #[arg(long = "strategy", value_enum, value_name = "STRATEGY",
+          default_values_t = Strategy::PHASES)]
+    strategies: Vec<Strategy>,
+}
+
+impl ShownArgs {
+    /// Those that were asked for, each once.
+    #[must_use]
+    pub fn strategies(&self) -> Vec<Strategy> {
+        let mut once = Vec::new();
+        for strategy in &self.strategies {
+            if !once.contains(strategy) {
+                once.push(*strategy);
+            }
+        }
+        once
+    }
 }
 
 /// What each strategy sells, to how many, and how.
@@ -72,9 +103,10 @@ pub(super) const EXAMPLES: &str = "\
 Examples:
   lab page                                  then open the URL that it prints
   lab page --listen 127.0.0.1:0             any free port
+  lab page --strategy hybrid --strategy engine
   lab page --units 100 --buyers 5000        what stands in the form at first
 
-The stores are private; they and the three servers are gone when the page ends (Ctrl-C).
+The stores are private; they and the servers are gone when the page ends (Ctrl-C).
 Exit codes: 130 ended by Ctrl-C, 1 error, 2 usage, 69 a needed program is missing";
 
 pub(super) const REPORT_EXAMPLES: &str = "\

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::schedule::Schedule;
 use super::stage::{Finish, Played, Stage};
-use super::transcript::Transcript;
+use super::transcript::{SOLD_OUT, Step, Transcript};
 
 /// How many schedules led to what.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -42,8 +42,8 @@ pub struct Exploration {
     /// Of the schedules that oversell: the fewest turns, then the fewest changes of turn,
     /// then the first in order.
     pub shortest_oversell: Option<Transcript>,
-    /// The schedule that was asked for, or the one in which a buyer waits earliest, with
-    /// the fewest changes of turn, and then the first in order.
+    /// The schedule that was asked for, or the one in which a buyer waits or is refused
+    /// earliest, with the fewest changes of turn, and then the first in order.
     pub chosen: Option<Transcript>,
 }
 
@@ -69,9 +69,11 @@ impl Exploration {
             shortest,
         );
         let clearest = |it: &Transcript| {
-            let wait = it.steps.iter().position(|step| step.waited);
+            let told =
+                |step: &Step| step.waited || step.answer.as_deref() == Some(SOLD_OUT);
+            let position = it.steps.iter().position(told);
             (
-                wait.unwrap_or(usize::MAX),
+                position.unwrap_or(usize::MAX),
                 it.changes(),
                 it.schedule.clone(),
             )

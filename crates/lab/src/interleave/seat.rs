@@ -60,6 +60,7 @@ impl Seat {
             ("--pool-size", "1"),
             ("--lanes", "1"),
             ("--workers", "1"),
+            server_process::LESSON_GATE,
             ("--pool-wait-ms", SERVER_WAIT_MS),
             ("--lock-wait-ms", SERVER_WAIT_MS),
             ("--request-timeout-ms", SERVER_WAIT_MS),

@@ -19,7 +19,7 @@ use crate::cli::Strategy;
 use crate::outcome::Outcome;
 use crate::server_process;
 
-/// Three strategies with two servers each, their admin calls, and the observers.
+/// Four strategies with two servers each, their admin calls, and the observers.
 const MAX_CONNECTIONS: u32 = 100;
 
 /// Units that are there to rehearse with.
@@ -225,13 +225,13 @@ impl Stage {
         })
     }
 
-    /// Puts one unit on sale. The gate of hybrid is loaded before the buyers come, by
-    /// somebody at each server who wants two units and is refused.
+    /// Puts one unit on sale. A gate in Redis is reconciled before the buyers come,
+    /// by somebody at each server who wants two units and is refused.
     async fn new_sku(&mut self) -> anyhow::Result<Sku> {
         self.plays += 1;
         let sku = Sku::new(format!("{}-{}", self.name, self.plays))?;
         self.observer.create(&sku, 1).await?;
-        if self.strategy == Strategy::Hybrid {
+        if self.strategy.uses_redis() {
             for seat in &self.seats {
                 seat.rehearse(&sku, 2, Outcome::SoldOut).await?;
             }

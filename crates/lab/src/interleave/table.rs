@@ -10,7 +10,9 @@ use super::desk::{Disturbed, Event};
 use super::observer::Observer;
 use super::schedule::{Buyer, Schedule};
 use super::seat::Seat;
-use super::transcript::{BuyerState, Place, Statement, Step, Store, Wait};
+use super::transcript::{
+    BuyerState, NOT_ADMITTED, Place, Statement, Step, Store, Wait,
+};
 
 /// How long anything may take that takes milliseconds. It only bounds how long a broken
 /// run takes; no result depends on it.
@@ -30,7 +32,7 @@ enum State {
     Running(usize),
     /// It waits for a lock of the other buyer.
     Locked(usize),
-    /// Redis did not admit the buyer: PostgreSQL has to decide for the other one first.
+    /// The engine's Redis did not admit the buyer: PostgreSQL has to decide for the other one first.
     AtGate(usize),
     Answered(String),
 }
@@ -191,6 +193,9 @@ impl<'a> Table<'a> {
                 pid,
             } => {
                 if let Some((_, step)) = step {
+                    if step.statement.store == Store::Redis && step.returned.is_none() {
+                        return Err(Disturbed("Redis was not waited for").into());
+                    }
                     end_wait(step, now);
                 }
                 self.pids[buyer.index()] = pid;
@@ -202,7 +207,7 @@ impl<'a> Table<'a> {
                 };
                 end_wait(step, now);
                 *state = State::Running(number);
-                if step.statement.store == Store::Redis && !is_admitted(&text) {
+                if step.statement.store == Store::Redis && is_held(&text) {
                     step.waited = other_is_held;
                     step.waited_for = other_is_held.then_some(Wait::Gate);
                     *state = State::AtGate(number);
@@ -291,7 +296,8 @@ fn end_wait(step: &mut Step, now: usize) {
     }
 }
 
-/// `[fence, 1]`, as `admit.lua` answers.
-fn is_admitted(text: &str) -> bool {
-    text.ends_with(", 1]")
+/// Whether a gate neither admits a buyer nor refuses for good: the engine says `[fence, 0]`
+/// where the units may come back. Phase 3 says `0`, and the buyer has an answer.
+fn is_held(text: &str) -> bool {
+    !text.ends_with(", 1]") && text != "1" && text != NOT_ADMITTED
 }

@@ -5,7 +5,9 @@ use flash_core::Verdict;
 
 use super::explore::Exploration;
 use super::schedule::Buyer;
-use super::transcript::{Ending, SOLD_OUT, Step, Store, Transcript, Wait};
+use super::transcript::{
+    Ending, NOT_ADMITTED, SOLD_OUT, Step, Store, Transcript, Wait,
+};
 use crate::look::Look;
 use crate::report;
 use crate::sheet::{Cell, Sheet};
@@ -249,10 +251,18 @@ fn told(answer: &str) -> String {
     }
 }
 
-/// What the gate says is a fence and a 1 or a 0.
+/// What the gate says is a 1 or a 0, in the engine after a fence.
 fn explained(step: &Step, returned: &str) -> String {
     match (step.statement.store, step.waited_for) {
         (Store::Redis, Some(Wait::Gate)) => format!("{returned}: not admitted"),
+        (Store::Redis, _) if returned == NOT_ADMITTED => {
+            let held = if step.available_units_after > 0 {
+                "; the unit is only held"
+            } else {
+                ""
+            };
+            format!("{returned}: not admitted{held}")
+        }
         (Store::Redis, _) => format!("{returned}: admitted"),
         (Store::PostgreSQL, _) => returned.to_owned(),
     }

@@ -10,7 +10,7 @@ use super::schedule::{Buyer, Schedule};
 pub enum Store {
     /// The stock row and the orders.
     PostgreSQL,
-    /// The gate of hybrid.
+    /// The gate of hybrid, or of the engine.
     Redis,
 }
 
@@ -39,7 +39,7 @@ pub struct Statement {
 pub enum Wait {
     /// A lock of the other buyer's transaction, as `pg_stat_activity` says.
     Lock,
-    /// Hybrid: not admitted by Redis, waits until PostgreSQL has decided for the other.
+    /// Engine: not admitted by Redis, waits until PostgreSQL has decided for the other.
     Gate,
 }
 
@@ -161,6 +161,9 @@ impl Transcript {
         pairs.filter(|(one, next)| one.buyer != next.buyer).count()
     }
 }
+
+/// How phase 3's gate refuses.
+pub(super) const NOT_ADMITTED: &str = "0";
 
 /// What a refused buyer is told.
 pub(super) const SOLD_OUT: &str = "sold out";

@@ -13,7 +13,7 @@ use crate::run::{Latency, Outcomes};
 /// Whether a sale can be started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Phase {
+pub(crate) enum SaleStage {
     Idle,
     Running,
     Ended,
@@ -60,7 +60,7 @@ pub(crate) struct Column {
     pub(crate) latency_ms: Latency,
     /// Accepted buyers over time: milliseconds from the release, and how many by then.
     pub(crate) curve: Vec<(f64, u32)>,
-    /// Who refused; none where only PostgreSQL can.
+    /// Who refused, by the engine's own count; none for the phases.
     pub(crate) turned_away: Option<TurnedAway>,
     /// The books of the SKU, by the query of `lab audit`.
     pub(crate) audit: Option<Audit>,
@@ -94,7 +94,7 @@ impl Column {
 pub(crate) struct State {
     /// Counts the sales since the page was started.
     pub(crate) sale: u32,
-    pub(crate) phase: Phase,
+    pub(crate) stage: SaleStage,
     pub(crate) terms: Terms,
     /// The largest crowd that this machine allows.
     pub(crate) buyers_max: u32,
@@ -114,7 +114,7 @@ impl Board {
             .map(|name| Column::new(name, Stage::Ready));
         let state = State {
             sale: 0,
-            phase: Phase::Idle,
+            stage: SaleStage::Idle,
             terms,
             buyers_max: most,
             columns: columns.collect(),
@@ -129,11 +129,11 @@ impl Board {
     /// Begins a sale, unless one is running.
     pub(crate) fn begin(&self, terms: Terms) -> Result<(), Terms> {
         let mut state = self.lock();
-        if state.phase == Phase::Running {
+        if state.stage == SaleStage::Running {
             return Err(state.terms);
         }
         state.sale += 1;
-        state.phase = Phase::Running;
+        state.stage = SaleStage::Running;
         state.terms = terms;
         for column in &mut state.columns {
             *column = Column::new(column.strategy, Stage::Queued);
@@ -145,7 +145,7 @@ impl Board {
     /// Ends the sale.
     pub(crate) fn end(&self) {
         let mut state = self.lock();
-        state.phase = Phase::Ended;
+        state.stage = SaleStage::Ended;
         self.events.send_replace(event(&state));
     }
 

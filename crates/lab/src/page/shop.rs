@@ -1,4 +1,4 @@
-//! The three servers, each with a database of its own, and the sales they hold.
+//! The servers, each with a database of its own, and the sales they hold.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -6,7 +6,6 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use clap::ValueEnum;
 use flash_core::{Audit, Sku};
 use tokio::time::MissedTickBehavior;
 
@@ -48,17 +47,17 @@ impl Shops {
     /// Starts stores and servers.
     pub(crate) async fn open(
         program: &Path,
+        strategies: &[Strategy],
         pool_size: u16,
         progress: &Progress,
     ) -> anyhow::Result<Self> {
-        let strategies = Strategy::value_variants();
         let pools = pool_size.saturating_mul(4);
         let stores = Stores::open(StoreArgs::default(), true, pools, progress).await?;
         let mut shops = Vec::new();
         for strategy in strategies.iter().copied() {
             progress.step(&format!("{strategy}: starting the server"));
-            let hybrid = strategy == Strategy::Hybrid;
-            let own = stores.beside(strategy.as_str(), hybrid).await?;
+            let with_redis = strategy.uses_redis();
+            let own = stores.beside(strategy.as_str(), with_redis).await?;
             let (server, address) =
                 Server::start(program, strategy, &own, pool_size).await?;
             shops.push(Shop {
@@ -169,7 +168,7 @@ impl Shop {
     }
 
     async fn turned_away(&self) -> anyhow::Result<Option<TurnedAway>> {
-        if self.strategy != Strategy::Hybrid {
+        if self.strategy != Strategy::Engine {
             return Ok(None);
         }
         TurnedAway::read(self.address).await.map(Some)

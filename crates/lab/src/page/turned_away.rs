@@ -1,4 +1,4 @@
-//! Who turned buyers away, by the hybrid server's own count.
+//! Who turned buyers away, by the engine's own count.
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -19,7 +19,7 @@ fn ctrl_c_ends_the_page_although_a_tab_listens() {
     assert_eq!(page.interrupt().code(), Some(130));
     let mut rest = String::new();
     tab.read_to_string(&mut rest).expect("the end of it");
-    assert!(rest.contains("\"phase\":\"idle\""), "{rest}");
+    assert!(rest.contains("\"stage\":\"idle\""), "{rest}");
 }
 
 #[test]

@@ -33,7 +33,13 @@ pub(crate) struct Page {
 impl Page {
     /// Starts a page at any free port, and waits for the line that says which.
     pub(crate) fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// The same with further arguments.
+    pub(crate) fn start_with(arguments: &[&str]) -> Self {
         let mut lab = lab(&["page", "--listen", "127.0.0.1:0"])
+            .args(arguments)
             .stdout(Stdio::piped())
             .spawn()
             .expect("lab starts");

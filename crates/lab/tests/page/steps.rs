@@ -60,7 +60,7 @@ fn a_schedule_is_stepped_through_with_the_keyboard() {
 
     choose(&mut browser, &tab, "order", "");
     assert_eq!(break_it(&mut browser, &tab, "naive"), "✗ oversold by 1");
-    for strategy in ["pessimistic", "hybrid"] {
+    for strategy in ["pessimistic", "hybrid", "engine"] {
         choose(&mut browser, &tab, "strategy", strategy);
         assert_eq!(break_it(&mut browser, &tab, strategy), "✓ exact");
     }

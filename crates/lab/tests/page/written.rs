@@ -22,7 +22,7 @@ fn a_report_is_one_file_that_needs_no_server() {
     let mut browser = Browser::start().expect("a browser");
     let url = format!("file://{}", path.display());
     let tab = browser.open(&url, LARGE).expect("a page");
-    let ended = "document.body.dataset.phase === 'ended'";
+    let ended = "document.body.dataset.stage === 'ended'";
     browser
         .wait_for(&tab, ended, Duration::from_secs(5))
         .expect("what came of it");

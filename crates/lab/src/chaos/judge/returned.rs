@@ -27,19 +27,19 @@ pub(super) fn judge(evidence: &Evidence) -> Vec<Violation> {
             Some(Violation::of(Rule::Returned, entry, what))
         })
         .collect();
-    for good in &evidence.goods {
+    for planned in &evidence.skus {
         let rows = evidence.books.restocks.iter();
         let rows_units: i64 = rows
-            .filter(|row| row.sku == good.sku)
+            .filter(|row| row.sku == planned.sku)
             .map(|row| row.units)
             .sum();
         let audits = &evidence.books.audits;
-        let audit = audits.iter().find(|it| it.sku.as_str() == good.sku);
+        let audit = audits.iter().find(|it| it.sku.as_str() == planned.sku);
         let counted_units = audit.map_or(0, |audit| audit.restocked_units);
         if counted_units != rows_units {
             let what =
                 format!("{rows_units} units were added, {counted_units} counted");
-            violations.push(Violation::of_sku(Rule::Returned, &good.sku, what));
+            violations.push(Violation::of_sku(Rule::Returned, &planned.sku, what));
         }
     }
     violations

@@ -12,7 +12,7 @@ const SKU: &str = "tee";
 /// Ten units, of which `sold` were, without a flaw.
 fn sold(sold: i64) -> Evidence {
     Evidence {
-        goods: vec![Good {
+        skus: vec![PlannedSku {
             sku: SKU.to_owned(),
             units: 10,
             limit: None,
@@ -56,6 +56,7 @@ fn told(times_ms: std::ops::Range<i64>, answer: Answer) -> Entry {
         sent_us: times_ms.start * 1_000,
         answered_us: times_ms.end * 1_000,
         answer,
+        leaves: false,
     }
 }
 
@@ -257,5 +258,14 @@ fn everybody_gets_a_final_and_proper_answer() {
     evidence.books.audits = sold(10).books.audits;
     evidence.entries.truncate(2);
     evidence.entries.push(told(40..50, Answer::SoldOut));
+    assert_broken(&evidence, &[]);
+}
+
+#[test]
+fn who_goes_away_needs_no_answer() {
+    let mut evidence = sold(0);
+    evidence.entries = vec![told(0..10, Answer::Lost)];
+    assert_broken(&evidence, &[Rule::Unanswered]);
+    evidence.entries[0].leaves = true;
     assert_broken(&evidence, &[]);
 }

@@ -96,7 +96,9 @@ fn an_instance_must_hear_in_time_and_knows_what_it_did_itself() {
         |late| {
             late.entries[2] = Entry {
                 instance: 1,
-                ..told(1_251..1_260, Answer::SoldOut)
+                // More than is free.
+                units: 9,
+                ..told(2_501..2_510, Answer::SoldOut)
             }
         },
         |sold_it_itself| sold_it_itself.entries[1].instance = 1,
@@ -108,4 +110,107 @@ fn an_instance_must_hear_in_time_and_knows_what_it_did_itself() {
         breaks(&mut evidence);
         assert_broken(&evidence, &[Rule::WinnerRefused]);
     }
+}
+
+/// Phase 3 with gates that live for half a second.
+fn of_phase_3(mut evidence: Evidence) -> Evidence {
+    evidence.promise = Promise::UntilGateExpires {
+        lifetime_us: 500_000,
+    };
+    evidence
+}
+
+/// Bob asks for all ten at 0 to 10 ms and gets no answer; ann is refused at this time.
+fn after_a_lost_permit(refused_ms: i64) -> Evidence {
+    let mut lost = told(0..10, Answer::Lost);
+    lost.buyer = "bob".to_owned();
+    lost.units = 10;
+    lost.leaves = true;
+    let mut evidence = sold(0);
+    let times_ms = refused_ms..refused_ms + 10;
+    evidence.entries = vec![lost, told(times_ms, Answer::SoldOut)];
+    evidence
+}
+
+#[test]
+fn a_permit_may_keep_units_away_until_its_gate_has_expired_and_in_phase_3_only() {
+    assert_broken(&after_a_lost_permit(400), &[Rule::FalseSoldOut]);
+    assert_broken(&of_phase_3(after_a_lost_permit(400)), &[]);
+    let late = of_phase_3(after_a_lost_permit(5_600));
+    assert_broken(&late, &[Rule::FalseSoldOut]);
+    // What PostgreSQL says is true at once.
+    let mut by_row = of_phase_3(after_a_lost_permit(400));
+    by_row.entries[1].answer = Answer::SoldOutByRow;
+    assert_broken(&by_row, &[]);
+    by_row.entries[0].units = 8;
+    assert_broken(&by_row, &[Rule::FalseSoldOut]);
+}
+
+#[test]
+fn whom_a_gate_refuses_holds_nothing_in_it() {
+    let mut evidence = of_phase_3(after_a_lost_permit(400));
+    evidence.entries[0].answer = Answer::SoldOut;
+    evidence.entries[0].units = 11;
+    assert_broken(&evidence, &[Rule::FalseSoldOut]);
+    // It may have been admitted, tried in vain, and refused when it was tried again.
+    evidence.entries[0].answered_us = 60_000;
+    assert_broken(&evidence, &[]);
+}
+
+#[test]
+fn a_gate_that_was_set_to_nothing_refuses_until_it_has_expired() {
+    let mut evidence = of_phase_3(sold(0));
+    evidence.entries = vec![told(3_000..3_010, Answer::SoldOut)];
+    assert_broken(&evidence, &[Rule::FalseSoldOut]);
+    evidence.emptied_us = vec![(990_000, 1_000_000)];
+    assert_broken(&evidence, &[]);
+    evidence.entries = vec![told(3_501..3_510, Answer::SoldOut)];
+    assert_broken(&evidence, &[Rule::FalseSoldOut]);
+    evidence.entries = vec![told(900..980, Answer::SoldOut)];
+    assert_broken(&evidence, &[Rule::FalseSoldOut]);
+}
+
+#[test]
+fn the_owner_of_an_order_is_refused_by_an_older_gate_only() {
+    let mut evidence = sold(10);
+    evidence.books.orders = vec![order("a", 10, 5)];
+    evidence.entries = vec![
+        told(0..10, accepted("a")),
+        told(2_000..2_010, Answer::SoldOut),
+    ];
+    for entry in &mut evidence.entries {
+        entry.units = 10;
+    }
+    assert_broken(&evidence, &[Rule::WinnerRefused]);
+    let mut evidence = of_phase_3(evidence);
+    assert_broken(&evidence, &[]);
+    evidence.entries[1].answer = Answer::SoldOutByRow;
+    assert_broken(&evidence, &[Rule::WinnerRefused]);
+    evidence.entries[1].answer = Answer::SoldOut;
+    evidence.entries[1].sent_us = 2_511_000;
+    evidence.entries[1].answered_us = 2_520_000;
+    assert_broken(&evidence, &[Rule::WinnerRefused]);
+}
+
+#[test]
+fn a_request_of_phase_3_may_go_on_after_its_buyer_and_postgresql_knows_its_order() {
+    let mut evidence = of_phase_3(sold(2));
+    evidence.books.orders = vec![order("a", 2, 35)];
+    evidence.entries = vec![told(0..10, Answer::Lost), told(20..30, Answer::SoldOut)];
+    assert_broken(&evidence, &[Rule::FalseSoldOut]);
+    for entry in &mut evidence.entries {
+        entry.units = 9;
+    }
+    evidence.books.orders[0].units = 9;
+    evidence.books.audits = sold(9).books.audits;
+    assert_broken(&evidence, &[]);
+    evidence.entries[1].answer = Answer::SoldOutByRow;
+    assert_broken(&evidence, &[]);
+    // It was there before PostgreSQL was asked.
+    evidence.entries[1].sent_us = 200_000;
+    evidence.entries[1].answered_us = 210_000;
+    assert_broken(&evidence, &[Rule::RefusedButSold]);
+    evidence.entries[1].sent_us = 20_000;
+    evidence.promise = Promise::Exact;
+    assert_broken(&evidence, &[Rule::RefusedButSold]);
 }
