@@ -16,4 +16,4 @@ mod stock;
 mod vault;
 
 pub use engine::{LEASE, Options, Strategy};
-pub use redis::{gate_free_units, gate_key};
+pub use redis::{gate_free_units, gate_key, redis_address};

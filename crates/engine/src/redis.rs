@@ -63,6 +63,8 @@ pub(crate) struct Question<'a> {
 /// Speaks with Redis over one multiplexed connection.
 pub(crate) struct Redis {
     pool: Pool,
+    /// How long an answer may take.
+    patience: Duration,
     /// Opened when it is needed, dropped when it fails.
     connection: Mutex<Option<MultiplexedConnection>>,
     admit: Script,
@@ -76,18 +78,23 @@ pub(crate) struct Redis {
 
 impl Redis {
     pub(crate) fn new(redis_url: &str) -> Result<Self, StrategyError> {
+        Self::with(redis_url, TIMEOUT)
+    }
+
+    fn with(redis_url: &str, patience: Duration) -> Result<Self, StrategyError> {
         let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(TIMEOUT))
-            .set_response_timeout(Some(TIMEOUT));
+            .set_connection_timeout(Some(patience))
+            .set_response_timeout(Some(patience));
         let manager = Manager::new_with_config(redis_url, config).map_err(failed)?;
         let pool = Pool::builder(manager)
             .max_size(1)
-            .create_timeout(Some(TIMEOUT))
+            .create_timeout(Some(patience))
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(failed)?;
         Ok(Self {
             pool,
+            patience,
             connection: Mutex::new(None),
             admit: Script::new(include_str!("admit.lua")),
             release: Script::new(include_str!("release.lua")),
@@ -178,13 +185,12 @@ impl Redis {
     ) -> Result<Option<i64>, StrategyError> {
         let mut call = redis::pipe();
         call.cmd("HGET").arg(gate_key(sku)).arg("free_units");
-        let answers = self.call(&self.admit, &mut call).await;
-        answers.and_then(first).map_err(|error| {
-            tracing::debug!(%error, "Redis did not answer");
-            StrategyError::Unavailable {
-                store: Store::Redis,
-            }
-        })
+        let answers = match self.call(&self.admit, &mut call).await {
+            // The connection may have been closed while nobody used it.
+            Err(_) => self.call(&self.admit, &mut call).await,
+            answers => answers,
+        };
+        answers.and_then(first).map_err(failed)
     }
 
     /// Whether Redis does what selling needs of it, within the time that it has then. It
@@ -243,7 +249,7 @@ impl Redis {
             answers.into_iter().collect()
         };
         let late = || Err((ErrorKind::Io, "Redis did not answer in time").into());
-        let answers = tokio::time::timeout(TIMEOUT, asking).await;
+        let answers = tokio::time::timeout(self.patience, asking).await;
         let answers = answers.unwrap_or_else(|_elapsed| late());
         if answers.is_err() {
             // Its answers may be out of step now; the next call opens another.
@@ -312,17 +318,28 @@ impl Pauses {
     }
 }
 
-/// Reads the free units of a SKU's gate in this Redis; none where there is no gate.
+/// Reads the free units of a SKU's gate in this Redis; none where there is no gate. Has more
+/// patience than a sale.
 ///
 /// # Errors
 ///
-/// [`StrategyError::Store`] when the URL is not a Redis connection URL,
-/// [`StrategyError::Unavailable`] when Redis does not answer.
+/// [`StrategyError::Store`] when the URL is not a Redis connection URL, or Redis does not
+/// answer.
 pub async fn gate_free_units(
     redis_url: &str,
     sku: &Sku,
 ) -> Result<Option<i64>, StrategyError> {
-    Redis::new(redis_url)?.free_units(sku).await
+    Redis::with(redis_url, 8 * TIMEOUT)?.free_units(sku).await
+}
+
+/// Host and port of a Redis, or the path of its socket, for messages.
+///
+/// # Errors
+///
+/// [`StrategyError::Store`] when the URL is not a Redis connection URL.
+pub fn redis_address(redis_url: &str) -> Result<String, StrategyError> {
+    let client = redis::Client::open(redis_url).map_err(failed)?;
+    Ok(client.get_connection_info().addr().to_string())
 }
 
 fn first<T>(answers: Vec<T>) -> RedisResult<T> {

@@ -6,7 +6,7 @@ use diesel::sql_types::{Bool, Text};
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use flash_core::{Audit, Sku, Verdict};
 use flash_db::{Connection, Pool, PoolOptions};
-use flash_engine::Gate;
+use flash_engine::{gate_free_units, redis_address};
 use serde::Serialize;
 
 use crate::cli::AuditArgs;
@@ -18,7 +18,7 @@ use crate::report;
 /// An open view of the stores.
 pub(crate) struct Auditor {
     conn: Connection,
-    gate: Option<Gate>,
+    redis_url: Option<String>,
 }
 
 /// What the stores say about themselves.
@@ -61,11 +61,11 @@ impl Auditor {
                  missing, which a server creates when it starts"
             );
         }
-        let gate = redis_url
-            .map(Gate::new)
-            .transpose()
-            .context("the URL of Redis is not valid")?;
-        Ok(Self { conn, gate })
+        if let Some(url) = redis_url {
+            redis_address(url).context("the URL of Redis is not valid")?;
+        }
+        let redis_url = redis_url.map(str::to_owned);
+        Ok(Self { conn, redis_url })
     }
 
     /// Counts and judges one SKU; none if there is no such SKU.
@@ -78,7 +78,13 @@ impl Auditor {
         sku: &Sku,
         strategy: Option<&str>,
     ) -> anyhow::Result<Option<Audit>> {
-        let gate_free_units = gate_free_units(self.gate.as_ref(), sku).await?;
+        // None without Redis, or where it has no gate of the SKU.
+        let gate_free_units = match &self.redis_url {
+            Some(url) => gate_free_units(url, sku).await.context(
+                "cannot read the gate, leave --redis-url out to audit without it",
+            )?,
+            None => None,
+        };
         let counts = flash_db::audit::count(&mut self.conn, sku, gate_free_units)
             .await
             .with_context(|| format!("cannot audit {sku}"))?;
@@ -115,20 +121,6 @@ async fn has_tables(conn: &mut Connection) -> anyhow::Result<bool> {
     .get_result(&mut **conn)
     .await?;
     Ok(row.present)
-}
-
-/// Redis' side of the books; none without Redis, or where it has not loaded the SKU.
-async fn gate_free_units(
-    gate: Option<&Gate>,
-    sku: &Sku,
-) -> anyhow::Result<Option<i64>> {
-    match gate {
-        Some(gate) => gate
-            .free_units(sku)
-            .await
-            .context("cannot read the gate, leave --redis-url out to audit without it"),
-        None => Ok(None),
-    }
 }
 
 #[derive(Serialize)]

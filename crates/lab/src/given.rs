@@ -7,8 +7,9 @@ use anyhow::{Context, anyhow};
 use diesel::QueryableByName;
 use diesel::sql_types::Text;
 use diesel_async::RunQueryDsl;
+use flash_core::Sku;
 use flash_db::DbError;
-use flash_engine::Gate;
+use flash_engine::{gate_free_units, redis_address};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpStream, UnixStream};
 
@@ -87,7 +88,7 @@ pub(crate) async fn check(given: &StoreArgs, with_redis: bool) -> anyhow::Result
         }
     }
     if let Some(url) = redis {
-        redis_gate(url).await?;
+        check_redis(url).await?;
     }
     if let Some(url) = given.database_url.as_deref() {
         postgres_version(url).await?;
@@ -122,21 +123,22 @@ pub(crate) async fn postgres_version(url: &str) -> anyhow::Result<String> {
 
 /// Connects, and returns the version where it is told without a password.
 pub(crate) async fn redis_version(url: &str) -> anyhow::Result<Option<String>> {
-    let gate = redis_gate(url).await?;
-    let address = gate.address();
+    let address = check_redis(url).await?;
     let told = tokio::time::timeout(INFO_LIMIT, told_version(&address));
     Ok(told.await.ok().and_then(Result::ok))
 }
 
-async fn redis_gate(url: &str) -> anyhow::Result<Gate> {
+/// Looks whether Redis can be read, and returns its address.
+async fn check_redis(url: &str) -> anyhow::Result<String> {
     REDIS.check_scheme(url)?;
     let origin = REDIS.origin(url);
-    let gate =
-        Gate::new(url).with_context(|| format!("{origin} is no URL of Redis"))?;
-    gate.ping().await.with_context(|| {
-        format!("cannot use Redis at {} ({origin})", gate.address())
-    })?;
-    Ok(gate)
+    let address =
+        redis_address(url).with_context(|| format!("{origin} is no URL of Redis"))?;
+    let any = Sku::new("any")?;
+    gate_free_units(url, &any)
+        .await
+        .with_context(|| format!("cannot use Redis at {address} ({origin})"))?;
+    Ok(address)
 }
 
 async fn told_version(address: &str) -> anyhow::Result<String> {
