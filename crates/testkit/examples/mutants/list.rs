@@ -22,7 +22,8 @@ const ONE_PER_KEY: &str = "one order per buyer and key, in the same transaction"
 const FINAL: &str = "final only by PostgreSQL's word; 0 in Redis means held";
 const WINNERS: &str = "the latch carries the winners";
 const UNKNOWN: &str = "an unanswered COMMIT is run again, never failed";
-const RECONCILE: &str = "permits that died come back; a gate is reconciled forward only";
+const RECONCILE: &str =
+    "permits that died come back; a gate is reconciled forward only";
 const FENCE: &str = "adding units moves the fence; what is older sells nothing";
 const RELEASE: &str = "a release names its fence and is capped";
 const HELD: &str = "who finds held units waits, or is busy";
