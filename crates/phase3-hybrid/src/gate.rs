@@ -69,10 +69,13 @@ impl Gate {
             let turn = Arc::clone(turns.entry(request.sku.clone()).or_default());
             drop(turns);
             let _turn = turn.lock().await;
-            let reconciled = self.reconcile(pool, request).await;
-            self.turns.lock().await.remove(&request.sku);
-            reconciled?;
             admitted = self.ask(request).await;
+            if let Ok(None) = admitted {
+                let reconciled = self.reconcile(pool, request).await;
+                self.turns.lock().await.remove(&request.sku);
+                reconciled?;
+                admitted = self.ask(request).await;
+            }
         }
         Ok(admitted.ok().flatten().unwrap_or(true))
     }
@@ -140,9 +143,6 @@ impl Gate {
         pool: &Pool,
         request: &PurchaseRequest,
     ) -> Result<(), StrategyError> {
-        let Ok(None) = self.ask(request).await else {
-            return Ok(()); // Another buyer has done it meanwhile.
-        };
         let mut conn = pool.get().await?;
         let free_units = skus::stock(&mut conn, &request.sku).await?.available_units;
         let names = orders::keys_of_sku(&mut conn, &request.sku).await?;
