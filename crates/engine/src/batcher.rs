@@ -126,19 +126,28 @@ impl<Q, A> Clone for Taker<Q, A> {
 }
 
 impl<Q, A> Taker<Q, A> {
-    /// Waits for questions, takes them until there are `max`, and returns how many there
-    /// are; none when no more will come. What was taken before the future is dropped is in
-    /// the batch.
+    /// Waits for questions, takes at most `max`, and returns how many there are; none when
+    /// no more will come. What was taken before the future is dropped is in the batch.
     pub(crate) async fn take(&self, batch: &mut Vec<Asked<Q, A>>, max: usize) -> usize {
         let idle = Idle::begin(&self.state);
         let mut queue = self.queue.lock().await;
-        if batch.is_empty() {
-            let count = queue.recv_many(batch, max).await;
-            self.took(count);
-        }
+        self.wait(&mut queue, batch, max).await;
         drop(idle);
-        // Those who were answered together ask together, if they are let: who lets them
-        // once may be the first to go on himself.
+        batch.len()
+    }
+
+    /// The same, and takes also what is about to be asked: those who were answered together
+    /// ask together, if they are let. Who lets them go on once may be the first to go on
+    /// himself.
+    pub(crate) async fn gather(
+        &self,
+        batch: &mut Vec<Asked<Q, A>>,
+        max: usize,
+    ) -> usize {
+        let idle = Idle::begin(&self.state);
+        let mut queue = self.queue.lock().await;
+        self.wait(&mut queue, batch, max).await;
+        drop(idle);
         let mut quiet = 0;
         while quiet < QUIET && batch.len() < max {
             tokio::task::yield_now().await;
@@ -153,6 +162,18 @@ impl<Q, A> Taker<Q, A> {
             quiet = if more == 0 { quiet + 1 } else { 0 };
         }
         batch.len()
+    }
+
+    async fn wait(
+        &self,
+        queue: &mut mpsc::UnboundedReceiver<Asked<Q, A>>,
+        batch: &mut Vec<Asked<Q, A>>,
+        max: usize,
+    ) {
+        if batch.is_empty() {
+            let count = queue.recv_many(batch, max).await;
+            self.took(count);
+        }
     }
 
     /// Takes what waits, unless another taker is about to.

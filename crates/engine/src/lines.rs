@@ -10,7 +10,11 @@ use flash_core::Sku;
 
 use crate::metrics::METRICS;
 
-/// One line per SKU that somebody is held for.
+/// How many lines are kept that nobody stands in.
+const LINES_MAX: usize = 10_000;
+
+/// One line per SKU that somebody is or was held for. It stays until somebody is admitted:
+/// buyers who leave and come back must not make it a new one each time.
 pub(crate) struct Lines {
     lines: Mutex<HashMap<Sku, Line>>,
     /// How many stand in all of them, and how many may.
@@ -46,11 +50,16 @@ impl Lines {
             self.held.fetch_sub(1, Ordering::Relaxed);
             return None;
         }
-        let line = Line {
+        let mut lines = self.lines();
+        if lines.len() >= LINES_MAX {
+            lines.retain(|_, line| line.waiting > 0);
+        }
+        let line = lines.entry(sku.clone()).or_insert(Line {
             waiting: 0,
             since: Instant::now(),
-        };
-        self.lines().entry(sku.clone()).or_insert(line).waiting += 1;
+        });
+        line.waiting += 1;
+        drop(lines);
         METRICS.held.inc();
         Some(Place {
             lines: Arc::clone(self),
@@ -65,8 +74,10 @@ impl Lines {
 
     /// Somebody got units of this SKU, or its gate is new: the line moves.
     pub(crate) fn moves(&self, sku: &Sku) {
-        if let Some(line) = self.lines().get_mut(sku) {
-            line.since = Instant::now();
+        let mut lines = self.lines();
+        match lines.get_mut(sku) {
+            Some(line) if line.waiting > 0 => line.since = Instant::now(),
+            _ => drop(lines.remove(sku)),
         }
     }
 
@@ -88,12 +99,8 @@ impl Drop for Place {
     fn drop(&mut self) {
         METRICS.held.dec();
         self.lines.held.fetch_sub(1, Ordering::Relaxed);
-        let mut lines = self.lines.lines();
-        if let Some(line) = lines.get_mut(&self.sku) {
+        if let Some(line) = self.lines.lines().get_mut(&self.sku) {
             line.waiting -= 1;
-            if line.waiting == 0 {
-                lines.remove(&self.sku);
-            }
         }
     }
 }

@@ -220,9 +220,10 @@ impl StockRoom {
             let found = read_stock(&mut conn, sku).await?;
             // With nothing left under this fence no order can follow without lifting the
             // latch, so the orders that are there now are all.
-            let winners = match self.latch.winners(sku) {
-                Some(winners) if found.available_units == 0 => winners,
-                _ => return Ok((found, None)),
+            let is_sold_out = found.available_units == 0;
+            let winners = is_sold_out.then(|| self.latch.winners(sku)).flatten();
+            let Some(winners) = winners else {
+                return Ok((found, None));
             };
             if !learn_page(&self.latch, &mut conn, sku, &winners).await? {
                 drop(conn);

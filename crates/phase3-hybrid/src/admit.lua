@@ -6,5 +6,5 @@ if not free_units then return nil end
 if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1 then return 1 end
 if tonumber(free_units) < tonumber(ARGV[2]) then return 0 end
 redis.call('HINCRBY', KEYS[1], 'free_units', -ARGV[2])
-redis.call('HSET', KEYS[1], ARGV[1], 1)
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 return 1

@@ -1,5 +1,5 @@
 //! The counter in Redis that the crowd meets first: a hint, which lives a few seconds. Where
-//! Redis is slow or fails, nothing here fails: PostgreSQL decides alone.
+//! Redis is slow or fails, no sale fails: PostgreSQL decides alone.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,14 +15,14 @@ use flash_core::{Placement, PurchaseRequest, Readiness, Sku, Store, StrategyErro
 use flash_db::{Pool, orders, skus};
 use tokio::sync::Mutex;
 
-/// How long Redis may take in all before a buyer goes on to PostgreSQL without it.
+/// How long one call of Redis may take in all, before a buyer goes on without it.
 const PATIENCE: Duration = Duration::from_millis(250);
 
 /// How many names of orders one call brings to Redis: it serves nobody else meanwhile.
 const NAMES_AT_ONCE: usize = 1_000;
 
 /// The gates of all SKUs: in Redis, a hash with `free_units` and a field for each request
-/// that was admitted, 1 for a permit and 0 for an order.
+/// that was admitted: the units of its permit, or 0 for an order.
 pub struct Gate {
     redis: RedisPool,
     /// All buyers share it. Taken away where it fails, and opened again.
@@ -86,16 +86,16 @@ impl Gate {
         request: &PurchaseRequest,
         placement: &Result<Placement, StrategyError>,
     ) {
-        let end = match placement {
+        let outcome = match placement {
             Ok(Placement::Accepted { replayed, .. }) if *replayed => "replayed",
             Ok(Placement::Accepted { .. }) => "accepted",
             Err(StrategyError::OutcomeUnknown) => return,
             _ => "none",
         };
         let mut settle = self.settle.key(key(&request.sku));
-        settle.arg(name_of(request)).arg(request.units.get());
+        settle.arg(name_of(request)).arg(outcome);
         // Where Redis does not hear of it, the next gate does.
-        let _: Result<(), _> = self.run(settle.arg(end)).await;
+        let _: Result<(), _> = self.run(&settle).await;
     }
 
     /// Removes the gate of a SKU, so that the next buyer reconciles it.

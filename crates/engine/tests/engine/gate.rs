@@ -72,6 +72,24 @@ async fn a_gate_that_is_too_low_still_sells_every_unit() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_impatient_buyer_gets_units_whose_permits_died() -> Result<()> {
+    let sale = Sale::open(start).await?;
+    sale.stock_up(5, None).await?;
+    order_of(sale.buy("ann", "k1", 1).await?)?;
+    let too_low = cmd("HSET").arg(GATE).arg("free_units").arg(0).clone();
+    let _: () = redis(&sale.stores, &too_low).await?;
+
+    let request = purchase("bob", "k1", 4)?;
+    eventually(async || {
+        let asking = sale.strategy.place_order(&request);
+        // Shorter than it takes to see that the permits have died.
+        let answer = tokio::time::timeout(Duration::from_millis(100), asking).await;
+        Ok(matches!(answer, Ok(Ok(Placement::Accepted { .. }))))
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_gate_that_was_rolled_back_is_noticed_by_its_fence() -> Result<()> {
     let sale = Sale::open(start).await?;
     sale.stock_up(4, None).await?;

@@ -104,8 +104,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         rule: FINAL,
         broken_by: "latch whatever was looked at",
         file: "crates/engine/src/stock.rs",
-        find: "Some(winners) if found.available_units == 0 => winners,",
-        replace: "Some(winners) if found.available_units >= 0 => winners,",
+        find: "let is_sold_out = found.available_units == 0;",
+        replace: "let is_sold_out = found.available_units >= 0;",
         caught_by: "gate::a_buyer_waits_for_units_that_are_only_held",
     },
     Mutant {
