@@ -10,9 +10,6 @@ use tokio::sync::{Mutex, Notify, mpsc, oneshot};
 /// A question that waits, and the way back to who asked it.
 pub(crate) type Asked<Q, A> = (Q, oneshot::Sender<A>);
 
-/// How often others are let go on in vain before a batch is complete.
-const QUIET: u32 = 2;
-
 /// There is no room to wait.
 pub(crate) struct Full;
 
@@ -131,49 +128,12 @@ impl<Q, A> Taker<Q, A> {
     pub(crate) async fn take(&self, batch: &mut Vec<Asked<Q, A>>, max: usize) -> usize {
         let idle = Idle::begin(&self.state);
         let mut queue = self.queue.lock().await;
-        self.wait(&mut queue, batch, max).await;
-        drop(idle);
-        batch.len()
-    }
-
-    /// The same, and takes also what is about to be asked: those who were answered together
-    /// ask together, if they are let. Who lets them go on once may be the first to go on
-    /// himself.
-    pub(crate) async fn gather(
-        &self,
-        batch: &mut Vec<Asked<Q, A>>,
-        max: usize,
-    ) -> usize {
-        let idle = Idle::begin(&self.state);
-        let mut queue = self.queue.lock().await;
-        self.wait(&mut queue, batch, max).await;
-        drop(idle);
-        let mut quiet = 0;
-        while quiet < QUIET && batch.len() < max {
-            tokio::task::yield_now().await;
-            let before = batch.len();
-            while batch.len() < max
-                && let Ok(asked) = queue.try_recv()
-            {
-                batch.push(asked);
-            }
-            let more = batch.len() - before;
-            self.took(more);
-            quiet = if more == 0 { quiet + 1 } else { 0 };
-        }
-        batch.len()
-    }
-
-    async fn wait(
-        &self,
-        queue: &mut mpsc::UnboundedReceiver<Asked<Q, A>>,
-        batch: &mut Vec<Asked<Q, A>>,
-        max: usize,
-    ) {
         if batch.is_empty() {
             let count = queue.recv_many(batch, max).await;
             self.took(count);
         }
+        drop(idle);
+        batch.len()
     }
 
     /// Takes what waits, unless another taker is about to.

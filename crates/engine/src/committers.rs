@@ -68,7 +68,7 @@ impl Committer {
         loop {
             // Some may be left that wait for other rows than those that stayed locked.
             if tickets.is_empty()
-                && self.queue.gather(&mut tickets, self.batch_max).await == 0
+                && self.queue.take(&mut tickets, self.batch_max).await == 0
             {
                 return;
             }

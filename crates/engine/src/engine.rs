@@ -1,11 +1,15 @@
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use flash_core::{InventoryStrategy, Placement, PurchaseRequest, StrategyError};
 use flash_core::{Order, OrderId, Readiness, Restock, Sku, Stock, Store};
 use flash_db::{DbError, Pool};
-use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, oneshot};
-use tokio::task::JoinSet;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::task::{JoinSet, unconstrained};
 use tokio::time::{Instant, timeout_at};
 
 use crate::batcher::{Batcher, Full, Taker, batcher};
@@ -118,12 +122,36 @@ impl Rooms {
     }
 }
 
+/// A request that was let in, the way back to its buyer, and its room at the gate.
+type Walk = (Arc<Purchase>, oneshot::Sender<Answer>, OwnedSemaphorePermit);
+
+/// Lets all who were let in walk, in one task: those who were answered together ask together.
+async fn walk_all(rooms: Arc<Rooms>, mut coming: mpsc::UnboundedReceiver<Walk>) {
+    let mut walking = FuturesUnordered::new();
+    let walks = poll_fn(|context| {
+        while let Poll::Ready(Some((purchase, reply, room))) = coming.poll_recv(context)
+        {
+            let rooms = &rooms;
+            walking.push(async move {
+                let answer = rooms.walk(&purchase, room).await;
+                // Who has left hears nothing; the same key tells him later.
+                drop(reply.send(answer));
+            });
+        }
+        while let Poll::Ready(Some(())) = walking.poll_next_unpin(context) {}
+        Poll::Pending
+    });
+    // Nobody else on this thread waits for long: a step takes microseconds.
+    unconstrained(walks).await
+}
+
 /// Lets requests in, to walk beside the rooms, where a step costs no system call.
 ///
 /// While no lane is free there is no hurry: requests gather at the door, and walk together.
 async fn let_in(
     rooms: Arc<Rooms>,
     coming: Taker<Arc<Purchase>, Answer>,
+    walks: mpsc::UnboundedSender<Walk>,
     options: Options,
 ) {
     let all = u32::try_from(options.queue_max).unwrap_or(u32::MAX);
@@ -149,12 +177,8 @@ async fn let_in(
             let Ok(room) = Arc::clone(&inside).acquire_owned().await else {
                 return;
             };
-            let rooms = Arc::clone(&rooms);
-            tokio::spawn(async move {
-                let answer = rooms.walk(&purchase, room).await;
-                // Who has left hears nothing; the same key tells him later.
-                drop(reply.send(answer));
-            });
+            // Who walks is gone only when the strategy is.
+            let _ = walks.send((purchase, reply, room));
         }
         let_in = Instant::now();
     }
@@ -217,7 +241,9 @@ impl Strategy {
             vault,
             presence,
         });
-        staff.spawn(let_in(Arc::clone(&rooms), coming, options));
+        let (walks, let_in_now) = mpsc::unbounded_channel();
+        staff.spawn(walk_all(Arc::clone(&rooms), let_in_now));
+        staff.spawn(let_in(Arc::clone(&rooms), coming, walks, options));
         Ok(Self {
             rooms,
             queue_max: options.queue_max,

@@ -163,7 +163,7 @@ impl Doorkeeper {
                 _ = self.released.recv_many(&mut released, RELEASES_AT_ONCE) => {
                     self.release(&mut released).await;
                 }
-                count = self.arrivals.gather(&mut batch, self.batch_max) => {
+                count = self.arrivals.take(&mut batch, self.batch_max) => {
                     if count == 0 {
                         return;
                     }
