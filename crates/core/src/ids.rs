@@ -47,7 +47,7 @@ fn is_visible(c: char) -> bool {
 }
 
 /// Defines a validated text type: one line of difference, one definition. A clone shares
-/// the text, since each room of phase 3 keeps some.
+/// the text, since each room of the engine keeps some.
 macro_rules! name_type {
     (
         $(#[$doc:meta])* $name:ident,

@@ -146,7 +146,7 @@ impl Default for Readiness {
 pub enum Store {
     /// The only truth.
     PostgreSql,
-    /// A hint (phase 3 only).
+    /// A hint (hybrid and engine only).
     Redis,
 }
 

@@ -13,7 +13,7 @@ diesel::table! {
         available_units -> BigInt,
         /// Most units one buyer may have; null is no limit.
         per_buyer_limit -> Nullable<BigInt>,
-        /// Version of the supply (phase 3).
+        /// Version of the supply (engine).
         fence -> BigInt,
     }
 }

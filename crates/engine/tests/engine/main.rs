@@ -1,4 +1,4 @@
-//! Phase 3 on real stores: what all strategies share, and what only it has to survive.
+//! The engine on real stores: what all strategies share, and what only it has to survive.
 
 mod commit;
 mod crowds;
