@@ -222,6 +222,16 @@ impl Committer {
 
     fn answer(&self, entries: Vec<Entry>, outcome: Outcome) {
         METRICS.batch_requests.observe(outcome.size());
+        let sold: HashSet<_> = entries
+            .iter()
+            .zip(&outcome.decisions)
+            .filter(|(_, decision)| **decision == Decision::Accept)
+            .map(|(entry, _)| &entry.purchase.request.sku)
+            .collect();
+        for sku in sold {
+            // Before its buyers can ask again.
+            self.stock.sold(sku);
+        }
         for (entry, decision) in entries.into_iter().zip(outcome.decisions) {
             if matches!(decision, Decision::SoldOut { .. }) {
                 METRICS.refused_by_vault.inc();

@@ -177,7 +177,7 @@ impl Latches {
         winners.confirmed_ms.store(confirmed, Ordering::Release);
     }
 
-    /// Units were added to a SKU.
+    /// Units were added to a SKU, or sold: nothing that was read before is final.
     pub(crate) fn lift(&self, sku: &Sku) {
         let mut looking = locked(&self.looking);
         if let Some(lifted) = looking.get_mut(sku) {
@@ -190,4 +190,32 @@ impl Latches {
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Nothing panics while it holds a lock.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use flash_core::{BuyerId, IdempotencyKey, Units};
+
+    use super::*;
+
+    #[test]
+    fn a_sale_during_a_look_keeps_it_from_latching() {
+        let (latch, sku) =
+            (Latches::new(Duration::MAX), Sku::new("tee").expect("a sku"));
+        let request = PurchaseRequest {
+            sku: sku.clone(),
+            buyer_id: BuyerId::new("ann").expect("a buyer"),
+            units: Units::new(1).expect("units"),
+            idempotency_key: IdempotencyKey::new("k1").expect("a key"),
+        };
+        for is_sold in [true, false] {
+            latch.begin_look(&sku);
+            let winners = latch.winners(&sku).expect("room");
+            if is_sold {
+                latch.lift(&sku);
+            }
+            latch.end_look(&sku, Instant::now(), Some((winners, 1)));
+            assert_eq!(latch.refuses(&request), !is_sold);
+        }
+    }
 }

@@ -154,6 +154,11 @@ impl StockRoom {
         shared(reconciling).await.map(|_| true)
     }
 
+    /// Units were sold: whatever a look has read before, there are new winners.
+    pub(crate) fn sold(&self, sku: &Sku) {
+        self.latch.lift(sku);
+    }
+
     /// PostgreSQL said that nothing is left: those who come next find the latch, and those
     /// who wait learn it now.
     pub(crate) fn sold_out(&self, sku: &Sku) {
