@@ -41,7 +41,7 @@ redis.call('HSET', KEYS[1], 'free_units', 0)";
 const PERMITS: &str = "local lines = { redis.call('PEXPIRETIME', KEYS[1]) }
 local fields = redis.call('HGETALL', KEYS[1])
 for i = 1, #fields, 2 do
-    if fields[i] ~= 'free_units' and fields[i + 1] ~= '0' then
+    if fields[i]:find(' ') and fields[i + 1] ~= '0' then
         lines[#lines + 1] = fields[i]
     end
 end

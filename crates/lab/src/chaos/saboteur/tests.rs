@@ -134,7 +134,7 @@ async fn gates_are_ahead_of_a_database_that_was_restored() {
         let permits = redis::permits(socket, &key).await.expect("an answer");
         let permits = permits.expect("it expires");
         let names: &[&str] = if is_engine { &[] } else { &["ann k"] };
-        // In the engine a field of 1 would be no permit, but there is none.
+        // The engine's gates name nobody.
         assert_eq!(permits.names, names);
     }
 }
