@@ -8,6 +8,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
+use flash_core::Sku;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 
@@ -49,11 +50,10 @@ return table.concat(lines, '\\n')";
 
 /// The key under which a strategy keeps the gate of a SKU.
 pub(crate) fn gate_key(strategy: Strategy, sku: &str) -> String {
-    let room = match strategy {
-        Strategy::Hybrid => "hybrid",
-        _ => "gate",
-    };
-    format!("flash:{{{sku}}}:{room}")
+    match strategy {
+        Strategy::Hybrid => format!("flash:{{{sku}}}:hybrid"),
+        _ => flash_engine::gate_key(&Sku::stored(sku)),
+    }
 }
 
 /// Forgets everything.
