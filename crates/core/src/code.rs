@@ -2,14 +2,14 @@
 
 use std::fmt;
 
-use serde::Serialize;
-use utoipa::ToSchema;
+use serde::{Deserialize, Serialize};
 
 /// Says what went wrong, for programs. A code never changes its meaning.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", schema(as = ProblemCode))]
 #[serde(rename_all = "kebab-case")]
-#[schema(as = ProblemCode)]
-pub(crate) enum Code {
+pub enum Code {
     /// Fewer units are available than were asked for.
     SoldOut,
     /// The buyer would have more units than one buyer may have.
@@ -42,7 +42,8 @@ pub(crate) enum Code {
 
 impl Code {
     /// The code as it stands in a problem document.
-    pub(crate) fn as_str(self) -> &'static str {
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::SoldOut => "sold-out",
             Self::LimitReached => "limit-reached",
