@@ -9,8 +9,8 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use flash_lab::cli::Strategy;
-use flash_lab::interleave::{Finish, Place, Schedule, Stage, start_stores};
+use flash_lab_crowd::cli::Strategy;
+use flash_lab_interleave::{Finish, Place, Schedule, Stage, start_stores};
 use serde_json::Value;
 
 fn interleave(arguments: &[&str]) -> Output {
