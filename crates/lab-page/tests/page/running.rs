@@ -16,12 +16,15 @@ pub(crate) const SMALL: (u32, u32) = (1280, 720);
 /// What most projectors have.
 pub(crate) const LARGE: (u32, u32) = (1920, 1080);
 
+/// The `lab` that was built like these tests, which are one directory below it.
+pub(crate) fn program() -> PathBuf {
+    let tests = std::env::current_exe().expect("this program");
+    tests.parent().expect("deps").with_file_name("lab")
+}
+
 /// A `lab` that knows nothing of the stores of whoever runs the tests.
 pub(crate) fn lab(arguments: &[&str]) -> Command {
-    // This program is in `deps`.
-    let test = std::env::current_exe().expect("this program");
-    let deps = test.parent().expect("a directory");
-    let mut command = Command::new(deps.with_file_name("lab"));
+    let mut command = Command::new(program());
     for variable in ["DATABASE_URL", "REDIS_URL"] {
         command.env_remove(variable);
     }

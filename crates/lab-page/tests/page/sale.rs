@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::browser::{Browser, Tab};
-use crate::running::{Page, SMALL, take_pictures, text};
+use crate::running::{Page, SMALL, program, take_pictures, text};
 
 /// What the page promises for the oversell.
 const OVERSELL_LIMIT: Duration = Duration::from_secs(10);
@@ -50,9 +50,12 @@ fn counted_again(browser: &mut Browser, tab: &Tab, place: usize) -> Value {
     let selector = format!("#commands div:nth-child({place}) code");
     let command = text(browser, tab, &selector);
     let arguments = command.strip_prefix("./just").expect("a recipe");
-    let lab = env!("CARGO_BIN_EXE_lab");
+    let lab = program();
     let output = Command::new("/bin/sh")
-        .args(["-c", &format!("exec '{lab}' {arguments} --json -")])
+        .args([
+            "-c",
+            &format!("exec '{}' {arguments} --json -", lab.display()),
+        ])
         .output()
         .expect("lab starts");
     serde_json::from_slice(&output.stdout).expect("JSON on standard output")
