@@ -3,38 +3,13 @@
 use std::time::Duration;
 
 use flash_lab_crowd::cli::Strategy;
+use flash_lab_crowd::rule::Rule;
 use serde::Serialize;
 
 use crate::books::Books;
 use crate::journal::Entry;
 use crate::probe::Probe;
 use crate::schedule::PlannedSku;
-
-/// What must hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Rule {
-    /// Not more units live in orders than were supplied.
-    Oversold,
-    /// Supply, orders and available units add up.
-    Books,
-    /// An acknowledged order is there once, under the name that every answer told.
-    Acknowledged,
-    /// Who was told of an order is not refused with the same key later.
-    WinnerRefused,
-    /// Who was refused for good gets no order from that key, unless by asking again.
-    RefusedButSold,
-    /// No buyer has more units than the limit.
-    Limit,
-    /// "Sold out" is not said while there are enough units.
-    FalseSoldOut,
-    /// What is left at the end can be bought at once, and then it is sold out.
-    Stranded,
-    /// An acknowledged restock counts once, an acknowledged cancellation is there.
-    Returned,
-    /// Every request gets a final answer once everything is healed, and a proper one.
-    Unanswered,
-}
 
 /// A rule that was broken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::books::OrderRow;
-use crate::evidence::{Evidence, Rule, Violation};
+use flash_lab_crowd::rule::Rule;
+
+use crate::evidence::{Evidence, Violation};
 use crate::journal::{Answer, Ask, Entry};
 use crate::probe::Probe;
 use crate::{returned, sold_out};

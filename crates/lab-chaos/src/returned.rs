@@ -1,6 +1,8 @@
 //! Whether what was added and taken back is in the books, once.
 
-use crate::evidence::{Evidence, Rule, Violation};
+use flash_lab_crowd::rule::Rule;
+
+use crate::evidence::{Evidence, Violation};
 use crate::journal::{Answer, Ask, Entry};
 
 /// What came back, and what was added.

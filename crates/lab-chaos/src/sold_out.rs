@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::evidence::{Evidence, Promise, Rule, Violation};
+use flash_lab_crowd::rule::Rule;
+
+use crate::evidence::{Evidence, Promise, Violation};
 use crate::journal::{Answer, Ask, Entry};
 use crate::schedule::PlannedSku;
 

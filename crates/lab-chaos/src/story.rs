@@ -1,6 +1,8 @@
 //! The shortest story that shows a violation.
 
-use crate::evidence::{Evidence, Rule, Violation};
+use flash_lab_crowd::rule::Rule;
+
+use crate::evidence::{Evidence, Violation};
 use crate::journal::{Answer, Ask, Entry};
 use crate::saboteur::Happened;
 

@@ -11,6 +11,9 @@ pub enum Ending {
     /// An invariant is violated, or the promised oversell did not happen.
     #[error("{0}")]
     NotAsPromised(String),
+    /// The judge found a rule broken, and has said which.
+    #[error("{0}")]
+    RuleBroken(String),
     /// Phase 1 did not fail, though it is there to fail: whoever mended it did well.
     #[error("{0}")]
     BetterThanPromised(String),
@@ -26,13 +29,18 @@ impl Ending {
     /// Whether something went wrong.
     #[must_use]
     pub fn is_mistake(&self) -> bool {
-        !matches!(self, Self::Interrupted | Self::BetterThanPromised(_))
+        !matches!(
+            self,
+            Self::Interrupted | Self::BetterThanPromised(_) | Self::RuleBroken(_)
+        )
     }
 
     fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) => 2,
-            Self::NotAsPromised(_) | Self::BetterThanPromised(_) => 3,
+            Self::NotAsPromised(_)
+            | Self::RuleBroken(_)
+            | Self::BetterThanPromised(_) => 3,
             Self::MissingProgram(_) => 69,
             Self::Interrupted => 130,
         }

@@ -54,6 +54,45 @@ impl Outcome {
     }
 }
 
+/// What a buyer was told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// What it means.
+    pub outcome: Outcome,
+    /// The order that was named.
+    pub order_id: Option<String>,
+    /// The HTTP status; none where no answer came.
+    pub status: Option<u16>,
+    /// The code of a problem document.
+    pub code: Option<String>,
+}
+
+/// What an answer may name.
+#[derive(Default, Deserialize)]
+struct Named {
+    order_id: Option<serde_json::Value>,
+    code: Option<String>,
+}
+
+impl Told {
+    /// Reads what came back for a purchase request.
+    #[must_use]
+    pub fn of(answer: &Result<Reply, SendError>) -> Self {
+        let reply = answer.as_ref().ok();
+        let named = reply.and_then(|it| serde_json::from_slice::<Named>(&it.body).ok());
+        let named = named.unwrap_or_default();
+        Self {
+            outcome: Outcome::of(answer),
+            order_id: named.order_id.map(|id| match id {
+                serde_json::Value::String(id) => id,
+                other => other.to_string(),
+            }),
+            status: reply.map(|it| it.status.as_u16()),
+            code: named.code,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -34,6 +34,9 @@ const LOOK_AGAIN: Duration = Duration::from_millis(10);
 const ADMIN_LIMIT: Duration = Duration::from_secs(10);
 
 /// Longer than any lesson: phase 3's gates do not expire in the middle of one.
+pub const LESSON_GATE_LIFETIME: Duration = Duration::from_secs(600);
+
+/// The same as an argument.
 pub const LESSON_GATE: (&str, &str) = ("--gate-lifetime-ms", "600000");
 
 /// What stands before the address in the line that says where it listens.

@@ -2,18 +2,17 @@
 
 use std::path::PathBuf;
 
-use clap::{Args as ClapArgs, ValueEnum};
-use flash_lab_crowd::cli::Strategy;
+use clap::Args as ClapArgs;
+use flash_lab_crowd::seller::SellerArgs;
 
 use crate::schedule::Schedule;
 
 /// What `interleave` is asked for.
 #[derive(Debug, ClapArgs)]
 pub struct InterleaveArgs {
-    /// Who sells; can be given several times
-    #[arg(long = "strategy", value_enum, value_name = "STRATEGY",
-          default_values_t = Strategy::value_variants().to_vec())]
-    pub strategies: Vec<Strategy>,
+    /// Who sells; where nobody is named, all four strategies.
+    #[command(flatten)]
+    pub sellers: SellerArgs,
 
     /// Play this one only: whose turn it is, step by step, 1 or 2
     #[arg(long, value_name = "TURNS")]

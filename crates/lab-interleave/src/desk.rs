@@ -2,7 +2,8 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use flash_lab_wire::{Statement, Steps, Store};
+use flash_lab_crowd::outcome::Told;
+use flash_lab_wire::{Statement, Steps, Store, Turn};
 use tokio::sync::{mpsc, oneshot};
 
 /// What the SKU of every run is called in a transcript.
@@ -13,13 +14,13 @@ pub(crate) enum Event {
     /// A statement waits for its turn.
     Held {
         statement: Statement,
-        release: oneshot::Sender<()>,
+        release: oneshot::Sender<Turn>,
         pid: Option<i32>,
     },
     /// The statement that had its turn was answered.
     Returned(String),
     /// The buyer was answered.
-    Answered(String),
+    Answered(Told),
     /// A clock of the server ran out: this is not the order that was asked for.
     Disturbed(&'static str),
 }
@@ -36,16 +37,31 @@ struct Watched {
     is_to_ask: bool,
 }
 
+/// Which statements are steps of a buyer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Watch {
+    /// All that is run on the connection over which orders are recorded, and the first
+    /// question to Redis about the SKU. The rest is the server's own business: preparing
+    /// statements, listening, looking at the stock for those who wait, reconciling and
+    /// closing gates. So it is for our strategies, whose business we know.
+    Sale,
+    /// All that is run in PostgreSQL, but for what drivers ask for themselves, and all that
+    /// names the SKU in Redis. So it is for a program of somebody's own.
+    Everything,
+}
+
 /// One for each buyer.
 pub(crate) struct Desk {
+    watch: Watch,
     events: mpsc::UnboundedSender<Event>,
     watched: Mutex<Option<Watched>>,
 }
 
 impl Desk {
-    pub(crate) fn new() -> (Self, mpsc::UnboundedReceiver<Event>) {
+    pub(crate) fn new(watch: Watch) -> (Self, mpsc::UnboundedReceiver<Event>) {
         let (events, receiver) = mpsc::unbounded_channel();
         let desk = Self {
+            watch,
             events,
             watched: Mutex::new(None),
         };
@@ -78,28 +94,25 @@ impl Desk {
     }
 
     /// Whether a statement is a step of the buyer.
-    ///
-    /// Steps are: all that is run on the connection over which orders are recorded, and
-    /// the first question to Redis about the SKU. The rest is the server's own business:
-    /// preparing statements, listening, looking at the stock for those who wait, loading
-    /// and closing gates.
     fn is_step(&self, statement: &Statement, records_orders: bool) -> bool {
         let mut watched = self.lock();
         let Some(watched) = watched.as_mut() else {
             return false;
         };
-        match statement.store {
-            Store::PostgreSQL => {
+        match (self.watch, statement.store) {
+            (Watch::Sale, Store::PostgreSQL) => {
                 if !records_orders && statement.sql == "BEGIN" {
                     self.tell(Event::Disturbed("the gate was loaded again"));
                 }
                 records_orders
             }
-            Store::Redis => {
+            (Watch::Sale, Store::Redis) => {
                 statement.sql.starts_with("EVALSHA")
                     && statement.sql.contains(&format!("{{{}}}", watched.sku))
                     && std::mem::take(&mut watched.is_to_ask)
             }
+            (Watch::Everything, Store::PostgreSQL) => !statement.is_of_driver(),
+            (Watch::Everything, Store::Redis) => statement.sql.contains(&watched.sku),
         }
     }
 
@@ -136,7 +149,7 @@ impl Steps for Desk {
         statement: Statement,
         records_orders: bool,
         pid: Option<i32>,
-    ) -> Option<oneshot::Receiver<()>> {
+    ) -> Option<oneshot::Receiver<Turn>> {
         if !self.is_step(&statement, records_orders) {
             return None;
         }

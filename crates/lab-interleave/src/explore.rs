@@ -1,7 +1,10 @@
 //! All schedules of two buyers, and what they lead to.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
+use crate::scenario::Scenario;
 use crate::schedule::Schedule;
 use crate::stage::{Finish, Played, Stage};
 use crate::transcript::{SOLD_OUT, Step, Transcript};
@@ -108,13 +111,16 @@ pub(crate) async fn explore(
     stage: &mut Stage,
     mut tell: impl FnMut(usize),
 ) -> anyhow::Result<Exploration> {
-    let mut exploration = Exploration::new(stage.strategy().to_string());
+    let mut exploration = Exploration::new(stage.seller().to_string());
     let mut open = vec![Schedule::default()];
     while let Some(prefix) = open.pop() {
         let Played {
             transcript,
             choices,
-        } = stage.play_with_choices(&prefix, Finish::Both).await?;
+            ..
+        } = stage
+            .play_scenario(&Scenario::LAST_UNIT, &prefix, Finish::Both)
+            .await?;
         // What stands in the prefix has been turned both ways before.
         let turns = transcript.schedule.0.iter().zip(choices).enumerate();
         for (position, (buyer, has_choice)) in turns.skip(prefix.0.len()) {
@@ -134,4 +140,59 @@ pub(crate) async fn explore(
         tell(exploration.matrix.schedules);
     }
     Ok(exploration)
+}
+
+/// Schedules that are still to be played, those with the fewest changes of turn first: what
+/// is wrong shows after a few.
+///
+/// # Source
+///
+/// Musuvathi and Qadeer, "Iterative Context Bounding for Systematic Testing of Multithreaded
+/// Programs", PLDI 2007.
+pub struct Frontier {
+    open: BTreeSet<(usize, usize, Schedule)>,
+    changes_max: usize,
+    is_complete: bool,
+}
+
+impl Frontier {
+    /// All schedules with at most so many changes of turn.
+    #[must_use]
+    pub fn new(changes_max: usize) -> Self {
+        Self {
+            open: BTreeSet::from([(0, 0, Schedule::default())]),
+            changes_max,
+            is_complete: true,
+        }
+    }
+
+    /// The turns that the next one begins with. It is played with [`Finish::Stay`].
+    pub fn next_turns(&mut self) -> Option<Schedule> {
+        self.open.pop_first().map(|(_, _, schedule)| schedule)
+    }
+
+    /// Adds where a run that began with these turns could have gone another way.
+    pub fn add(&mut self, begin: &Schedule, played: &Played) {
+        let taken = &played.transcript.schedule.0;
+        let turns = taken.iter().zip(&played.choices).enumerate();
+        for (position, (buyer, has_choice)) in turns.skip(begin.0.len()) {
+            if !has_choice {
+                continue;
+            }
+            let before = taken.iter().take(position).copied();
+            let other = Schedule(before.chain([buyer.other()]).collect());
+            // The buyer who is left is still on the way, so there is one more change.
+            if other.changes() + 1 > self.changes_max {
+                self.is_complete = false;
+            } else {
+                self.open.insert((other.changes(), other.0.len(), other));
+            }
+        }
+    }
+
+    /// Whether no schedule was left out for its changes of turn.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.is_complete
+    }
 }

@@ -4,11 +4,28 @@ use anyhow::Context;
 use diesel::QueryableByName;
 use diesel::sql_types::{BigInt, Bool, Integer, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use flash_core::{Sku, StockTerms};
+use flash_core::Sku;
 
 /// Sees what everybody can see: what is committed, and who waits.
 pub(crate) struct Observer {
     conn: AsyncPgConnection,
+}
+
+/// An order as PostgreSQL has it.
+#[derive(Debug, Clone, PartialEq, Eq, QueryableByName)]
+pub struct OrderRow {
+    /// Its name.
+    #[diesel(sql_type = Text)]
+    pub order_id: String,
+    /// Whose it is.
+    #[diesel(sql_type = Text)]
+    pub buyer_id: String,
+    /// With which key it was placed.
+    #[diesel(sql_type = Text)]
+    pub idempotency_key: String,
+    /// How many units.
+    #[diesel(sql_type = BigInt)]
+    pub units: i64,
 }
 
 #[derive(QueryableByName)]
@@ -29,11 +46,16 @@ impl Observer {
         Ok(Self { conn })
     }
 
-    /// Puts units on sale.
-    pub(crate) async fn create(&mut self, sku: &Sku, units: i64) -> anyhow::Result<()> {
-        let terms = StockTerms::new(units, None)?;
-        flash_db::skus::create(&mut self.conn, sku, terms).await?;
-        Ok(())
+    /// Reads the orders of a SKU, the oldest first.
+    pub(crate) async fn orders(&mut self, sku: &Sku) -> anyhow::Result<Vec<OrderRow>> {
+        diesel::sql_query(
+            "SELECT order_id::text AS order_id, buyer_id, idempotency_key, units
+               FROM orders WHERE sku = $1 ORDER BY number",
+        )
+        .bind::<Text, _>(sku.as_str())
+        .get_results(&mut self.conn)
+        .await
+        .context("cannot read the orders")
     }
 
     /// Reads the committed stock.

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Serialize, Serializer};
 
 /// The most turns that a schedule may have: far more than both buyers have steps.
-const TURNS_MAX: usize = 200;
+pub(crate) const TURNS_MAX: usize = 200;
 
 /// One of the two buyers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -69,6 +69,15 @@ impl Serialize for Buyer {
 /// other. Turns that are left when both have their answers are not taken.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Schedule(pub Vec<Buyer>);
+
+impl Schedule {
+    /// How often the turn goes from one buyer to the other.
+    #[must_use]
+    pub fn changes(&self) -> usize {
+        let pairs = self.0.iter().zip(self.0.iter().skip(1));
+        pairs.filter(|(one, next)| one != next).count()
+    }
+}
 
 impl FromStr for Schedule {
     type Err = String;

@@ -1,24 +1,22 @@
 //! One buyer: a server of its own, behind wires of one's own.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use flash_core::Sku;
-use flash_lab_crowd::cli::Strategy;
-use flash_lab_crowd::client::{Client, Method, json_request};
-use flash_lab_crowd::outcome::Outcome;
-use flash_lab_crowd::server_process::{self, Server};
+use flash_lab_crowd::client::{Client, Method, SendError, json_request};
+use flash_lab_crowd::outcome::{Outcome, Told};
+use flash_lab_crowd::seller::Seller;
+use flash_lab_crowd::server_process::Server;
 use flash_lab_wire::{Port, hold_postgres, hold_redis};
 use flash_sandbox::Sandbox;
 use serde::Serialize;
 use tokio::sync::mpsc;
 
-use crate::desk::{Desk, Event};
-use crate::schedule::Buyer;
-use crate::transcript::SOLD_OUT;
+use crate::desk::{Desk, Event, Watch};
+use crate::scenario::Ask;
 
 /// How long a buyer waits: longer than the servers.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -30,67 +28,66 @@ const SERVER_WAIT_MS: &str = "50000";
 pub(crate) struct Seat {
     pub(crate) desk: Arc<Desk>,
     pub(crate) events: mpsc::UnboundedReceiver<Event>,
-    address: SocketAddr,
-    _server: Server,
-    _wires: [Port; 2],
+    pub(crate) address: SocketAddr,
+    server: Server,
+    seller: Seller,
+    gate_lifetime: Duration,
+    postgres: Port,
+    redis: Port,
 }
 
 impl Seat {
-    /// Starts a server whose every word to the stores we can hear.
+    /// Starts a server whose every word to the stores we can hear. With one connection for
+    /// buyers, what is run over it is this buyer's.
     pub(crate) async fn take(
-        program: &Path,
-        strategy: Strategy,
+        seller: &Seller,
         sandbox: &Sandbox,
+        gate_lifetime: Duration,
+        pool_size: &'static str,
     ) -> anyhow::Result<Self> {
-        let (desk, events) = Desk::new();
+        let watch = match seller.strategy() {
+            Some(_) => Watch::Sale,
+            None => Watch::Everything,
+        };
+        let (desk, events) = Desk::new(watch);
         let desk = Arc::new(desk);
         let dir = sandbox.dir();
         let postgres = hold_postgres(dir.join(".s.PGSQL.5432"), desk.clone()).await?;
         let redis = hold_redis(dir.join("redis.sock"), desk.clone()).await?;
-        // One connection for buyers: what is run over it is this buyer's.
-        let arguments = server_process::flags(&[
-            ("--strategy", strategy.as_str()),
-            ("--listen", "127.0.0.1:0"),
-            ("--pool-size", "1"),
-            ("--lanes", "1"),
-            ("--workers", "1"),
-            server_process::LESSON_GATE,
-            ("--pool-wait-ms", SERVER_WAIT_MS),
-            ("--lock-wait-ms", SERVER_WAIT_MS),
-            ("--request-timeout-ms", SERVER_WAIT_MS),
-            ("--log-format", "pretty"),
-        ]);
-        let environment = [
-            (
-                "DATABASE_URL",
-                format!("postgresql://flash@{}/flash", postgres.address),
-            ),
-            ("REDIS_URL", format!("redis://{}", redis.address)),
-            ("ADMIN_TOKEN", String::new()),
-            ("RUST_LOG", "warn".to_owned()),
-        ];
         let (server, address) =
-            Server::start_with(program, arguments, environment).await?;
+            start(seller, &postgres, &redis, gate_lifetime, pool_size).await?;
         Ok(Self {
             desk,
             events,
             address,
-            _server: server,
-            _wires: [postgres, redis],
+            server,
+            seller: seller.clone(),
+            gate_lifetime,
+            postgres,
+            redis,
         })
     }
 
-    /// Sends the purchase request of a buyer, who wants one unit.
-    pub(crate) fn order(&self, buyer: Buyer, sku: &Sku) {
-        let request = Purchase::new(buyer.name(), 1, sku);
+    /// Kills the server, with SIGKILL.
+    pub(crate) fn kill(&mut self) {
+        self.server.kill();
+    }
+
+    /// Starts the server again, after it was killed.
+    pub(crate) async fn start_again(&mut self) -> anyhow::Result<()> {
+        let (postgres, redis) = (&self.postgres, &self.redis);
+        (self.server, self.address) =
+            start(&self.seller, postgres, redis, self.gate_lifetime, "1").await?;
+        Ok(())
+    }
+
+    /// Sends a purchase request, whose steps are watched.
+    pub(crate) fn order(&self, ask: &Ask, sku: &Sku) {
+        let request = Purchase::new(ask.buyer, ask.key, ask.units, sku);
         let (address, desk) = (self.address, Arc::clone(&self.desk));
         desk.expect_question();
         tokio::spawn(async move {
-            let answer = match request.send(address).await {
-                Ok(outcome) => told(outcome).to_owned(),
-                Err(error) => format!("{error:#}"),
-            };
-            desk.tell(Event::Answered(answer));
+            desk.tell(Event::Answered(request.send(address).await));
         });
     }
 
@@ -98,14 +95,20 @@ impl Seat {
     pub(crate) async fn rehearse(
         &self,
         sku: &Sku,
-        units: i64,
+        units: u32,
         expected: Outcome,
     ) -> anyhow::Result<()> {
         // Both seats rehearse, each with a key of its own.
         let name = format!("eve-{}", self.address.port());
-        let outcome = Purchase::new(&name, units, sku).send(self.address).await?;
-        if outcome != expected {
-            bail!("a rehearsal ended with {outcome:?} instead of {expected:?}");
+        let told = buy(self.address, &name, &name, units, sku).await;
+        if told.outcome != expected {
+            let said = told
+                .status
+                .map_or("no answer".to_owned(), |it| it.to_string());
+            bail!(
+                "a rehearsal ended with {:?} ({said}) instead of {expected:?}",
+                told.outcome
+            );
         }
         Ok(())
     }
@@ -120,7 +123,41 @@ impl Seat {
     }
 }
 
-/// A database keeps the pair of buyer and key for ever, so the key names the SKU.
+async fn start(
+    seller: &Seller,
+    postgres: &Port,
+    redis: &Port,
+    gate_lifetime: Duration,
+    pool_size: &str,
+) -> anyhow::Result<(Server, SocketAddr)> {
+    let gate_lifetime_ms = gate_lifetime.as_millis().to_string();
+    let flags = [
+        ("--pool-size", pool_size),
+        ("--gate-lifetime-ms", &gate_lifetime_ms),
+        ("--lanes", "1"),
+        ("--workers", "1"),
+        ("--pool-wait-ms", SERVER_WAIT_MS),
+        ("--lock-wait-ms", SERVER_WAIT_MS),
+        ("--request-timeout-ms", SERVER_WAIT_MS),
+        ("--log-format", "pretty"),
+    ];
+    let database_url = format!("postgresql://flash@{}/flash", postgres.address);
+    let redis_url = format!("redis://{}", redis.address);
+    seller.start(&flags, &database_url, Some(&redis_url)).await
+}
+
+/// Buys, as anybody does; the key is completed by the name of the SKU, since a database keeps
+/// the pair of buyer and key for ever.
+pub(crate) async fn buy(
+    address: SocketAddr,
+    buyer: &str,
+    key: &str,
+    units: u32,
+    sku: &Sku,
+) -> Told {
+    Purchase::new(buyer, key, units, sku).send(address).await
+}
+
 struct Purchase {
     path: String,
     key: String,
@@ -130,14 +167,14 @@ struct Purchase {
 #[derive(Serialize)]
 struct NewOrder {
     buyer_id: String,
-    units: i64,
+    units: u32,
 }
 
 impl Purchase {
-    fn new(buyer: &str, units: i64, sku: &Sku) -> Self {
+    fn new(buyer: &str, key: &str, units: u32, sku: &Sku) -> Self {
         Self {
             path: format!("/v1/skus/{sku}/orders"),
-            key: format!("{buyer}-{sku}"),
+            key: format!("{key}-{sku}"),
             body: NewOrder {
                 buyer_id: buyer.to_owned(),
                 units,
@@ -145,22 +182,15 @@ impl Purchase {
         }
     }
 
-    async fn send(self, address: SocketAddr) -> anyhow::Result<Outcome> {
+    async fn send(self, address: SocketAddr) -> Told {
         let Self { path, key, body } = self;
-        let request = json_request(Method::POST, address, &path, Some(&key), &body)
-            .context("no purchase request")?;
-        let mut client = Client::connect(address).await?;
-        Ok(Outcome::of(&client.send(request, PATIENCE).await))
-    }
-}
-
-fn told(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Accepted => "accepted",
-        Outcome::SoldOut => SOLD_OUT,
-        Outcome::LimitReached => "limit reached",
-        Outcome::Busy => "busy",
-        Outcome::Failed => "failed",
-        Outcome::Unknown => "outcome unknown",
+        let not_sent = |error: anyhow::Error| SendError::NotSent(error.to_string());
+        let sent = async {
+            let request = json_request(Method::POST, address, &path, Some(&key), &body);
+            let request = request.map_err(not_sent)?;
+            let mut client = Client::connect(address).await.map_err(not_sent)?;
+            client.send(request, PATIENCE).await
+        };
+        Told::of(&sent.await)
     }
 }

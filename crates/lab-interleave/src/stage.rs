@@ -1,21 +1,23 @@
 //! Real stores, two real servers of one strategy, and a buyer at each.
 
-use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use anyhow::Context;
-use flash_core::Sku;
+use anyhow::{Context, bail};
+use flash_core::{Audit, Sku};
 use flash_lab_crowd::audit::Auditor;
 use flash_lab_crowd::cli::Strategy;
-use flash_lab_crowd::outcome::Outcome;
-use flash_lab_crowd::server_process;
+use flash_lab_crowd::outcome::{Outcome, Told};
+use flash_lab_crowd::seller::Seller;
+use flash_lab_crowd::server_process::{LESSON_GATE_LIFETIME, create_sku};
 use flash_lab_wire::Statement;
 use flash_sandbox::{Options, Sandbox};
 use uuid::Uuid;
 
 use crate::desk::Disturbed;
-use crate::observer::Observer;
-use crate::schedule::{Buyer, Schedule};
+use crate::observer::{Observer, OrderRow};
+use crate::scenario::Scenario;
+use crate::schedule::{Buyer, Schedule, TURNS_MAX};
 use crate::seat::Seat;
 use crate::table::Table;
 use crate::transcript::{Ending, Transcript};
@@ -23,8 +25,11 @@ use crate::transcript::{Ending, Transcript};
 /// Four strategies with two servers each, their admin calls, and the observers.
 const MAX_CONNECTIONS: u32 = 100;
 
+/// How long the tables may take to be made.
+const MIGRATION_LIMIT: Duration = Duration::from_secs(30);
+
 /// Units that are there to rehearse with.
-const REHEARSAL_UNITS: i64 = 10;
+const REHEARSAL_UNITS: u32 = 10_000;
 
 /// How often a run is repeated in which a clock of a server ran out.
 const TRIES_MAX: u32 = 10;
@@ -36,6 +41,8 @@ pub enum Finish {
     Here,
     /// Go on, the first buyer whenever there is a choice, until both have answers.
     Both,
+    /// Go on, whoever went last whenever there is a choice, until both have answers.
+    Stay,
 }
 
 /// Starts private stores for any number of stages.
@@ -56,9 +63,9 @@ pub async fn start_stores() -> anyhow::Result<Arc<Sandbox>> {
     Ok(Arc::new(starting.await??))
 }
 
-/// Plays schedules with one strategy, any number of them, one after the other.
+/// Plays schedules with one seller, any number of them, one after the other.
 pub struct Stage {
-    strategy: Strategy,
+    seller: Seller,
     seats: [Seat; 2],
     observer: Observer,
     auditor: Auditor,
@@ -68,18 +75,32 @@ pub struct Stage {
     /// What a buyer sends first.
     first: Option<Statement>,
     // After what depends on it, so that it ends last.
-    _stores: Arc<Sandbox>,
+    stores: Arc<Sandbox>,
 }
 
-/// A transcript, and where it could have gone another way.
-pub(crate) struct Played {
-    pub(crate) transcript: Transcript,
+/// A transcript, and what else is known of a run.
+pub struct Played {
+    /// What happened, step by step.
+    pub transcript: Transcript,
     /// For each turn, whether it could have been the other buyer's.
-    pub(crate) choices: Vec<bool>,
+    pub choices: Vec<bool>,
+    /// What was told at each server, in the order of what was asked.
+    pub told: [Vec<Told>; 2],
+    /// The books, where all have their answers.
+    pub books: Option<Books>,
+}
+
+/// What the database says of a SKU.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Books {
+    /// The sums.
+    pub audit: Audit,
+    /// The orders, the oldest first.
+    pub orders: Vec<OrderRow>,
 }
 
 impl Stage {
-    /// Starts two servers with this strategy on these stores.
+    /// Starts two servers on these stores.
     ///
     /// # Errors
     ///
@@ -88,15 +109,11 @@ impl Stage {
     /// # Cancel safety
     ///
     /// A dropped future ends what it has started.
-    pub async fn open(
-        stores: Arc<Sandbox>,
-        strategy: Strategy,
-    ) -> anyhow::Result<Self> {
-        Self::open_with(&server_process::find()?, stores, strategy).await
+    pub async fn open(stores: Arc<Sandbox>, seller: &Seller) -> anyhow::Result<Self> {
+        Self::open_with(stores, seller, LESSON_GATE_LIFETIME).await
     }
 
-    /// Starts two servers from this program, as [`open`](Self::open) does from the one
-    /// beside the running program.
+    /// The same, with another life of phase 3's gates.
     ///
     /// # Errors
     ///
@@ -106,27 +123,28 @@ impl Stage {
     ///
     /// A dropped future ends what it has started.
     pub async fn open_with(
-        program: &Path,
         stores: Arc<Sandbox>,
-        strategy: Strategy,
+        seller: &Seller,
+        gate_lifetime: Duration,
     ) -> anyhow::Result<Self> {
         let database_url = stores.database_url().context("there is no database")?;
+        // A program of somebody's own finds the tables.
+        flash_db::migrate(database_url, MIGRATION_LIMIT).await?;
         let seats = [
-            // The first one makes the tables.
-            Seat::take(program, strategy, &stores).await?,
-            Seat::take(program, strategy, &stores).await?,
+            Seat::take(seller, &stores, gate_lifetime, "1").await?,
+            Seat::take(seller, &stores, gate_lifetime, "1").await?,
         ];
         let id = Uuid::now_v7().simple().to_string();
         let (_, random) = id.split_at(id.len() - 8);
         let mut stage = Self {
-            strategy,
+            seller: seller.clone(),
             seats,
             observer: Observer::open(database_url).await?,
             auditor: Auditor::open(database_url).await?,
             name: format!("tee-{random}"),
             plays: 0,
             first: None,
-            _stores: stores,
+            stores,
         };
         stage.rehearse().await?;
         Ok(stage)
@@ -134,22 +152,50 @@ impl Stage {
 
     /// Who sells.
     #[must_use]
-    pub fn strategy(&self) -> Strategy {
-        self.strategy
+    pub fn seller(&self) -> &Seller {
+        &self.seller
     }
 
     /// Each server records an order, so that its statements are prepared and the
     /// connection is known over which it does that.
     async fn rehearse(&mut self) -> anyhow::Result<()> {
-        let sku = Sku::new(format!("{}-rehearsal", self.name))?;
-        self.observer.create(&sku, REHEARSAL_UNITS).await?;
+        let sku = self.rehearsal_sku()?;
+        create_sku(self.seats[0].address, &sku, REHEARSAL_UNITS, None).await?;
         for seat in &self.seats {
             seat.rehearse(&sku, 1, Outcome::Accepted).await?;
         }
         let one: Schedule = Schedule(vec![Buyer::One]);
         let solo = self.play(&one, Finish::Here).await?;
-        self.first = solo.steps.into_iter().next().map(|step| step.statement);
+        self.first = match self.seller.strategy() {
+            Some(_) => solo.steps.into_iter().next().map(|step| step.statement),
+            None => None,
+        };
         Ok(())
+    }
+
+    fn rehearsal_sku(&self) -> anyhow::Result<Sku> {
+        Ok(Sku::new(format!("{}-rehearsal", self.name))?)
+    }
+
+    pub(crate) fn seat(&self, at: Buyer) -> &Seat {
+        &self.seats[at.index()]
+    }
+
+    pub(crate) fn seat_mut(&mut self, at: Buyer) -> &mut Seat {
+        &mut self.seats[at.index()]
+    }
+
+    /// A third server, which serves several buyers at once.
+    pub(crate) async fn roomy_seat(&self) -> anyhow::Result<Seat> {
+        Seat::take(&self.seller, &self.stores, LESSON_GATE_LIFETIME, "4").await
+    }
+
+    /// Starts the first server again, after it was killed.
+    pub(crate) async fn start_again(&mut self) -> anyhow::Result<()> {
+        let sku = self.rehearsal_sku()?;
+        let seat = self.seat_mut(Buyer::One);
+        seat.start_again().await?;
+        seat.rehearse(&sku, 1, Outcome::Accepted).await
     }
 
     /// Plays a schedule: one unit of a new SKU, two buyers who want it.
@@ -166,22 +212,33 @@ impl Stage {
         schedule: &Schedule,
         finish: Finish,
     ) -> anyhow::Result<Transcript> {
-        Ok(self.play_with_choices(schedule, finish).await?.transcript)
+        let played = self.play_scenario(&Scenario::LAST_UNIT, schedule, finish);
+        Ok(played.await?.transcript)
     }
 
-    pub(crate) async fn play_with_choices(
+    /// Plays a schedule of any scenario.
+    ///
+    /// # Errors
+    ///
+    /// As [`play`](Self::play).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`play`](Self::play).
+    pub async fn play_scenario(
         &mut self,
+        scenario: &Scenario,
         schedule: &Schedule,
         finish: Finish,
     ) -> anyhow::Result<Played> {
         let mut tries = 0;
         loop {
             tries += 1;
-            match self.play_once(schedule, finish).await {
+            match self.play_once(scenario, schedule, finish).await {
                 Err(error) if error.is::<Disturbed>() && tries < TRIES_MAX => {}
                 played => {
                     return played.with_context(|| {
-                        format!("{}: cannot play {schedule}", self.strategy)
+                        format!("{}: cannot play {schedule}", self.seller)
                     });
                 }
             }
@@ -190,14 +247,16 @@ impl Stage {
 
     async fn play_once(
         &mut self,
+        scenario: &Scenario,
         schedule: &Schedule,
         finish: Finish,
     ) -> anyhow::Result<Played> {
-        let sku = self.new_sku().await?;
+        let sku = self.put_on_sale(scenario.units, scenario.limit).await?;
         let mut table = Table::new(
             &mut self.seats,
             &mut self.observer,
             sku.clone(),
+            scenario,
             self.first.as_ref(),
         );
         let choices = take_turns(&mut table, schedule, finish).await;
@@ -205,51 +264,72 @@ impl Stage {
         let buyers = Buyer::BOTH.map(|it| table.buyer_state(it, self.first.as_ref()));
         let steps = std::mem::take(&mut table.steps);
         let taken = std::mem::take(&mut table.schedule);
+        let told = table.told();
         // Also after an error, so that the next run finds everybody at rest.
         let gone = table.let_go().await;
         let choices = choices?;
         gone.context("a buyer does not come to an end")?;
-        let ending = if over {
-            Some(self.judge(&sku).await?)
+        let books = if over {
+            Some(self.read_books(&sku).await?)
         } else {
             None
         };
+        let ending = books.as_ref().map(|books| Ending {
+            verdict: books.audit.verdict,
+            oversold_units: books.audit.oversold_units,
+            accepted_units: books.audit.accepted_units,
+            available_units: books.audit.available_units,
+            lost_updates: books.audit.lost_updates,
+        });
         Ok(Played {
             transcript: Transcript {
-                strategy: self.strategy.to_string(),
+                strategy: self.seller.to_string(),
                 schedule: taken,
                 steps,
                 buyers,
                 ending,
             },
             choices,
+            told,
+            books,
         })
     }
 
-    /// Puts one unit on sale. A gate in Redis is reconciled before the buyers come,
-    /// by somebody at each server who wants two units and is refused.
-    async fn new_sku(&mut self) -> anyhow::Result<Sku> {
+    /// Puts units on sale. A gate of ours is reconciled before the buyers come, by somebody
+    /// at each server who wants too many and is refused.
+    ///
+    /// # Errors
+    ///
+    /// A server that does not do what it should.
+    pub async fn put_on_sale(
+        &mut self,
+        units: u32,
+        limit: Option<u32>,
+    ) -> anyhow::Result<Sku> {
         self.plays += 1;
         let sku = Sku::new(format!("{}-{}", self.name, self.plays))?;
-        self.observer.create(&sku, 1).await?;
-        if self.strategy.uses_redis() {
+        create_sku(self.seats[0].address, &sku, units, limit).await?;
+        if self.seller.strategy().is_some_and(Strategy::uses_redis) {
             for seat in &self.seats {
-                seat.rehearse(&sku, 2, Outcome::SoldOut).await?;
+                seat.rehearse(&sku, units + 1, Outcome::SoldOut).await?;
             }
         }
         Ok(sku)
     }
 
-    async fn judge(&mut self, sku: &Sku) -> anyhow::Result<Ending> {
-        let strategy = self.strategy.as_str();
-        let audit = self.auditor.audit(sku, Some(strategy), None).await?;
-        let audit = audit.context("the SKU has vanished")?;
-        Ok(Ending {
-            verdict: audit.verdict,
-            oversold_units: audit.oversold_units,
-            accepted_units: audit.accepted_units,
-            available_units: audit.available_units,
-            lost_updates: audit.lost_updates,
+    /// What the database says of a SKU.
+    ///
+    /// # Errors
+    ///
+    /// It does not answer.
+    pub async fn read_books(&mut self, sku: &Sku) -> anyhow::Result<Books> {
+        let audit = self
+            .auditor
+            .audit(sku, Some(self.seller.name()), None)
+            .await?;
+        Ok(Books {
+            audit: audit.context("the SKU has vanished")?,
+            orders: self.observer.orders(sku).await?,
         })
     }
 }
@@ -261,10 +341,14 @@ async fn take_turns(
 ) -> anyhow::Result<Vec<bool>> {
     let mut choices = Vec::new();
     let mut turns = schedule.0.iter().copied();
+    let mut last = Buyer::One;
     loop {
         let wanted = match (turns.next(), finish) {
             (Some(buyer), _) => buyer,
             (None, Finish::Both) => Buyer::One,
+            // Who does the same again and again waits for the other one.
+            (None, Finish::Stay) if table.is_spinning(last) => last.other(),
+            (None, Finish::Stay) => last,
             (None, Finish::Here) => return Ok(choices),
         };
         let buyer = if table.can_step(wanted) {
@@ -274,7 +358,15 @@ async fn take_turns(
         } else {
             return Ok(choices);
         };
-        choices.push(table.can_step(buyer.other()));
+        let steps = table.steps.len();
+        let has_choice = table.can_step(buyer.other()) && !table.is_spinning(buyer);
         table.step(buyer).await?;
+        if table.steps.len() > steps {
+            choices.push(has_choice);
+        }
+        if table.steps.len() > TURNS_MAX {
+            bail!("after {TURNS_MAX} steps the buyers have no answers");
+        }
+        last = buyer;
     }
 }

@@ -40,6 +40,22 @@ pub struct Step {
     pub answer: Option<String>,
 }
 
+impl Step {
+    /// A step that was just sent.
+    pub(crate) fn of(buyer: Buyer, statement: Statement) -> Self {
+        Self {
+            buyer,
+            statement,
+            returned: None,
+            waited: false,
+            waited_for: None,
+            waited_until: None,
+            available_units_after: 0,
+            answer: None,
+        }
+    }
+}
+
 /// Where a buyer is after the last step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]

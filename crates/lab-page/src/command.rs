@@ -10,6 +10,7 @@ use flash_lab_crowd::look::Look;
 use flash_lab_crowd::output::{self, JsonFile};
 use flash_lab_crowd::progress::Progress;
 use flash_lab_crowd::promise::keep_promises;
+use flash_lab_crowd::seller::Seller;
 use flash_lab_crowd::{open_files, report, server_process};
 use flash_lab_interleave::{Buyer, Finish, Schedule, Stage, start_stores, to_text};
 use tokio::sync::mpsc;
@@ -168,7 +169,8 @@ pub async fn report(args: ReportArgs) -> anyhow::Result<()> {
 /// Of these the first in order is taken, as `lab interleave` does, which tries them all.
 async fn shortest_oversell(progress: &Progress) -> anyhow::Result<String> {
     progress.step("naive: two buyers, step by step");
-    let mut stage = Stage::open(start_stores().await?, Strategy::Naive).await?;
+    let mut stage =
+        Stage::open(start_stores().await?, &Seller::of(Strategy::Naive)?).await?;
     for before in (1..TURNS_MAX).rev() {
         let mut turns = vec![Buyer::One; before];
         turns.extend([Buyer::Two; TURNS_MAX]);

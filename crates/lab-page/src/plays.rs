@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use flash_lab_crowd::cli::Strategy;
+use flash_lab_crowd::seller::Seller;
 use flash_lab_interleave::{Finish, Schedule, Stage, Transcript, start_stores};
 use flash_sandbox::Sandbox;
 use tokio::sync::{mpsc, oneshot};
@@ -60,14 +61,18 @@ impl Stages {
     /// Opens a stage where there is none yet.
     async fn position(&mut self, strategy: Strategy) -> anyhow::Result<usize> {
         let stages = &self.stages;
-        if let Some(position) = stages.iter().position(|it| it.strategy() == strategy) {
+        if let Some(position) = stages
+            .iter()
+            .position(|it| it.seller().strategy() == Some(strategy))
+        {
             return Ok(position);
         }
         let stores = match &self.stores {
             Some(stores) => Arc::clone(stores),
             None => Arc::clone(self.stores.insert(start_stores().await?)),
         };
-        self.stages.push(Stage::open(stores, strategy).await?);
+        self.stages
+            .push(Stage::open(stores, &Seller::of(strategy)?).await?);
         Ok(self.stages.len() - 1)
     }
 }

@@ -15,5 +15,5 @@ pub use ask::{ask, info};
 pub use hold::{hold_postgres, hold_redis};
 pub use link::Link;
 pub use port::Port;
-pub use statement::{Statement, Store};
-pub use wire::Steps;
+pub use statement::{Does, Statement, Store};
+pub use wire::{Steps, Turn};

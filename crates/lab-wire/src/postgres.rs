@@ -7,7 +7,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use crate::bytes::Bytes;
-use crate::statement::{Statement, Store};
+use crate::statement::{Does, Statement, Store};
 use crate::value::{self, Parameter};
 use crate::wire::{Heard, Protocol, Said};
 
@@ -58,6 +58,16 @@ pub(crate) struct Postgres {
 
 impl Protocol for Postgres {
     fn said(&mut self, buffer: &mut Vec<u8>) -> Option<Said> {
+        if !self.started && asks_for_encryption(buffer) {
+            buffer.drain(..ENCRYPTION_REQUEST);
+            return Some(Said {
+                bytes: Vec::new(),
+                statement: None,
+                number: self.last_number,
+                // It is asked for what it has: then the client goes on in the open.
+                answer: Some(b"N"),
+            });
+        }
         while let Some(message) = self.next_message(buffer) {
             let kind = self.started.then(|| message.first().copied()).flatten();
             self.gathering.extend_from_slice(&message);
@@ -84,6 +94,7 @@ impl Protocol for Postgres {
                 bytes: std::mem::take(&mut self.gathering),
                 statement: self.statement.take(),
                 number: self.last_number,
+                answer: None,
             });
         }
         None
@@ -108,6 +119,15 @@ impl Protocol for Postgres {
     fn pid(&self) -> Option<i32> {
         self.pid
     }
+}
+
+/// The length of `SSLRequest` and `GSSENCRequest`.
+const ENCRYPTION_REQUEST: usize = 8;
+
+/// Whether the first message is `SSLRequest` or `GSSENCRequest`.
+fn asks_for_encryption(buffer: &[u8]) -> bool {
+    let mut bytes = Bytes(buffer);
+    bytes.int32() == Some(8) && matches!(bytes.int32(), Some(80_877_103 | 80_877_104))
 }
 
 /// The length of the first message, if it is complete.
@@ -220,7 +240,7 @@ fn format_of(formats: &[i16], position: usize) -> bool {
 fn statement(sql: String, parameters: Vec<Parameter>) -> Statement {
     Statement {
         store: Store::PostgreSQL,
-        purpose: value::purpose(&sql),
+        purpose: Does::of(Store::PostgreSQL, &sql).purpose(),
         readable: value::readable(&sql, &parameters),
         sql,
         parameters: parameters.into_iter().map(|it| it.shown).collect(),

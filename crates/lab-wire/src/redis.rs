@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use crate::statement::{Statement, Store};
+use crate::statement::{Does, Statement, Store};
 use crate::wire::{Heard, Protocol, Said};
 
 /// The hash of a script is shown up to here.
@@ -29,6 +29,7 @@ impl Protocol for Redis {
             bytes,
             statement: Some(statement(&value.words())),
             number: self.last_number,
+            answer: None,
         })
     }
 
@@ -55,10 +56,11 @@ fn statement(words: &[String]) -> Statement {
         }
         words => words.to_vec(),
     };
+    let sql = words.join(" ");
     Statement {
         store: Store::Redis,
-        purpose: Some("asks whether a unit may be free"),
-        sql: words.join(" "),
+        purpose: Does::of(Store::Redis, &sql).purpose(),
+        sql,
         parameters: Vec::new(),
         readable: readable.join(" "),
     }

@@ -114,26 +114,6 @@ fn with_first_only(text: &str, before: &str, after: &str) -> String {
     cut().unwrap_or_else(|| text.to_owned())
 }
 
-/// Says in plain words what a statement of a purchase is for.
-pub(crate) fn purpose(sql: &str) -> Option<&'static str> {
-    let sql = sql.replace('"', "");
-    if sql.starts_with("UPDATE skus") {
-        Some("writes what remains")
-    } else if sql.starts_with("INSERT INTO orders") {
-        Some("records the order")
-    } else if sql.starts_with("SELECT") && sql.contains("FROM skus") {
-        Some(if sql.trim_end().ends_with("UPDATE") {
-            "reads and locks what is available"
-        } else {
-            "reads what is available"
-        })
-    } else if sql.starts_with("SELECT") && sql.contains("orders") {
-        Some("was this order placed before?")
-    } else {
-        None
-    }
-}
-
 fn shortened(text: &str) -> String {
     let length = text.chars().count();
     if length <= READABLE_MAX {
@@ -189,19 +169,6 @@ mod tests {
             readable(sql, &parameters),
             "SELECT available_units FROM skus WHERE (sku = 'tee') LIMIT 1"
         );
-    }
-
-    #[test]
-    fn a_statement_has_a_purpose_and_a_lock_is_part_of_it() {
-        let reads = "SELECT \"skus\".\"sku\" FROM \"skus\" LIMIT $1";
-        assert_eq!(purpose(reads), Some("reads what is available"));
-        let locks = format!("{reads} FOR NO KEY UPDATE");
-        assert_eq!(purpose(&locks), Some("reads and locks what is available"));
-        assert_eq!(
-            purpose("UPDATE skus SET x = 1"),
-            Some("writes what remains")
-        );
-        assert_eq!(purpose("COMMIT"), None);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::oneshot;
 
 use crate::port::Port;
-use crate::statement::{Statement, Store};
+use crate::statement::Statement;
 
 /// What a client said up to the point where it waits for an answer.
 pub(crate) struct Said {
@@ -17,6 +17,8 @@ pub(crate) struct Said {
     pub(crate) statement: Option<Statement>,
     /// Names the answer.
     pub(crate) number: u64,
+    /// What we answer ourselves: then the store is not told.
+    pub(crate) answer: Option<&'static [u8]>,
 }
 
 /// One message of a store.
@@ -36,6 +38,19 @@ pub(crate) trait Protocol: Default + Send + 'static {
     }
 }
 
+/// What becomes of a step whose turn it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// It goes on.
+    Go,
+    /// It never arrives. The connection stays open and silent.
+    Never,
+    /// It goes on, and nobody hears what came of it. The connection stays open and silent.
+    Unheard,
+    /// It goes on, and its connection breaks before anybody hears what came of it.
+    Cut,
+}
+
 /// Who says which statements are steps that wait for their turn, and hears what came of
 /// each.
 pub trait Steps: Send + Sync {
@@ -47,7 +62,7 @@ pub trait Steps: Send + Sync {
         statement: Statement,
         records_orders: bool,
         pid: Option<i32>,
-    ) -> Option<oneshot::Receiver<()>>;
+    ) -> Option<oneshot::Receiver<Turn>>;
 
     /// The answer to a step that had its turn.
     fn returned(&self, text: &str);
@@ -115,8 +130,17 @@ impl<P: Protocol> Connection<'_, P> {
                             }
                             self.pass_down(&mut down, &mut near).await?;
                         }
-                        self.wait_for_turn(said.statement, said.number).await;
-                        far.write_all(&said.bytes).await?;
+                        if let Some(answer) = said.answer {
+                            near.write_all(answer).await?;
+                            continue;
+                        }
+                        let turn = self.wait_for_turn(said.statement, said.number).await;
+                        if turn != Turn::Never {
+                            far.write_all(&said.bytes).await?;
+                        }
+                        if turn != Turn::Go {
+                            return self.fall_silent(turn, near, far, down).await;
+                        }
                     }
                 }
                 count = far.read_buf(&mut down) => {
@@ -142,20 +166,49 @@ impl<P: Protocol> Connection<'_, P> {
         Ok(())
     }
 
-    async fn wait_for_turn(&mut self, statement: Option<Statement>, number: u64) {
+    async fn wait_for_turn(
+        &mut self,
+        statement: Option<Statement>,
+        number: u64,
+    ) -> Turn {
         let Some(statement) = statement else {
-            return;
+            return Turn::Go;
         };
-        self.records_orders |= records_order(&statement);
+        self.records_orders |= statement.records_order();
         let pid = self.protocol.pid();
         let Some(released) = self.steps.hold(statement, self.records_orders, pid)
         else {
-            return;
+            return Turn::Go;
         };
         // Whoever drops it does not watch any more, and the statement goes on.
-        if released.await.is_ok() {
-            self.step = Some(number);
+        let Ok(turn) = released.await else {
+            return Turn::Go;
+        };
+        self.step = Some(number);
+        turn
+    }
+
+    /// Passes nothing on any more. What came of the last step is told before the end.
+    async fn fall_silent(
+        &mut self,
+        turn: Turn,
+        mut near: TcpStream,
+        mut far: UnixStream,
+        mut down: Vec<u8>,
+    ) -> std::io::Result<()> {
+        while turn != Turn::Never && self.step.is_some() {
+            while let Some(heard) = self.protocol.heard(&mut down) {
+                self.tell(heard.returned);
+            }
+            if self.step.is_some() && far.read_buf(&mut down).await? == 0 {
+                return Ok(());
+            }
         }
+        let mut unread = Vec::new();
+        while turn != Turn::Cut && near.read_buf(&mut unread).await? > 0 {
+            unread.clear();
+        }
+        Ok(())
     }
 
     fn tell(&mut self, returned: Option<(u64, String)>) {
@@ -166,9 +219,4 @@ impl<P: Protocol> Connection<'_, P> {
             self.steps.returned(&text);
         }
     }
-}
-
-fn records_order(statement: &Statement) -> bool {
-    statement.store == Store::PostgreSQL
-        && statement.readable.starts_with("INSERT INTO orders")
 }

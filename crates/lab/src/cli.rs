@@ -8,6 +8,7 @@ use flash_lab_bench::BenchArgs;
 use flash_lab_chaos::ChaosArgs;
 use flash_lab_crowd::cli::{StoreArgs, Strategy, TermArgs};
 use flash_lab_interleave::InterleaveArgs;
+use flash_lab_judge::JudgeArgs;
 use flash_lab_page::{PageArgs, ReportArgs};
 
 /// Shows what flash-sale strategies promise, and counts whether they keep it.
@@ -40,6 +41,9 @@ pub enum Command {
     /// Let two buyers of one unit take their steps in every possible order
     #[command(after_help = flash_lab_interleave::EXAMPLES)]
     Interleave(InterleaveArgs),
+    /// Judge a server, ours or yours, and say why it is wrong
+    #[command(after_help = flash_lab_judge::EXAMPLES)]
+    Judge(JudgeArgs),
     /// Count the books of a database: oversold, lost updates, lost units; never writes
     #[command(after_help = AUDIT_EXAMPLES)]
     Audit(AuditArgs),

@@ -68,6 +68,7 @@ async fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::Report(args) => flash_lab_page::report(args).await,
         Command::Chaos(args) => flash_lab_chaos::run(args).await,
         Command::Interleave(args) => flash_lab_interleave::run(args).await,
+        Command::Judge(args) => flash_lab_judge::run(args).await,
         Command::Audit(args) => audit::run(args).await,
         Command::Bench(args) => flash_lab_bench::run(args).await,
         Command::Doctor => doctor::run().await,
