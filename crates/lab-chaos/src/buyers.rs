@@ -33,13 +33,11 @@ pub(crate) struct Sale {
     pub(crate) journal: Journal,
     /// The moment after which nobody asks again; none before all faults are healed.
     pub(crate) deadline: watch::Sender<Option<Instant>>,
-    /// Whether each winner commits alone: then there is a line, and whoever is at its end has
-    /// to wait. It is no fault of a strategy that a buyer would not.
-    pub(crate) has_line: bool,
 }
 
-/// How long everybody waits at least where there is a line, once all faults are healed.
-const LINE: Duration = Duration::from_secs(3);
+/// How long everybody waits once all faults are healed: only what is never answered is wrong,
+/// however busy the machine is.
+pub(crate) const HEALED_PATIENCE: Duration = Duration::from_secs(60);
 
 /// What is sent, again and again, until there is a final answer.
 #[derive(Debug, Clone)]
@@ -170,8 +168,8 @@ impl Buyer {
 
     fn patience(&self) -> Duration {
         let is_healed = self.sale.deadline.borrow().is_some();
-        if is_healed && self.sale.has_line {
-            self.patience.max(LINE)
+        if is_healed {
+            HEALED_PATIENCE
         } else {
             self.patience
         }

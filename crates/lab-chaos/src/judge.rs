@@ -10,6 +10,9 @@ use crate::journal::{Answer, Ask, Entry};
 use crate::probe::Probe;
 use crate::{returned, sold_out};
 
+/// How long a server may not have noticed that a buyer hung up.
+const HANGING_UP_US: i64 = 1_000_000;
+
 /// The name of a purchase: its buyer and its key.
 type Name<'a> = (&'a str, &'a str);
 
@@ -144,6 +147,8 @@ fn refused(
         } else if after
             || (attempts.iter().any(|it| is_on_its_way(it, refusal))
                 && sold_out::may_be_overtaken(evidence, refusal, order.created_us))
+            || (attempts.iter().any(|it| has_just_hung_up(it, refusal))
+                && sold_out::was_added_to(evidence, refusal))
         {
             None
         } else {
@@ -157,6 +162,13 @@ fn refused(
 fn is_on_its_way(attempt: &Entry, refusal: &Entry) -> bool {
     matches!(attempt.answer, Answer::Lost | Answer::Again(_))
         && attempt.sent_us <= refusal.answered_us
+}
+
+/// Whether a buyer hung up so shortly before that a server on a busy machine may not have
+/// noticed: then the first request is still as good as the second.
+fn has_just_hung_up(attempt: &Entry, refusal: &Entry) -> bool {
+    is_on_its_way(attempt, refusal)
+        && refusal.sent_us <= attempt.answered_us + HANGING_UP_US
 }
 
 fn unanswered(attempts: &[&Entry]) -> Option<Violation> {

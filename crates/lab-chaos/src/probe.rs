@@ -6,16 +6,9 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::buyers::{Buyer, PATIENCE, Sale, Wish};
+use crate::buyers::{Buyer, HEALED_PATIENCE, PATIENCE, Sale, Wish};
 use crate::journal::{Answer, Ask};
 use crate::schedule::PlannedSku;
-
-/// In this time every unit that is left has to be sold, and the next buyer told so.
-const LIMIT: Duration = Duration::from_secs(2);
-
-/// What an order may take beside that on a slow disk, and where each one commits alone.
-const PER_ORDER: Duration = Duration::from_millis(10);
-const PER_COMMIT: Duration = Duration::from_millis(50);
 
 /// How long it waits before it asks again.
 const AGAIN: Duration = Duration::from_millis(10);
@@ -43,11 +36,9 @@ pub(crate) async fn buy_all(
     gate_lifetime: Duration,
 ) -> Probe {
     let wishes = Arc::new(wishes(planned, left_units));
-    let orders = u32::try_from(wishes.len()).unwrap_or(u32::MAX);
     // Until then a gate may not know of them yet.
     let expired = Instant::now() + gate_lifetime;
-    let each = if sale.has_line { PER_COMMIT } else { PER_ORDER };
-    let end = expired + LIMIT + each.saturating_mul(orders);
+    let end = expired + HEALED_PATIENCE;
     sale.deadline.send_replace(Some(end));
     let mut hands = JoinSet::new();
     for hand in 0..HANDS.min(wishes.len()) {

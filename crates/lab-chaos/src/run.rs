@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::books;
-use crate::buyers::{Sale, restock, shop};
+use crate::buyers::{HEALED_PATIENCE, Sale, restock, shop};
 use crate::evidence::{Evidence, Promise};
 use crate::gates::Gates;
 use crate::journal::Journal;
@@ -23,12 +23,6 @@ use crate::result::Run;
 use crate::saboteur::{self, Happened};
 use crate::schedule::{Plan, SALE_MS};
 use crate::world::{GATE_LIFETIME, Recipe, World};
-
-/// Once everything is healed, each buyer has a final answer within this time.
-const ANSWER_LIMIT: Duration = Duration::from_secs(5);
-
-/// The longest that a buyer's last request takes after that.
-const LAST_LIMIT: Duration = Duration::from_secs(5);
 
 /// Between the last answer and the probe: gates and latches come right by themselves.
 const REST: Duration = Duration::from_secs(2);
@@ -61,7 +55,6 @@ pub(crate) async fn carry_out(
         skus: plan.skus.clone(),
         journal: Journal::begin(),
         deadline: watch::Sender::new(None),
-        has_line: strategy != Strategy::Engine,
     });
 
     let mut gates = Gates::new(&world, &plan.skus);
@@ -149,10 +142,9 @@ async fn sell(
         .await
         .context("not everything could be healed")?;
     sale.deadline
-        .send_replace(Some(Instant::now() + ANSWER_LIMIT));
+        .send_replace(Some(Instant::now() + HEALED_PATIENCE));
     let closing = sale.journal.at_ms(SALE_MS);
-    let end =
-        Instant::from_std(closing).max(Instant::now()) + ANSWER_LIMIT + LAST_LIMIT;
+    let end = Instant::from_std(closing).max(Instant::now()) + 2 * HEALED_PATIENCE;
     while let Some(left) = tokio::time::timeout_at(end, crowd.join_next())
         .await
         .context("the buyers do not come to an end")?

@@ -194,3 +194,14 @@ pub(crate) fn may_not_have_heard(evidence: &Evidence, refusal: &Entry) -> bool {
                 && refusal.sent_us <= entry.answered_us + LEASE_US
         })
 }
+
+/// Whether units were added after a refusal, so that it was true, and a request that was on
+/// its way may have been sold them.
+pub(crate) fn was_added_to(evidence: &Evidence, refusal: &Entry) -> bool {
+    refusal.answer.is_sold_out()
+        && evidence.entries.iter().any(|entry| {
+            entry.ask != Ask::Order
+                && entry.sku == refusal.sku
+                && entry.answered_us >= refusal.sent_us
+        })
+}

@@ -159,6 +159,24 @@ fn who_is_refused_for_good_has_no_order() {
 }
 
 #[test]
+fn whoever_has_just_hung_up_may_be_sold_what_was_added_since() {
+    let mut evidence = sold(2);
+    evidence.books.orders = vec![order("a", 2, 50)];
+    let mut restock = told(40..60, Answer::Lost);
+    restock.ask = Ask::Restock;
+    evidence.entries = vec![
+        told(0..10, Answer::Lost),
+        told(20..30, Answer::SoldOut),
+        restock,
+    ];
+    assert_broken(&evidence, &[]);
+    // A second later the server has noticed.
+    evidence.entries[1] = told(1_020..1_030, Answer::SoldOut);
+    evidence.entries[2].answered_us = 1_100_000;
+    assert_broken(&evidence, &[Rule::RefusedButSold]);
+}
+
+#[test]
 fn who_asks_again_after_a_refusal_may_get_the_order() {
     let mut evidence = sold(2);
     evidence.books.orders = vec![order("a", 2, 50)];
