@@ -90,10 +90,13 @@ impl Protocol for Postgres {
                 Some(b'p' | b'H' | b'X') => {}
                 Some(_) => continue,
             }
+            // A flush may come before the Sync with which the answer ends.
+            let is_open = kind == Some(b'H');
+            let runs = !is_open || self.current.executes;
             return Some(Said {
                 bytes: std::mem::take(&mut self.gathering),
-                statement: self.statement.take(),
-                number: self.last_number,
+                statement: if runs { self.statement.take() } else { None },
+                number: self.last_number + u64::from(is_open),
                 answer: None,
             });
         }
@@ -157,8 +160,12 @@ impl Postgres {
             b'P' => {
                 let name = body.text()?;
                 let sql = body.text()?;
+                // Those that the client leaves open are described by the server.
+                let count = body.count()?;
+                let types = (0..count).map(|_| body.type_id());
                 let prepared = Prepared {
                     sql,
+                    parameter_types: types.collect::<Option<_>>()?,
                     ..Prepared::default()
                 };
                 self.prepared.insert(name, prepared);

@@ -124,7 +124,7 @@ impl<P: Protocol> Connection<'_, P> {
                     while let Some(said) = self.protocol.said(&mut up) {
                         // Statements may be sent together: one is answered before the
                         // next is held.
-                        while self.step.is_some() {
+                        while self.step.is_some() && said.statement.is_some() {
                             if far.read_buf(&mut down).await? == 0 {
                                 return Ok(());
                             }
@@ -139,7 +139,7 @@ impl<P: Protocol> Connection<'_, P> {
                             far.write_all(&said.bytes).await?;
                         }
                         if turn != Turn::Go {
-                            return self.fall_silent(turn, near, far, down).await;
+                            return self.fall_silent(turn, near, far, up, down).await;
                         }
                     }
                 }
@@ -188,25 +188,33 @@ impl<P: Protocol> Connection<'_, P> {
         turn
     }
 
-    /// Passes nothing on any more. What came of the last step is told before the end.
+    /// Tells the client nothing any more. A step that goes on is heard to its end.
     async fn fall_silent(
         &mut self,
         turn: Turn,
         mut near: TcpStream,
         mut far: UnixStream,
+        mut up: Vec<u8>,
         mut down: Vec<u8>,
     ) -> std::io::Result<()> {
         while turn != Turn::Never && self.step.is_some() {
+            // What belongs to the step may come behind it.
+            while let Some(said) = self.protocol.said(&mut up) {
+                far.write_all(&said.bytes).await?;
+            }
+            let read = tokio::select! {
+                count = near.read_buf(&mut up) => count?,
+                count = far.read_buf(&mut down) => count?,
+            };
+            if read == 0 {
+                return Ok(());
+            }
             while let Some(heard) = self.protocol.heard(&mut down) {
                 self.tell(heard.returned);
             }
-            if self.step.is_some() && far.read_buf(&mut down).await? == 0 {
-                return Ok(());
-            }
         }
-        let mut unread = Vec::new();
-        while turn != Turn::Cut && near.read_buf(&mut unread).await? > 0 {
-            unread.clear();
+        while turn != Turn::Cut && near.read_buf(&mut up).await? > 0 {
+            up.clear();
         }
         Ok(())
     }
