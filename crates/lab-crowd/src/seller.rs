@@ -16,6 +16,8 @@ pub struct Seller {
     name: String,
     program: PathBuf,
     strategy: Option<Strategy>,
+    /// What the program is told besides.
+    arguments: Vec<String>,
 }
 
 /// Who sells, as the command line says it.
@@ -70,6 +72,7 @@ impl Seller {
             name: strategy.to_string(),
             program,
             strategy: Some(strategy),
+            arguments: Vec::new(),
         }
     }
 
@@ -90,7 +93,15 @@ impl Seller {
             name: name.into_owned(),
             program,
             strategy: None,
+            arguments: Vec::new(),
         })
+    }
+
+    /// The same program, told this besides.
+    #[must_use]
+    pub fn with_arguments(mut self, flags: &[(&str, &str)]) -> Self {
+        self.arguments.extend(server_process::flags(flags));
+        self
     }
 
     /// What it is called in a result.
@@ -130,6 +141,7 @@ impl Seller {
                 .extend(server_process::flags(&[("--strategy", strategy.as_str())]));
         }
         arguments.extend(server_process::flags(flags));
+        arguments.extend(self.arguments.iter().cloned());
         // URLs hold passwords, and everybody can read the arguments of a process.
         let mut environment = vec![
             ("DATABASE_URL", database_url),

@@ -1,7 +1,7 @@
 //! Why a rule is broken: recognizers of what people do wrong, asked from the most specific to
 //! the least. Each looks at one run and says one sentence, with the numbers of two steps.
 
-use flash_lab_crowd::outcome::Outcome;
+use flash_lab_crowd::outcome::{Outcome, Told};
 use flash_lab_crowd::rule::Rule;
 use flash_lab_interleave::{Books, Buyer, Fault, Played, Scenario, Step, Wait};
 use flash_lab_wire::{Does, Store};
@@ -378,19 +378,48 @@ fn read_then_written(steps: &[Seen<'_>]) -> Option<Why> {
 
 /// A unit that Redis had counted down when the server was killed.
 pub(crate) fn died_with_its_permit(steps: &[Step], fault: Fault) -> Option<Why> {
-    if fault == Fault::AnswerLost {
-        return None;
-    }
     let steps = seen(steps);
     let last = steps.last()?;
     let took = steps
         .iter()
-        .find(|it| it.step.statement.store == Store::Redis && it.does.counts)?;
+        .rfind(|it| it.step.statement.store == Store::Redis && it.does.counts)?;
     let number = took.number;
+    match fault {
+        Fault::KilledBefore | Fault::KilledAfter => because(
+            "died-with-its-permit",
+            [number, last.number],
+            format!(
+                "The unit that step {number} took from Redis died with the server."
+            ),
+        ),
+        Fault::AnswerLost | Fault::StepLost => because(
+            "permit-unaccounted",
+            [number, last.number],
+            format!(
+                "Step {number} may have taken a unit from Redis; nobody heard whether it did, \
+                 and nobody gives it back."
+            ),
+        ),
+    }
+}
+
+/// Nobody heard what came of a step, and the buyer was told as if somebody had.
+pub(crate) fn told_blindly(steps: &[Step], told: &Told, at: usize) -> Option<Why> {
+    let id = match told.outcome {
+        Outcome::Failed => "told-failed-and-bought",
+        Outcome::Accepted => "told-accepted-and-not",
+        _ => return None,
+    };
+    let steps = seen(steps);
+    let records = steps.iter().find(|it| it.does.records)?.number;
     because(
-        "died-with-its-permit",
-        [number, last.number],
-        format!("The unit that step {number} took from Redis died with the server."),
+        id,
+        [records, at],
+        format!(
+            "Step {records} wrote the order, nobody heard what came of step {at}, and the buyer \
+             was told {} as if somebody had.",
+            spoken(told)
+        ),
     )
 }
 

@@ -49,6 +49,8 @@ pub enum Turn {
     Unheard,
     /// It goes on, and its connection breaks before anybody hears what came of it.
     Cut,
+    /// It never arrives, and its connection breaks.
+    Lost,
 }
 
 /// Who says which statements are steps that wait for their turn, and hears what came of
@@ -135,7 +137,7 @@ impl<P: Protocol> Connection<'_, P> {
                             continue;
                         }
                         let turn = self.wait_for_turn(said.statement, said.number).await;
-                        if turn != Turn::Never {
+                        if !matches!(turn, Turn::Never | Turn::Lost) {
                             far.write_all(&said.bytes).await?;
                         }
                         if turn != Turn::Go {
@@ -197,6 +199,9 @@ impl<P: Protocol> Connection<'_, P> {
         mut up: Vec<u8>,
         mut down: Vec<u8>,
     ) -> std::io::Result<()> {
+        if turn == Turn::Lost {
+            return Ok(());
+        }
         while turn != Turn::Never && self.step.is_some() {
             // What belongs to the step may come behind it.
             while let Some(said) = self.protocol.said(&mut up) {
