@@ -1,0 +1,3 @@
+//! Does the exercises; see `learn --help`.
+
+fn main() {}
