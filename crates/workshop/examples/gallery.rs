@@ -23,9 +23,18 @@ mod e01_start;
 const VARIANTS: &[(&str, Make)] = &[
     ("e01/start", of::<e01_start::Strategy>()),
     ("e01/solution", of::<e01_solution::Strategy>()),
-    ("e01/miss/a_number_from_before", of::<e01_a_number_from_before::Strategy>()),
-    ("e01/miss/an_error_for_an_answer", of::<e01_an_error_for_an_answer::Strategy>()),
-    ("e01/miss/anything_is_enough", of::<e01_anything_is_enough::Strategy>()),
+    (
+        "e01/miss/a_number_from_before",
+        of::<e01_a_number_from_before::Strategy>(),
+    ),
+    (
+        "e01/miss/an_error_for_an_answer",
+        of::<e01_an_error_for_an_answer::Strategy>(),
+    ),
+    (
+        "e01/miss/anything_is_enough",
+        of::<e01_anything_is_enough::Strategy>(),
+    ),
     ("e01/miss/off_by_one", of::<e01_off_by_one::Strategy>()),
 ];
 

@@ -21,8 +21,8 @@ pub use flash_db::{Connection, DbError, Pool, orders};
 pub use gate::Gate;
 pub use redis::Redis;
 pub use sale::{
-    begin_serializable, bought, bought_before, end, failed, is_refused_to_be_tried_again,
-    roll_back, sell_at_the_row, sold_out,
+    begin_serializable, bought, bought_before, end, failed,
+    is_refused_to_be_tried_again, roll_back, sell_at_the_row, sold_out,
 };
 pub use sells::{Sells, Served, Stores, served};
 pub use serve::{Make, serve, serve_with};

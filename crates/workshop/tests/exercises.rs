@@ -76,7 +76,11 @@ async fn judged(exercise: &Exercise, variant: &str) -> Result<Verdict> {
 }
 
 /// The rule that was broken and both sentences, as one text.
-fn ensure_fails(verdict: &Verdict, expected: &Failure, variant: &str) -> Result<String> {
+fn ensure_fails(
+    verdict: &Verdict,
+    expected: &Failure,
+    variant: &str,
+) -> Result<String> {
     let broken = broken(verdict).with_context(|| format!("{variant} is not wrong"))?;
     let sentence = broken.sentence.as_deref().unwrap_or_default();
     let why = broken.why.as_ref().map(|it| (it.id, it.sentence.as_str()));
@@ -118,7 +122,11 @@ async fn prove(id: &str) -> Result<()> {
 }
 
 /// A judge who says this now and that then is none.
-async fn ensure_same(exercise: &Exercise, variant: &str, first: &Verdict) -> Result<()> {
+async fn ensure_same(
+    exercise: &Exercise,
+    variant: &str,
+    first: &Verdict,
+) -> Result<()> {
     let again = judged(exercise, variant).await?;
     let (first, again) = (serde_json::to_value(first)?, serde_json::to_value(&again)?);
     ensure!(first == again, "{variant}: judged twice\n{first}\n{again}");

@@ -3,9 +3,9 @@
 use std::process::ExitCode;
 
 use flash_core::StrategyError;
+use flash_server::Shop;
 use flash_server::cli::Settings;
 use flash_server::program;
-use flash_server::Shop;
 
 use super::sells::{Sells, Served, Stores, served};
 

@@ -118,7 +118,10 @@ async fn give_back(conn: &mut AsyncPgConnection, order: &Order) -> QueryResult<u
 }
 
 /// Adds units to a SKU; the same key adds them once.
-pub(crate) async fn add_units(pool: &Pool, request: &Restock) -> Result<Stock, DbError> {
+pub(crate) async fn add_units(
+    pool: &Pool,
+    request: &Restock,
+) -> Result<Stock, DbError> {
     let mut conn = pool.begin().await?;
     let added = async {
         lock_stock(&mut conn, &request.sku).await?;
