@@ -6,13 +6,14 @@ use anyhow::anyhow;
 use flash_lab_crowd::error::{Ending, sentence};
 use flash_lab_crowd::output::{self, JsonFile};
 use flash_lab_crowd::progress::Progress;
+use flash_lab_crowd::rule::Rule;
 use flash_lab_crowd::seller::Seller;
-use flash_lab_interleave::{Fault, Scenario, Stage, start_stores};
+use flash_lab_interleave::{Fault, Scenario, Stage, Unrehearsed, start_stores};
 use flash_sandbox::{Sandbox, SandboxError};
 use serde::Serialize;
 
 use crate::cli::{JudgeArgs, Scope, StageName};
-use crate::verdict::{Outcome, Verdict, Word};
+use crate::verdict::{Judged, Outcome, Verdict, Violation, Word};
 use crate::{crash, http, race, text};
 
 /// Where more than one was judged.
@@ -104,10 +105,27 @@ pub async fn judge(
         if error.is::<SandboxError>() || error.is::<Ending>() {
             return Err(error);
         }
+        if let Some(violation) = never_sells(&error) {
+            let judged = Judged::broken(violation, StageName::Http, None);
+            verdict.rules.push(judged);
+            verdict.verdict = Word::Broken;
+            return Ok(verdict);
+        }
         verdict.verdict = Word::Unknown;
         verdict.reason = Some(sentence(&error));
     }
     Ok(verdict)
+}
+
+/// Whoever says "sold out" to the first buyer of thousands of units needs no judging.
+fn never_sells(error: &anyhow::Error) -> Option<Violation> {
+    let unrehearsed = error.downcast_ref::<Unrehearsed>()?;
+    (unrehearsed.outcome == flash_lab_crowd::outcome::Outcome::SoldOut).then(|| {
+        Violation::new(
+            Rule::FalseSoldOut,
+            "nobody has bought anything yet, and the first buyer was told sold out",
+        )
+    })
 }
 
 async fn judge_stages(

@@ -106,7 +106,7 @@ async fn live_with(
     at: FaultAt,
 ) -> anyhow::Result<Option<Violation>> {
     let books = stage.read_books(sku).await?;
-    if let Some(violation) = Asked::new(&ANN, &broken.told, &books).contradiction() {
+    if let Some(violation) = Asked::only(&ANN, &broken.told, &books).contradiction() {
         let sentence = format!("{}: {}", place(broken, at), violation.sentence);
         return Ok(Some(Violation::new(violation.rule, sentence)));
     }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use flash_lab_crowd::progress::Progress;
 use flash_lab_crowd::seller::Seller;
 use flash_lab_interleave::start_stores;
@@ -95,30 +95,43 @@ fn ensure_fails(
 async fn prove(id: &str) -> Result<()> {
     let table = Table::read()?;
     let exercise = table.find(id)?;
-    let mut sentences = BTreeSet::new();
+    // All of it is looked at before any of it is told.
+    let mut wrong = Vec::new();
     if let Some(expected) = &exercise.start_fails {
         let start = judged(exercise, "start").await?;
-        ensure_fails(&start, expected, "start")?;
-        ensure_same(exercise, "start", &start).await?;
+        wrong.extend(ensure_fails(&start, expected, "start").err());
+        wrong.extend(ensure_same(exercise, "start", &start).await.err());
     }
+    let mut sentences = BTreeSet::new();
     for miss in &exercise.misses {
         let verdict = judged(exercise, &format!("miss/{}", miss.name)).await?;
-        let sentence = ensure_fails(&verdict, &miss.fails, &miss.name)?;
-        ensure!(
-            sentences.insert(sentence.clone()),
-            "{}: another miss says this too: {sentence}",
-            miss.name
-        );
+        match ensure_fails(&verdict, &miss.fails, &miss.name) {
+            Ok(sentence) if sentences.insert(sentence.clone()) => {}
+            Ok(sentence) => {
+                wrong
+                    .push(anyhow!("{}: another miss says this: {sentence}", miss.name));
+            }
+            Err(error) => wrong.push(error),
+        }
     }
     let solution = judged(exercise, "solution").await?;
-    let broken = broken(&solution);
-    ensure!(broken.is_none(), "the solution is wrong: {broken:#?}");
+    wrong.extend(ensure_holds(exercise, &solution).err());
+    wrong.extend(ensure_same(exercise, "solution", &solution).await.err());
+    let wrong: Vec<_> = wrong.iter().map(ToString::to_string).collect();
+    ensure!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+    Ok(())
+}
+
+fn ensure_holds(exercise: &Exercise, solution: &Verdict) -> Result<()> {
+    if let Some(broken) = broken(solution) {
+        bail!("the solution is wrong: {} {:?}", broken.id, broken.sentence);
+    }
     ensure!(solution.not_judged.is_empty(), "{:?}", solution.not_judged);
     let held: BTreeSet<_> = solution.rules.iter().map(name_of).collect();
     for rule in &exercise.rules {
         ensure!(held.contains(rule), "{rule} is not judged; {held:?} are");
     }
-    ensure_same(exercise, "solution", &solution).await
+    Ok(())
 }
 
 /// A judge who says this now and that then is none.
@@ -147,7 +160,14 @@ macro_rules! proved {
 }
 
 proved! {
+    green: "e00",
     one_statement: "e01",
+    key_first: "e02",
+    unlocked_too_early: "e03",
+    serializable_and_again: "e04",
+    the_gate_in_lua: "e05",
+    told_failed_and_bought: "e07",
+    the_unit_nobody_can_buy: "e08",
 }
 
 #[test]

@@ -6,8 +6,8 @@ use flash_db::{Pool, orders, skus};
 
 use super::redis::Redis;
 
-/// Loads a gate that is not there. KEYS: the gate  ARGV: its free units, names of orders
-const LOAD: &str = "
+/// Reconciles a gate that is not there. KEYS: the gate  ARGV: its free units, names of orders
+const RECONCILE: &str = "
 if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
 for i = 2, #ARGV do redis.call('HSET', KEYS[1], ARGV[i], 0) end
 return redis.call('HSET', KEYS[1], 'free_units', ARGV[1])";
@@ -48,17 +48,17 @@ impl Gate {
     /// # Errors
     ///
     /// Redis does not answer.
-    pub async fn is_loaded(&self, sku: &Sku) -> Result<bool, StrategyError> {
+    pub async fn is_there(&self, sku: &Sku) -> Result<bool, StrategyError> {
         let exists = self.redis.number(&["EXISTS", &Self::key(sku)]).await?;
         Ok(exists == Some(1))
     }
 
-    /// Loads a gate from PostgreSQL: what is available, and whose orders there are.
+    /// Reconciles a gate with PostgreSQL: what is available, and whose orders there are.
     ///
     /// # Errors
     ///
     /// A store does not answer, or there is no such SKU.
-    pub async fn load(&self, pool: &Pool, sku: &Sku) -> Result<(), StrategyError> {
+    pub async fn reconcile(&self, pool: &Pool, sku: &Sku) -> Result<(), StrategyError> {
         let mut conn = pool.get().await?;
         let stock = skus::stock(&mut conn, sku).await?;
         let names = orders::keys_of_sku(&mut conn, sku).await?;
@@ -68,7 +68,7 @@ impl Gate {
         arguments.extend(names.into_iter().map(name));
         let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
         let key = Self::key(sku);
-        self.redis.script(LOAD, &key, &arguments).await?;
+        self.redis.script(RECONCILE, &key, &arguments).await?;
         Ok(())
     }
 
@@ -92,7 +92,7 @@ impl Gate {
         let _ = self.redis.script(SETTLE, &key, &arguments).await;
     }
 
-    /// Removes the gate of a SKU, so that the next buyer loads it.
+    /// Removes the gate of a SKU, so that the next buyer reconciles it.
     pub async fn remove(&self, sku: &Sku) {
         let key = Self::key(sku);
         // Where Redis does not hear of it, the gate is too low.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use flash_core::{
     InventoryStrategy, Order, OrderId, Placement, PurchaseRequest, Restock, Sku, Stock,
-    StrategyError,
+    StrategyError, reason,
 };
 use flash_db::Pool;
 
@@ -99,6 +99,18 @@ pub fn served<E: Sells>(stores: &Stores) -> Result<Served, StrategyError> {
     })
 }
 
+/// The server asks a strategy once more where a connection may be to blame. Here nobody is
+/// asked twice: who tries again, and what, is what exercises are about.
+fn final_answer(error: StrategyError) -> StrategyError {
+    match error {
+        StrategyError::Store { store, source } => StrategyError::Store {
+            store,
+            source: reason(&*source).into(),
+        },
+        other => other,
+    }
+}
+
 impl InventoryStrategy for Served {
     const NAME: &'static str = "exercise";
 
@@ -108,7 +120,8 @@ impl InventoryStrategy for Served {
     ) -> Result<Placement, StrategyError> {
         let (exercise, request) = (Arc::clone(&self.exercise), request.clone());
         let sale = tokio::spawn(async move { exercise.place_order(&request).await });
-        sale.await.unwrap_or(Err(StrategyError::OutcomeUnknown))
+        let placement = sale.await.unwrap_or(Err(StrategyError::OutcomeUnknown));
+        placement.map_err(final_answer)
     }
 
     async fn cancel_order(&self, order_id: OrderId) -> Result<Order, StrategyError> {
