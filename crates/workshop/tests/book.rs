@@ -214,3 +214,12 @@ fn words_are_those_of_the_project() -> Result<()> {
     );
     Ok(())
 }
+
+#[test]
+fn the_readme_has_a_first_step_for_everybody() -> Result<()> {
+    let readme = read("README.md")?;
+    for page in ["00-start.md", "teach/README.md", "14-going-live.md"] {
+        ensure!(readme.contains(&format!("]({PAGES}/{page})")), "{page}");
+    }
+    Ok(())
+}
