@@ -99,7 +99,8 @@ pub fn wanted(block: &Block) -> Result<Option<String>> {
             // Statements stand alone; what a machine said, under its name.
             match block.language.as_str() {
                 "sql" => output,
-                _ => format!("{head}\n{output}"),
+                // A line for the command, one for machine and date.
+                _ => format!("{}\n{output}", head.replacen(" · ", "\n# ", 1)),
             }
         }
     };

@@ -41,7 +41,8 @@ fn between(old: &str, new: &str) -> String {
     let mut text = String::new();
     let mut was_near = true;
     for (position, (sign, line)) in lines.iter().enumerate() {
-        let near = is_near(position);
+        let is_empty = *sign == ' ' && line.is_empty();
+        let near = is_near(position) && !is_empty;
         if near {
             if !was_near && !text.is_empty() {
                 text.push_str("@@\n");
@@ -99,6 +100,7 @@ mod tests {
     #[test]
     fn a_diff_shows_what_differs_and_the_lines_around() {
         assert_eq!(between("a\nb\nc\n", "a\nb\nc\n"), "");
+        assert_eq!(between("\nb\n\n", "\nc\n\n"), "-b\n+c\n");
         assert_eq!(between("a\nb\nc\nd\n", "a\nx\nc\nd\n"), " a\n-b\n+x\n c\n");
         let (old, new) = ("a\nb\nc\nd\ne\nf\n", "a\nB\nc\nd\ne\nF\n");
         assert_eq!(between(old, new), " a\n-b\n+B\n c\n@@\n e\n-f\n+F\n");
