@@ -222,13 +222,7 @@ impl Committer {
 
     fn answer(&self, entries: Vec<Entry>, outcome: Outcome) {
         METRICS.batch_requests.observe(outcome.size());
-        let sold: HashSet<_> = entries
-            .iter()
-            .zip(&outcome.decisions)
-            .filter(|(_, decision)| **decision == Decision::Accept)
-            .map(|(entry, _)| &entry.purchase.request.sku)
-            .collect();
-        for sku in sold {
+        for sku in &outcome.sold {
             // Before its buyers can ask again.
             self.stock.sold(sku);
         }

@@ -1,4 +1,5 @@
 use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -6,13 +7,13 @@ use std::time::Duration;
 use flash_core::{InventoryStrategy, Placement, PurchaseRequest, StrategyError};
 use flash_core::{Order, OrderId, Readiness, Restock, Sku, Stock, Store};
 use flash_db::{DbError, Pool};
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
-use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use futures_util::stream::{self, FuturesUnordered};
+use futures_util::{FutureExt, StreamExt};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::task::{JoinSet, unconstrained};
 use tokio::time::{Instant, timeout_at};
 
-use crate::batcher::{Batcher, Full, Taker, batcher};
+use crate::batcher::{Asked, Batcher, Full, Taker, batcher};
 use crate::committers::Committer;
 use crate::gate::{Admission, Gate, gate};
 use crate::latch::{Latches, NOTHING_LEFT};
@@ -122,21 +123,34 @@ impl Rooms {
     }
 }
 
-/// A request that was let in, the way back to its buyer, and its room at the gate.
-type Walk = (Arc<Purchase>, oneshot::Sender<Answer>, OwnedSemaphorePermit);
-
-/// Lets all who were let in walk, in one task: those who were answered together ask together.
-async fn walk_all(rooms: Arc<Rooms>, mut coming: mpsc::UnboundedReceiver<Walk>) {
+/// Lets requests in and walks with them beside the rooms, in one task: a step costs no
+/// system call, and those who were answered together ask together.
+async fn walk_all(
+    rooms: Arc<Rooms>,
+    coming: Taker<Arc<Purchase>, Answer>,
+    options: Options,
+) {
+    let rooms = &*rooms;
+    let inside = Arc::new(Semaphore::new(options.queue_max));
+    let batches = stream::unfold(Instant::now(), |last| {
+        let inside = Arc::clone(&inside);
+        let_in(rooms, &coming, inside, last, options)
+            .map(|batch| Some((batch?, Instant::now())))
+    });
+    let mut batches = pin!(batches);
     let mut walking = FuturesUnordered::new();
     let walks = poll_fn(|context| {
-        while let Poll::Ready(Some((purchase, reply, room))) = coming.poll_recv(context)
-        {
-            let rooms = &rooms;
-            walking.push(async move {
-                let answer = rooms.walk(&purchase, room).await;
-                // Who has left hears nothing; the same key tells him later.
-                drop(reply.send(answer));
-            });
+        while let Poll::Ready(batch) = batches.poll_next_unpin(context) {
+            let Some(batch) = batch else {
+                return Poll::Ready(());
+            };
+            for ((purchase, reply), room) in batch {
+                walking.push(async move {
+                    let answer = rooms.walk(&purchase, room).await;
+                    // Who has left hears nothing; the same key tells him later.
+                    drop(reply.send(answer));
+                });
+            }
         }
         while let Poll::Ready(Some(())) = walking.poll_next_unpin(context) {}
         Poll::Pending
@@ -145,43 +159,41 @@ async fn walk_all(rooms: Arc<Rooms>, mut coming: mpsc::UnboundedReceiver<Walk>) 
     unconstrained(walks).await
 }
 
-/// Lets requests in, to walk beside the rooms, where a step costs no system call.
+/// Waits for the next requests to let in, each with its room at the gate; none when no more
+/// will come.
 ///
 /// While no lane is free there is no hurry: requests gather at the door, and walk together.
 async fn let_in(
-    rooms: Arc<Rooms>,
-    coming: Taker<Arc<Purchase>, Answer>,
-    walks: mpsc::UnboundedSender<Walk>,
+    rooms: &Rooms,
+    coming: &Taker<Arc<Purchase>, Answer>,
+    inside: Arc<Semaphore>,
+    last: Instant,
     options: Options,
-) {
-    let all = u32::try_from(options.queue_max).unwrap_or(u32::MAX);
-    let inside = Arc::new(Semaphore::new(options.queue_max));
-    let mut batch = Vec::new();
-    let mut let_in = Instant::now();
-    loop {
-        METRICS.show_waiting(rooms.door.waiting(), rooms.vault.waiting());
-        rooms.vault.below(options.queue_max).await;
-        if options.batch_max > 1 {
-            // Either ends the wait.
-            let free = async {
-                // Those who were let in have passed the gate.
-                drop(inside.acquire_many(all).await);
-                rooms.vault.idle().await;
-            };
-            drop(timeout_at(let_in + GATHER_MAX, free).await);
-        }
-        if coming.take(&mut batch, options.batch_max).await == 0 {
-            return;
-        }
-        for (purchase, reply) in batch.drain(..) {
-            let Ok(room) = Arc::clone(&inside).acquire_owned().await else {
-                return;
-            };
-            // Who walks is gone only when the strategy is.
-            let _ = walks.send((purchase, reply, room));
-        }
-        let_in = Instant::now();
+) -> Option<Vec<(Asked<Arc<Purchase>, Answer>, OwnedSemaphorePermit)>> {
+    METRICS.show_waiting(rooms.door.waiting(), rooms.vault.waiting());
+    rooms.vault.below(options.queue_max).await;
+    if options.batch_max > 1 {
+        // Either ends the wait.
+        let free = async {
+            // Those who were let in have passed the gate.
+            drop(inside.acquire_many(permits(options.queue_max)).await);
+            rooms.vault.idle().await;
+        };
+        drop(timeout_at(last + GATHER_MAX, free).await);
     }
+    let mut batch = Vec::new();
+    let max = options.batch_max.min(options.queue_max);
+    if coming.take(&mut batch, max).await == 0 {
+        return None;
+    }
+    let room = inside.acquire_many_owned(permits(batch.len())).await;
+    let mut room = room.ok()?;
+    let let_in = batch.into_iter().map_while(|it| Some((it, room.split(1)?)));
+    Some(let_in.collect())
+}
+
+fn permits(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 impl Strategy {
@@ -241,9 +253,7 @@ impl Strategy {
             vault,
             presence,
         });
-        let (walks, let_in_now) = mpsc::unbounded_channel();
-        staff.spawn(walk_all(Arc::clone(&rooms), let_in_now));
-        staff.spawn(let_in(Arc::clone(&rooms), coming, walks, options));
+        staff.spawn(walk_all(Arc::clone(&rooms), coming, options));
         Ok(Self {
             rooms,
             queue_max: options.queue_max,

@@ -48,11 +48,10 @@ pub(crate) struct Permit {
     releases: mpsc::UnboundedSender<Release>,
 }
 
-/// Units for the gate with that fence.
+/// What this request was given, for the gate with that fence.
 struct Release {
-    sku: Sku,
+    purchase: Arc<Purchase>,
     fence: i64,
-    units: i64,
 }
 
 impl Permit {
@@ -185,8 +184,11 @@ impl Doorkeeper {
         }
         let mut by_sku: HashMap<Sku, Vec<_>> = HashMap::new();
         for asked in batch {
-            let sku = asked.0.0.request.sku.clone();
-            by_sku.entry(sku).or_default().push(asked);
+            let sku = &asked.0.0.request.sku;
+            match by_sku.get_mut(sku) {
+                Some(others) => others.push(asked),
+                None => drop(by_sku.insert(sku.clone(), vec![asked])),
+            }
         }
         by_sku.retain(|sku, asked| {
             let held = let_ask(asked, self.lines.waiting(sku));
@@ -246,13 +248,8 @@ impl Doorkeeper {
         }
         for (((purchase, place), reply), admitted) in asked.into_iter().zip(admitted) {
             if admitted {
-                let release = Release {
-                    sku: sku.clone(),
-                    fence,
-                    units: purchase.request.units.get(),
-                };
                 let permit = Permit {
-                    release: Some(release),
+                    release: Some(Release { purchase, fence }),
                     releases: self.releases.clone(),
                 };
                 answer(reply, Admission::Admitted(permit));
@@ -273,7 +270,9 @@ impl Doorkeeper {
     async fn release(&mut self, released: &mut Vec<Release>) {
         let mut units = HashMap::new();
         for release in released.drain(..) {
-            *units.entry((release.sku, release.fence)).or_insert(0) += release.units;
+            let request = &release.purchase.request;
+            let gate = (request.sku.clone(), release.fence);
+            *units.entry(gate).or_insert(0) += request.units.get();
         }
         if !self.redis.is_away() {
             // Its failure is known to all who ask next.

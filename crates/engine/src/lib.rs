@@ -16,4 +16,5 @@ mod stock;
 mod vault;
 
 pub use engine::{LEASE, Options, Strategy};
-pub use redis::{gate_free_units, gate_key, redis_address};
+pub use metrics::{REFUSED_BY, REFUSED_TOTAL};
+pub use redis::{ADMITTED, gate_free_units, gate_key, redis_address};

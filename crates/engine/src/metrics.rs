@@ -25,6 +25,12 @@ const COMMIT_BUCKETS: [f64; 12] = [
     0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0,
 ];
 
+/// The counter of sold-out answers.
+pub const REFUSED_TOTAL: &str = "flash_refused_total";
+
+/// Who gave them, its label `by`: without any I/O, by the word of Redis, by PostgreSQL's.
+pub const REFUSED_BY: [&str; 3] = ["latch", "bouncer", "vault"];
+
 pub(crate) struct Metrics {
     pub(crate) batch_requests: Histogram,
     pub(crate) commit_seconds: Histogram,
@@ -70,7 +76,7 @@ impl Metrics {
             &["store"],
         )?;
         let refused = IntCounterVec::new(
-            Opts::new("flash_refused_total", "Sold-out answers, by who gave them"),
+            Opts::new(REFUSED_TOTAL, "Sold-out answers, by who gave them"),
             &["by"],
         )?;
         let lanes_busy = IntGauge::new("flash_lanes_busy", "Transactions under way")?;
@@ -84,6 +90,8 @@ impl Metrics {
             "flash_past_redis_total",
             "Requests that went to PostgreSQL without asking Redis",
         )?;
+        let [latch, bouncer, vault] =
+            REFUSED_BY.map(|room| refused.with_label_values(&[room]));
         let collectors: [Box<dyn Collector>; 9] = [
             Box::new(batch_requests.clone()),
             Box::new(commit_seconds.clone()),
@@ -109,9 +117,9 @@ impl Metrics {
             redis_away: away.with_label_values(&["redis"]),
             postgresql_away: away.with_label_values(&["postgresql"]),
             gate_loads,
-            refused_by_latch: refused.with_label_values(&["latch"]),
-            refused_by_bouncer: refused.with_label_values(&["bouncer"]),
-            refused_by_vault: refused.with_label_values(&["vault"]),
+            refused_by_latch: latch,
+            refused_by_bouncer: bouncer,
+            refused_by_vault: vault,
             past_redis,
         })
     }

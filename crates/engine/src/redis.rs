@@ -41,6 +41,9 @@ pub fn gate_key(sku: &Sku) -> String {
     format!("flash:{{{sku}}}:gate")
 }
 
+/// What a gate answers, behind its fence, for a request that is admitted; else 0.
+pub const ADMITTED: i64 = 1;
+
 /// The gate of nobody's that shows whether Redis can be worked with: no SKU is named so.
 const PROBE_KEY: &str = "flash:probe";
 
@@ -127,7 +130,7 @@ impl Redis {
         let answers = self.heard(answers)?;
         let decided = |answer: Vec<i64>| {
             let (&fence, admitted) = answer.split_first()?;
-            let admitted = admitted.iter().map(|&code| code == 1).collect();
+            let admitted = admitted.iter().map(|&code| code == ADMITTED).collect();
             Some(Decided { fence, admitted })
         };
         Ok(answers.into_iter().map(decided).collect())

@@ -60,6 +60,8 @@ pub(crate) enum Decision {
 /// A batch whose transaction has ended.
 pub(crate) struct Outcome {
     pub(crate) decisions: Vec<Decision>,
+    /// SKUs of which something was sold.
+    pub(crate) sold: Vec<Sku>,
     /// SKUs of the batch with nothing left.
     pub(crate) sold_out: Vec<Sku>,
 }
@@ -161,9 +163,13 @@ async fn sell(conn: &AsyncPgConnection, entries: &[Entry]) -> Result<Outcome, Db
         .map(|(entry, _)| (entry.request(), &entry.order))
         .collect();
 
+    let sold = names(accepted.iter().map(|(request, _)| *request));
+
     if !accepted.is_empty() {
         // 3. Write what remains.
-        let writing = write_stock(conn, &stock, &accepted);
+        let units = sold.iter().filter_map(|name| stock.get(*name));
+        let units = units.map(|row| row.available_units).collect();
+        let writing = write_units(conn, sold.clone(), units);
 
         // 4. Record the order.
         let recording = sql::insert_all(conn, &accepted);
@@ -172,14 +178,24 @@ async fn sell(conn: &AsyncPgConnection, entries: &[Entry]) -> Result<Outcome, Db
         tokio::try_join!(biased; writing, recording)?;
     }
 
+    let sold = sold.into_iter().map(Sku::new).collect::<Result<_, _>>()?;
     let sold_out = stock.into_values().filter(|row| row.available_units == 0);
     let sold_out = sold_out
         .map(|row| Sku::new(row.sku))
         .collect::<Result<_, _>>()?;
     Ok(Outcome {
         decisions,
+        sold,
         sold_out,
     })
+}
+
+/// The SKUs of these requests, each once, in the order of their keys.
+fn names<'a>(requests: impl Iterator<Item = &'a PurchaseRequest>) -> Vec<&'a str> {
+    let mut names: Vec<_> = requests.map(|request| request.sku.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
 #[derive(QueryableByName)]
@@ -201,13 +217,10 @@ async fn begin_and_lock_stock(
     conn: &AsyncPgConnection,
     entries: &[Entry],
 ) -> Result<BTreeMap<String, StockRow>, DbError> {
-    let mut names: Vec<_> = entries.iter().map(|e| e.request().sku.as_str()).collect();
-    names.sort_unstable();
-    names.dedup();
     let statement = Statement::new(
         "SELECT sku, available_units, per_buyer_limit, fence FROM skus
           WHERE sku = ANY ($) ORDER BY sku FOR NO KEY UPDATE",
-        [Column::Text(names)],
+        [Column::Text(names(entries.iter().map(Entry::request)))],
     );
     // Sent in this order, and answered together.
     let (mut first, mut second) = (conn, conn);
@@ -301,20 +314,7 @@ fn decide_one(
     Decision::Accept
 }
 
-/// Writes the new number of each row that something was taken from.
-async fn write_stock(
-    conn: &AsyncPgConnection,
-    stock: &BTreeMap<String, StockRow>,
-    accepted: &[(&PurchaseRequest, &Order)],
-) -> Result<(), DbError> {
-    let mut names: Vec<_> = accepted.iter().map(|(r, _)| r.sku.as_str()).collect();
-    names.sort_unstable();
-    names.dedup();
-    let units = names.iter().filter_map(|name| stock.get(*name));
-    let units: Vec<_> = units.map(|row| row.available_units).collect();
-    write_units(conn, names, units).await
-}
-
+/// Writes the new numbers of these rows.
 async fn write_units(
     mut conn: &AsyncPgConnection,
     names: Vec<&str>,

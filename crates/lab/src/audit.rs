@@ -1,127 +1,17 @@
-//! The judge: reads the stores of a sale, and only reads.
+//! `lab audit`: the judge, called by hand.
 
-use anyhow::{Context, anyhow, bail};
-use diesel::QueryableByName;
-use diesel::sql_types::{Bool, Text};
-use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
-use flash_core::{Audit, Sku, Verdict};
-use flash_db::{Connection, Pool, PoolOptions};
-use flash_engine::{gate_free_units, redis_address};
+use anyhow::anyhow;
+use flash_core::{Audit, Verdict};
+use flash_lab_crowd::audit::Auditor;
+use flash_lab_crowd::error::Ending;
+use flash_lab_crowd::look::{Look, paragraph};
+use flash_lab_crowd::output::{self, JsonFile};
+use flash_lab_crowd::run::live_units;
+use flash_lab_crowd::sheet::{Cell, Sheet};
 use serde::Serialize;
 
 use crate::cli::AuditArgs;
-use crate::error::Ending;
-use crate::given::{self, POSTGRES};
-use crate::json_file::JsonFile;
-use crate::report;
-
-/// An open view of the stores.
-pub(crate) struct Auditor {
-    conn: Connection,
-    redis_url: Option<String>,
-}
-
-/// What the stores say about themselves.
-#[derive(Debug, Clone, QueryableByName)]
-pub(crate) struct DatabaseFacts {
-    /// Such as `16.4`.
-    #[diesel(sql_type = Text)]
-    pub(crate) version: String,
-    /// Whether a commit waits for the disk.
-    #[diesel(sql_type = Bool)]
-    pub(crate) fsync: bool,
-}
-
-impl Auditor {
-    /// Connects, read-only, to a database that has our tables.
-    ///
-    /// # Errors
-    ///
-    /// What is wrong with the URLs, the connection or the database.
-    pub(crate) async fn open(
-        database_url: &str,
-        redis_url: Option<&str>,
-    ) -> anyhow::Result<Self> {
-        let options = PoolOptions {
-            size: 1,
-            ..PoolOptions::default()
-        };
-        let pool = Pool::new(database_url, options)?;
-        let mut conn = pool.get().await.with_context(|| {
-            let address = flash_db::address(database_url);
-            let origin = POSTGRES.origin(database_url);
-            format!("cannot use PostgreSQL at {address} ({origin})")
-        })?;
-        // PostgreSQL itself now refuses whatever would write.
-        conn.batch_execute("SET default_transaction_read_only = on")
-            .await?;
-        if !has_tables(&mut conn).await? {
-            bail!(
-                "this database has no flash sale: the tables skus and orders are \
-                 missing, which a server creates when it starts"
-            );
-        }
-        if let Some(url) = redis_url {
-            redis_address(url).context("the URL of Redis is not valid")?;
-        }
-        let redis_url = redis_url.map(str::to_owned);
-        Ok(Self { conn, redis_url })
-    }
-
-    /// Counts and judges one SKU; none if there is no such SKU.
-    ///
-    /// # Errors
-    ///
-    /// A store that does not answer.
-    pub(crate) async fn audit(
-        &mut self,
-        sku: &Sku,
-        strategy: Option<&str>,
-    ) -> anyhow::Result<Option<Audit>> {
-        // None without Redis, or where it has no gate of the SKU.
-        let gate_free_units = match &self.redis_url {
-            Some(url) => gate_free_units(url, sku).await.context(
-                "cannot read the gate, leave --redis-url out to audit without it",
-            )?,
-            None => None,
-        };
-        let counts = flash_db::audit::count(&mut self.conn, sku, gate_free_units)
-            .await
-            .with_context(|| format!("cannot audit {sku}"))?;
-        Ok(counts.map(|counts| counts.judge(strategy)))
-    }
-
-    /// Asks PostgreSQL what it is.
-    ///
-    /// # Errors
-    ///
-    /// It does not answer.
-    pub(crate) async fn database_facts(&mut self) -> anyhow::Result<DatabaseFacts> {
-        diesel::sql_query(
-            "SELECT split_part(current_setting('server_version'), ' ', 1) AS version, \
-                    current_setting('fsync')::boolean AS fsync",
-        )
-        .get_result(&mut self.conn)
-        .await
-        .context("cannot ask PostgreSQL for its version")
-    }
-}
-
-#[derive(QueryableByName)]
-struct Present {
-    #[diesel(sql_type = Bool)]
-    present: bool,
-}
-
-async fn has_tables(conn: &mut Connection) -> anyhow::Result<bool> {
-    let row: Present = diesel::sql_query(
-        "SELECT to_regclass('skus') IS NOT NULL AND to_regclass('orders') IS NOT NULL \
-             AS present",
-    )
-    .get_result(&mut **conn)
-    .await?;
-    Ok(row.present)
-}
+use crate::given;
 
 #[derive(Serialize)]
 struct Audits<'a> {
@@ -147,27 +37,28 @@ pub async fn run(args: AuditArgs) -> anyhow::Result<()> {
     let json = args.json.map(JsonFile::open).transpose()?;
     given::check(&stores, true).await?;
 
-    let mut auditor = Auditor::open(&database_url, stores.redis_url.as_deref()).await?;
+    let mut auditor = Auditor::open(&database_url).await?;
     let skus = match &args.sku {
         Some(sku) => vec![sku.clone()],
-        None => flash_db::skus::list(&mut auditor.conn).await?,
+        None => auditor.skus().await?,
     };
     let mut audits = Vec::new();
     for sku in skus {
-        match auditor.audit(&sku, None).await? {
+        let free = given::gate_free_units(stores.redis_url.as_deref(), &sku).await?;
+        match auditor.audit(&sku, None, free).await? {
             Some(audit) => audits.push(audit),
             None => return Err(anyhow!("unknown SKU {sku}: this database has none")),
         }
     }
 
-    let look = report::look_beside_json(json.as_ref());
-    let table = report::audits(&audits, &look);
+    let look = output::look_beside_json(json.as_ref());
+    let table = table(&audits, &look);
     match (&json, args.sku, audits.as_slice()) {
         (Some(json), Some(_), [audit]) => json.write(audit)?,
         (Some(json), _, audits) => json.write(&Audits { audits })?,
         (None, ..) => {}
     }
-    report::beside_json(json.as_ref(), &table)?;
+    output::beside_json(json.as_ref(), &table)?;
     judge(&audits)
 }
 
@@ -187,4 +78,77 @@ fn judge(audits: &[Audit]) -> anyhow::Result<()> {
         inexact.join(", ")
     ))
     .into())
+}
+
+/// A row for each SKU.
+fn table(audits: &[Audit], look: &Look) -> String {
+    if audits.is_empty() {
+        return "no SKU was created in this database\n".to_owned();
+    }
+    let mut table = Sheet::new([
+        "SKU",
+        "units",
+        "orders",
+        "left",
+        "over-\nsold",
+        "lost\nupdates",
+        "lost\nunits",
+        "gate\ndrift",
+        "verdict",
+    ]);
+    for audit in audits {
+        let supply = audit.initial_units + audit.restocked_units;
+        let gate_drift = audit.gate_drift_units.map_or(Cell::new("-"), Cell::new);
+        let verdict = format!("{:?}", audit.verdict).to_lowercase();
+        table.add(vec![
+            Cell::new(&audit.sku),
+            Cell::new(supply),
+            Cell::new(live_units(audit)),
+            Cell::new(audit.available_units),
+            Cell::fault(audit.oversold_units),
+            Cell::fault(audit.lost_updates),
+            Cell::fault(audit.unaccounted_units.max(0)),
+            gate_drift,
+            Cell::new(verdict),
+        ]);
+    }
+    format!("{}\n{}", table.text(look), paragraph(AUDIT_LEGEND, look))
+}
+
+const AUDIT_LEGEND: &str = "\
+units: all that were ever supplied; orders: units in orders that are not cancelled; left: \
+what the stock row says; lost updates: units sold that the stock row still counts as \
+there; lost units: units that neither the stock row nor an order has; gate drift: Redis - \
+PostgreSQL, at rest (- without --redis-url).";
+
+#[cfg(test)]
+mod tests {
+    use flash_core::{AuditCounts, Sku};
+
+    use super::*;
+
+    #[test]
+    fn eighty_columns_hold_the_table_and_sixty_a_list() {
+        let audit = AuditCounts {
+            sku: Sku::new("demo").expect("a valid sku"),
+            initial_units: 100,
+            restocked_units: 0,
+            accepted_units: 912,
+            cancelled_units: 0,
+            available_units: 12,
+            duplicate_keys: 0,
+            limit_overruns: 0,
+            gate_free_units: None,
+        };
+        let audits = [audit.judge(None)];
+        for columns in [60, 80] {
+            let look = Look {
+                columns,
+                ..Look::FILE
+            };
+            let text = table(&audits, &look);
+            let lengths = text.lines().map(|line| line.chars().count());
+            assert!(lengths.max() <= Some(columns), "{text}");
+        }
+    }
 }

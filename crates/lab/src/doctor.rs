@@ -5,13 +5,14 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::anyhow;
+use flash_lab_crowd::error::{Ending, sentence};
+use flash_lab_crowd::look::Look;
+use flash_lab_crowd::sheet::{Cell, Tone, sentences};
+use flash_lab_crowd::{open_files, output, server_process};
 use flash_sandbox::{Found, SandboxError, find_postgres, find_redis};
 use nix::sys::statvfs::statvfs;
 
-use crate::error::{Ending, sentence};
-use crate::look::Look;
-use crate::sheet::{Cell, Tone, sentences};
-use crate::{given, open_files, report, server_process};
+use crate::given;
 
 /// The largest crowd of the demo.
 const BUYERS_MAX: u64 = 10_000;
@@ -91,7 +92,7 @@ impl Finding {
 pub async fn run() -> anyhow::Result<()> {
     let findings = findings().await;
     let rows: Vec<_> = findings.iter().map(Finding::row).collect();
-    report::to_stdout(&sentences(&rows, &Look::of_stdout()))?;
+    output::to_stdout(&sentences(&rows, &Look::of_stdout()))?;
     let names = |state| {
         let named = findings.iter().filter(move |it| it.state == state);
         named.map(|it| it.what).collect::<Vec<_>>().join(", ")

@@ -9,12 +9,11 @@ use diesel::sql_types::Text;
 use diesel_async::RunQueryDsl;
 use flash_core::Sku;
 use flash_db::DbError;
-use flash_engine::{gate_free_units, redis_address};
+use flash_engine::redis_address;
+use flash_lab_crowd::cli::StoreArgs;
+use flash_lab_crowd::error::Ending;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpStream, UnixStream};
-
-use crate::cli::StoreArgs;
-use crate::error::Ending;
 
 /// Redis has answered before, so the version is there at once or not at all.
 const INFO_LIMIT: Duration = Duration::from_secs(1);
@@ -135,10 +134,23 @@ async fn check_redis(url: &str) -> anyhow::Result<String> {
     let address =
         redis_address(url).with_context(|| format!("{origin} is no URL of Redis"))?;
     let any = Sku::new("any")?;
-    gate_free_units(url, &any)
+    flash_engine::gate_free_units(url, &any)
         .await
         .with_context(|| format!("cannot use Redis at {address} ({origin})"))?;
     Ok(address)
+}
+
+/// What the gate of a SKU has free; none without Redis, or where it has no such gate.
+pub(crate) async fn gate_free_units(
+    redis_url: Option<&str>,
+    sku: &Sku,
+) -> anyhow::Result<Option<i64>> {
+    match redis_url {
+        Some(url) => flash_engine::gate_free_units(url, sku)
+            .await
+            .context("cannot read the gate, leave --redis-url out to audit without it"),
+        None => Ok(None),
+    }
 }
 
 async fn told_version(address: &str) -> anyhow::Result<String> {

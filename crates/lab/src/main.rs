@@ -7,8 +7,8 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Parser;
 use flash_lab::cli::{Args, Command};
-use flash_lab::error::{Ending, exit_code, sentence};
-use flash_lab::{audit, bench, chaos, demo, doctor, interleave, page, static_route};
+use flash_lab::{audit, demo, doctor};
+use flash_lab_crowd::error::{Ending, exit_code, sentence};
 use mimalloc::MiMalloc;
 use tokio::runtime::Runtime;
 
@@ -64,13 +64,13 @@ fn run(command: Command) -> anyhow::Result<()> {
 async fn dispatch(command: Command) -> anyhow::Result<()> {
     match command {
         Command::DemoOversell(args) => demo::run(args).await,
-        Command::Page(args) => page::run(args).await,
-        Command::Report(args) => page::report(args).await,
-        Command::Chaos(args) => chaos::run(args).await,
-        Command::Interleave(args) => interleave::run(args).await,
+        Command::Page(args) => flash_lab_page::run(args).await,
+        Command::Report(args) => flash_lab_page::report(args).await,
+        Command::Chaos(args) => flash_lab_chaos::run(args).await,
+        Command::Interleave(args) => flash_lab_interleave::run(args).await,
+        Command::Judge(args) => flash_lab_judge::run(args).await,
         Command::Audit(args) => audit::run(args).await,
-        Command::Bench(args) => bench::run(args).await,
-        Command::StaticRoute(args) => static_route::run(args).await,
+        Command::Bench(args) => flash_lab_bench::run(args).await,
         Command::Doctor => doctor::run().await,
     }
 }

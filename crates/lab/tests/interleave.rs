@@ -9,8 +9,9 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use flash_lab::cli::Strategy;
-use flash_lab::interleave::{Finish, Place, Schedule, Stage, start_stores};
+use flash_lab_crowd::cli::Strategy;
+use flash_lab_crowd::seller::Seller;
+use flash_lab_interleave::{Finish, Place, Schedule, Stage, start_stores};
 use serde_json::Value;
 
 fn interleave(arguments: &[&str]) -> Output {
@@ -147,7 +148,8 @@ fn a_schedule_that_is_none_is_refused_with_a_reason() {
 async fn a_play_can_stop_in_the_middle_and_the_stage_goes_on() -> anyhow::Result<()> {
     let server = Path::new(env!("CARGO_BIN_EXE_lab")).with_file_name("server");
     let stores = start_stores().await?;
-    let mut stage = Stage::open_with(&server, stores, Strategy::Pessimistic).await?;
+    let mut stage =
+        Stage::open(stores, &Seller::of_server(server, Strategy::Pessimistic)).await?;
 
     // T1 has the row, T2 waits for it: the next turn can only be T1's.
     let schedule: Schedule = "1122".parse().map_err(anyhow::Error::msg)?;

@@ -7,11 +7,10 @@ use std::fmt;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpResponse, ResponseError};
-use flash_core::{InvalidInput, Store, StrategyError};
+use flash_core::{Code, InvalidInput, Store, StrategyError};
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
-use crate::code::Code;
 use crate::problem::Problem;
 
 /// How long a buyer should wait before the next attempt, in seconds: long enough for a

@@ -5,7 +5,6 @@ mod answers;
 mod api_error;
 mod body;
 pub mod cli;
-mod code;
 mod docs;
 mod fail_stop;
 mod health;

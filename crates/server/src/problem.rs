@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use actix_web::http::StatusCode;
+use flash_core::Code;
 use serde_json::json;
 use utoipa::IntoResponses;
 use utoipa::openapi::example::{Example, ExampleBuilder};
@@ -10,8 +11,6 @@ use utoipa::openapi::{
     ContentBuilder, Header, HeaderBuilder, ObjectBuilder, Ref, RefOr, Response,
     ResponseBuilder, Type,
 };
-
-use crate::code::Code;
 
 /// The status and the code of one thing that goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

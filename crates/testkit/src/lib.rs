@@ -4,7 +4,6 @@
     reason = "all of this is part of tests, where an error is a failed test"
 )]
 
-mod browser;
 mod cable;
 mod conductor;
 pub mod contract;
@@ -12,7 +11,6 @@ pub mod guarantee;
 mod sale;
 mod stores;
 
-pub use browser::{Browser, Tab};
 pub use cable::{Cable, Cut};
 pub use conductor::{Conductor, WAIT};
 pub use guarantee::Promise;

@@ -12,6 +12,16 @@ const PHASES: [&str; 3] = ["phase1-naive", "phase2-pessimistic", "phase3-hybrid"
 /// What talking to Redis takes.
 const REDIS: [&str; 3] = ["deadpool-redis", "tokio", "tracing"];
 
+/// The parts of the lab.
+const LAB_PARTS: [&str; 6] = [
+    "lab-crowd",
+    "lab-wire",
+    "lab-interleave",
+    "lab-chaos",
+    "lab-bench",
+    "lab-page",
+];
+
 const STEPS: [&str; 4] = [
     "// 1. Read what is available.",
     "// 2. Decide.",
@@ -82,8 +92,11 @@ fn a_strategy_is_read_in_five_minutes() -> Result<()> {
 #[test]
 fn the_page_is_small_and_knows_no_other_host() -> Result<()> {
     let mut found = Vec::new();
-    for entry in fs::read_dir(root().join("crates/lab/page"))? {
-        let path = format!("crates/lab/page/{}", entry?.file_name().to_string_lossy());
+    for entry in fs::read_dir(root().join("crates/lab-page/page"))? {
+        let path = format!(
+            "crates/lab-page/page/{}",
+            entry?.file_name().to_string_lossy()
+        );
         let text = read(&path)?.replace("http://www.w3.org/2000/svg", "");
         let lines = text.lines().count();
         if lines > 300 {
@@ -231,7 +244,17 @@ fn a_diff_counts_what_is_taken_away_and_what_is_added() {
 #[test]
 fn crates_depend_in_one_direction_only() -> Result<()> {
     let phases = ["flash-core", "flash-db"];
-    let allowed: [(&str, &[&str]); 11] = [
+    let crowd = ["flash-core", "flash-db", "flash-sandbox"];
+    let bench = [&crowd[..], &["flash-lab-crowd", "flash-lab-wire"]].concat();
+    let part = [&bench[..], &["flash-engine"]].concat();
+    let page = [&part[..], &["flash-lab-interleave"]].concat();
+    let lab = [
+        &page[..],
+        &["flash-lab-bench", "flash-lab-chaos", "flash-lab-page"],
+    ]
+    .concat();
+    let workshop = [&lab[..], &["flash-lab", "flash-server", "flash-testkit"]].concat();
+    let allowed: [(&str, &[&str]); 17] = [
         ("core", &[]),
         ("db", &["flash-core"]),
         ("phase1-naive", &phases),
@@ -252,27 +275,14 @@ fn crates_depend_in_one_direction_only() -> Result<()> {
                 PHASES[2],
             ],
         ),
-        (
-            "lab",
-            &[
-                "flash-core",
-                "flash-db",
-                "flash-engine",
-                "flash-sandbox",
-                "flash-server",
-            ],
-        ),
-        (
-            "workshop",
-            &[
-                "flash-core",
-                "flash-db",
-                "flash-lab",
-                "flash-sandbox",
-                "flash-server",
-                "flash-testkit",
-            ],
-        ),
+        ("lab-crowd", &crowd),
+        ("lab-wire", &[]),
+        ("lab-interleave", &part),
+        ("lab-chaos", &part),
+        ("lab-bench", &bench),
+        ("lab-page", &page),
+        ("lab", &lab),
+        ("workshop", &workshop),
     ];
     let mut found = Vec::new();
     for (folder, may_need) in allowed {
@@ -285,7 +295,8 @@ fn crates_depend_in_one_direction_only() -> Result<()> {
     }
     assert_none(
         found,
-        "core <- db <- phases, engine <- server <- lab <- workshop; sandbox, testkit beside",
+        "core <- db <- phases, engine <- server; sandbox, testkit beside; \
+         core, db, sandbox <- lab-crowd, lab-wire <- lab-* <- lab <- workshop",
     );
     Ok(())
 }
@@ -400,9 +411,8 @@ fn circle(mut needs: BTreeMap<String, BTreeSet<String>>) -> Vec<String> {
 
 #[test]
 fn the_files_of_a_crate_form_no_circle() -> Result<()> {
-    for folder in [
-        "core", "db", PHASES[0], PHASES[1], PHASES[2], "engine", "server",
-    ] {
+    let crates = ["core", "db", "engine", "server", "lab"];
+    for folder in crates.into_iter().chain(PHASES).chain(LAB_PARTS) {
         let found = circle(needed_files(folder)?);
         assert_none(found, &format!("no circle of files in crates/{folder}"));
     }
@@ -456,7 +466,8 @@ fn core_does_no_io() -> Result<()> {
 
 #[test]
 fn only_phase_3_and_the_engine_know_redis() -> Result<()> {
-    for folder in ["core", "db", PHASES[0], PHASES[1], "server", "lab"] {
+    let others = ["core", "db", PHASES[0], PHASES[1], "server", "lab"];
+    for folder in others.into_iter().chain(LAB_PARTS) {
         let needed = dependencies(folder)?;
         ensure!(
             !needed.iter().any(|name| name.contains("redis")),

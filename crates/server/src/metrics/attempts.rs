@@ -1,11 +1,10 @@
 //! Attempts to place an order, by their outcome.
 
-use flash_core::Placement;
+use flash_core::{Code, Placement};
 use prometheus::IntCounter;
 
 use super::collectors::Collectors;
 use crate::api_error::ApiError;
-use crate::code::Code;
 
 /// Counts the attempts of one strategy by their outcome.
 pub(crate) struct Attempts {

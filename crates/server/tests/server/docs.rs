@@ -87,7 +87,7 @@ async fn every_call_is_described_and_nothing_else() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_problem_code_is_described() -> Result<()> {
     let document = document(&Shop::open("naive").await?).await?;
-    let codes = between(include_str!("../../src/code.rs"), "=> \"", '"');
+    let codes = between(include_str!("../../../core/src/code.rs"), "=> \"", '"');
     assert_eq!(codes.len(), 14);
     let listed = &document["components"]["schemas"]["ProblemCode"];
     let text = listed.to_string();

@@ -1,0 +1,96 @@
+//! `lab bench`, from what was asked to what is told.
+
+use flash_lab_crowd::error::Ending;
+use flash_lab_crowd::open_files;
+use flash_lab_crowd::output::{self, JsonFile};
+use flash_lab_crowd::progress::Progress;
+use flash_lab_crowd::stores::first_line;
+
+use crate::cli::BenchArgs;
+use crate::environment::Environment;
+use crate::plan::Plan;
+use crate::result::Report;
+use crate::session::Session;
+use crate::world::World;
+use crate::{counters, markdown, page, table};
+
+/// Runs `lab bench`.
+///
+/// # Errors
+///
+/// Whatever keeps a block from taking place, or an exact strategy whose books are wrong.
+/// A target that is missed is a result, not an error.
+///
+/// # Cancel safety
+///
+/// A dropped future ends and removes what it has started.
+pub async fn run(mut args: BenchArgs) -> anyhow::Result<()> {
+    let json = args.json.take().map(JsonFile::open).transpose()?;
+    let html = args.html.take().map(JsonFile::open).transpose()?;
+    let plan = Plan::new(&args);
+    open_files::raise_for(plan.connections())?;
+
+    let progress = Progress::start();
+    progress.step("looking whether this machine is busy");
+    if let Some(warning) = counters::busy_share().await.and_then(busy_warning) {
+        progress.note(&warning);
+    }
+    progress.step("starting private stores");
+    let world = World::start().await?;
+    progress.note(&first_line(&world.sandbox.announce()));
+    let environment = Environment::of(&world, &plan).await?;
+    let mut session = Session::new(world, &plan, &progress);
+    session.run().await?;
+    progress.step("removing what was started");
+    let Session {
+        world, measured, ..
+    } = session;
+    drop(world);
+    drop(progress);
+
+    let result = Report::new(args.quick, environment, measured, &plan);
+    let look = output::look_beside_json(json.as_ref());
+    output::beside_json(json.as_ref(), &table::terminal(&result, &look))?;
+    if let Some(json) = &json {
+        json.write(&result)?;
+    }
+    if let Some(html) = &html {
+        html.write_text(&page::html(&result))?;
+    }
+    if let Some(path) = &args.markdown {
+        markdown::write(path, &result)?;
+    }
+    match result.violations {
+        0 => Ok(()),
+        violations => Err(Ending::NotAsPromised(format!(
+            "{violations} blocks of exact strategies have books that do not balance"
+        ))
+        .into()),
+    }
+}
+
+/// A machine at rest has this share of its processor time taken, with some to spare.
+const BUSY_SHARE: f64 = 0.1;
+
+fn busy_warning(busy_share: f64) -> Option<String> {
+    (busy_share > BUSY_SHARE).then(|| {
+        format!(
+            "this machine is busy: {:.0} % of its processor time goes to something else, \
+             which widens every interval; Ctrl-C, end it, and begin again for better \
+             numbers",
+            busy_share * 100.0
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_busy_machine_is_told_and_one_at_rest_is_not() {
+        assert_eq!(busy_warning(0.04), None);
+        let warning = busy_warning(0.625).expect("a warning");
+        assert!(warning.contains("62 %"), "{warning}");
+    }
+}

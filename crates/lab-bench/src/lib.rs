@@ -1,0 +1,31 @@
+#![doc = include_str!("../README.md")]
+
+mod cli;
+mod arm;
+mod plan;
+mod statistics;
+mod percentiles;
+mod wire;
+mod connection;
+mod alarm;
+mod tally;
+mod load;
+mod pgbench;
+mod shop;
+mod world;
+mod counters;
+mod books;
+mod block;
+mod session;
+mod environment;
+mod ratios;
+mod result;
+mod meaning;
+mod table;
+mod plot;
+mod page;
+mod markdown;
+mod command;
+
+pub use cli::{BenchArgs, EXAMPLES};
+pub use command::run;

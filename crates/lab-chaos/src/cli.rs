@@ -1,0 +1,53 @@
+//! What `chaos` is asked for.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, value_parser};
+use flash_lab_crowd::cli::Strategy;
+
+/// What `chaos` is asked for.
+#[derive(Debug, ClapArgs)]
+pub struct ChaosArgs {
+    /// Runs, 1 to 100000; each takes some seconds and has stores of its own
+    #[arg(long, default_value_t = DEFAULT_RUNS, value_name = "N",
+          value_parser = value_parser!(u32).range(1..=100_000))]
+    pub runs: u32,
+
+    /// Seed of the first run; each further run takes the next number
+    #[arg(long, default_value_t = 1, value_name = "S")]
+    pub seed: u64,
+
+    /// Who sells
+    #[arg(long, value_enum, value_name = "STRATEGY", default_value_t = Strategy::Engine)]
+    pub strategy: Strategy,
+
+    /// Requests in one transaction of the engine at most; 1 commits for each winner alone
+    #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..=10_000))]
+    pub batch_max: Option<u16>,
+
+    /// File for the result as JSON, - for standard output (the summary then goes to stderr)
+    #[arg(long, value_name = "PATH")]
+    pub json: Option<PathBuf>,
+}
+
+/// Enough to meet each kind of fault.
+const DEFAULT_RUNS: u32 = 10;
+
+/// Ends the help.
+pub const EXAMPLES: &str = "\
+Examples:
+  lab chaos --runs 200 --seed 1
+  lab chaos --runs 1 --seed 42              the same faults at the same times once more
+  lab chaos --strategy hybrid --runs 50     permits that die come back with the next gate
+  lab chaos --strategy naive --runs 3       violations, exit code 3
+
+A seed settles what is sold, who is how patient, and which fault comes when; how the
+processes then race is theirs. A violation is told with its seed, the schedule, and what
+was asked and answered.
+
+Hybrid is held to what it promises: its gates live for 500 ms here, and for so long it may
+refuse for units that are only held, or whose permit died, or an owner whose order it does
+not know of. An oversell, a second order or wrong books are never forgiven, nor is a unit
+that cannot be bought once the gate has expired.
+
+Exit codes: 0 no violation, 1 error, 2 usage, 3 a violation, 69 a needed program is missing";

@@ -1,0 +1,70 @@
+//! `lab chaos`, from what was asked to what is told.
+
+use std::time::Instant;
+
+use anyhow::Context;
+use flash_lab_crowd::error::Ending;
+use flash_lab_crowd::output::{self, JsonFile};
+use flash_lab_crowd::progress::Progress;
+use flash_lab_crowd::{open_files, server_process};
+
+use crate::cli::ChaosArgs;
+use crate::result::Chaos;
+use crate::run::carry_out;
+use crate::schedule;
+use crate::world::Recipe;
+
+/// Buyers have a connection to each instance, and each server is behind two proxies.
+const OPEN_FILES: u32 = 2_000;
+
+/// Runs `lab chaos`.
+///
+/// # Errors
+///
+/// Whatever keeps a run from taking place, or a violation.
+///
+/// # Cancel safety
+///
+/// A dropped future ends and removes what it has started.
+pub async fn run(mut args: ChaosArgs) -> anyhow::Result<()> {
+    let json = args.json.take().map(JsonFile::open).transpose()?;
+    open_files::raise_for(OPEN_FILES)?;
+    let recipe = Recipe {
+        program: server_process::find()?,
+        strategy: args.strategy,
+        batch_max: args.batch_max,
+    };
+    let began = Instant::now();
+    let progress = Progress::start();
+    let mut chaos = Chaos::new(args.strategy, args.batch_max);
+    for number in 0..args.runs {
+        let seed = args.seed.wrapping_add(u64::from(number));
+        let plan = schedule::draw(seed, args.strategy.uses_redis());
+        progress.step(&format!("run {}/{}: seed {seed}", number + 1, args.runs));
+        let run = carry_out(recipe.clone(), plan, &progress)
+            .await
+            .with_context(|| format!("the run with seed {seed} did not take place"))?;
+        progress.note(&format!("run {}/{}: {run}", number + 1, args.runs));
+        chaos.add(run);
+        chaos.seconds = began.elapsed().as_secs_f64();
+        if let Some(json @ JsonFile::Path(_)) = &json {
+            // What was found so far survives an interruption.
+            json.write(&chaos)?;
+        }
+    }
+    drop(progress);
+    if let Some(json) = &json {
+        json.write(&chaos)?;
+    }
+    output::beside_json(json.as_ref(), &format!("{chaos}\n"))?;
+    match chaos.seeds_of_violations().as_slice() {
+        [] => Ok(()),
+        seeds => Err(Ending::NotAsPromised(format!(
+            "violations in {} of {} runs; repeat one with --runs 1 and --seed {}",
+            seeds.len(),
+            args.runs,
+            seeds.join(" or ")
+        ))
+        .into()),
+    }
+}

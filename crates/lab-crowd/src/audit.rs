@@ -1,0 +1,111 @@
+//! The judge: reads the database of a sale, and only reads.
+
+use anyhow::{Context, bail};
+use diesel::QueryableByName;
+use diesel::sql_types::{Bool, Text};
+use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
+use flash_core::{Audit, Sku};
+use flash_db::{Connection, Pool, PoolOptions};
+
+/// An open view of the database.
+pub struct Auditor {
+    conn: Connection,
+}
+
+/// What PostgreSQL says about itself.
+#[derive(Debug, Clone, QueryableByName)]
+pub struct DatabaseFacts {
+    /// Such as `16.4`.
+    #[diesel(sql_type = Text)]
+    pub version: String,
+    /// Whether a commit waits for the disk.
+    #[diesel(sql_type = Bool)]
+    pub fsync: bool,
+}
+
+impl Auditor {
+    /// Connects, read-only, to a database that has our tables.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the URL, the connection or the database.
+    pub async fn open(database_url: &str) -> anyhow::Result<Self> {
+        let options = PoolOptions {
+            size: 1,
+            ..PoolOptions::default()
+        };
+        let pool = Pool::new(database_url, options)?;
+        let mut conn = pool.get().await.with_context(|| {
+            let address = flash_db::address(database_url);
+            format!("cannot use PostgreSQL at {address}")
+        })?;
+        // PostgreSQL itself now refuses whatever would write.
+        conn.batch_execute("SET default_transaction_read_only = on")
+            .await?;
+        if !has_tables(&mut conn).await? {
+            bail!(
+                "this database has no flash sale: the tables skus and orders are \
+                 missing, which a server creates when it starts"
+            );
+        }
+        Ok(Self { conn })
+    }
+
+    /// The names of all SKUs.
+    ///
+    /// # Errors
+    ///
+    /// PostgreSQL does not answer.
+    pub async fn skus(&mut self) -> anyhow::Result<Vec<Sku>> {
+        Ok(flash_db::skus::list(&mut self.conn).await?)
+    }
+
+    /// Counts and judges one SKU; none if there is no such SKU. What its gate has free, who
+    /// knows the strategy reads.
+    ///
+    /// # Errors
+    ///
+    /// PostgreSQL does not answer.
+    pub async fn audit(
+        &mut self,
+        sku: &Sku,
+        strategy: Option<&str>,
+        gate_free_units: Option<i64>,
+    ) -> anyhow::Result<Option<Audit>> {
+        let counts = flash_db::audit::count(&mut self.conn, sku, gate_free_units)
+            .await
+            .with_context(|| format!("cannot audit {sku}"))?;
+        Ok(counts.map(|counts| counts.judge(strategy)))
+    }
+
+    /// Asks PostgreSQL what it is.
+    ///
+    /// # Errors
+    ///
+    /// It does not answer.
+    pub async fn database_facts(&mut self) -> anyhow::Result<DatabaseFacts> {
+        diesel::sql_query(
+            "SELECT split_part(current_setting('server_version'), ' ', 1) AS version, \
+                    current_setting('fsync')::boolean AS fsync",
+        )
+        .get_result(&mut self.conn)
+        .await
+        .context("cannot ask PostgreSQL for its version")
+    }
+}
+
+#[derive(QueryableByName)]
+struct Present {
+    #[diesel(sql_type = Bool)]
+    present: bool,
+}
+
+async fn has_tables(conn: &mut Connection) -> anyhow::Result<bool> {
+    let row: Present = diesel::sql_query(
+        "SELECT to_regclass('skus') IS NOT NULL AND to_regclass('orders') IS NOT NULL \
+             AS present",
+    )
+    .get_result(&mut **conn)
+    .await?;
+    Ok(row.present)
+}

@@ -1,0 +1,58 @@
+//! The limit of open files: each buyer is one, here and in the server.
+
+use anyhow::{Context, ensure};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+/// What a process needs besides its buyers: pools, logs, libraries.
+const SPARE: u64 = 200;
+
+/// Returns the limits of this process: what it has, and what it may raise that to.
+///
+/// # Errors
+///
+/// The operating system does not tell.
+pub fn limits() -> anyhow::Result<(u64, u64)> {
+    getrlimit(Resource::RLIMIT_NOFILE).context("cannot read the limit of open files")
+}
+
+/// How many buyers fit into a limit.
+pub fn buyers_within(limit: u64) -> u64 {
+    limit.saturating_sub(SPARE)
+}
+
+/// Raises the limit to what a crowd needs; processes started later inherit it.
+///
+/// # Errors
+///
+/// This machine does not allow so many.
+pub fn raise_for(buyers: u32) -> anyhow::Result<()> {
+    let needed = u64::from(buyers) + SPARE;
+    let (soft, hard) = limits()?;
+    if soft >= needed {
+        return Ok(());
+    }
+    ensure!(
+        hard >= needed,
+        "{buyers} buyers need {needed} open files and this machine allows {hard}: take \
+         --buyers {} or less, or raise the limit (as root: `ulimit -n {needed}`)",
+        buyers_within(hard)
+    );
+    setrlimit(Resource::RLIMIT_NOFILE, needed, hard).with_context(|| {
+        format!(
+            "{buyers} buyers need {needed} open files and the limit stays at {soft}"
+        )
+    })
+}
+
+/// Raises the limit as far as it goes towards a crowd, and returns the crowd that fits.
+///
+/// # Errors
+///
+/// The limit stays where it is.
+pub fn raise_towards(buyers: u32) -> anyhow::Result<u32> {
+    let (_, hard) = limits()?;
+    let fits = u32::try_from(buyers_within(hard)).unwrap_or(u32::MAX);
+    let most = buyers.min(fits);
+    raise_for(most)?;
+    Ok(most)
+}

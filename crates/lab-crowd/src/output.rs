@@ -1,0 +1,123 @@
+//! Where results go: standard output, or a file that was asked for.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::path::PathBuf;
+
+use anyhow::Context;
+use serde::Serialize;
+
+use crate::look::Look;
+
+/// A place for the result, which was found writable before there was one.
+pub enum JsonFile {
+    /// Standard output.
+    Stdout,
+    /// A file.
+    Path(PathBuf),
+}
+
+impl JsonFile {
+    /// Checks that the file can be written, without touching what is in it.
+    ///
+    /// # Errors
+    ///
+    /// It cannot.
+    pub fn open(path: PathBuf) -> anyhow::Result<Self> {
+        if path.as_os_str() == "-" {
+            return Ok(Self::Stdout);
+        }
+        let found = match OpenOptions::new().write(true).create_new(true).open(&path) {
+            // A command that is interrupted leaves no empty file.
+            Ok(_) => fs::remove_file(&path),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                OpenOptions::new().append(true).open(&path).map(drop)
+            }
+            Err(error) => Err(error),
+        };
+        found.with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(Self::Path(path))
+    }
+
+    /// Writes JSON.
+    ///
+    /// # Errors
+    ///
+    /// It could not be written.
+    pub fn write(&self, value: &impl Serialize) -> anyhow::Result<()> {
+        self.write_text(&(serde_json::to_string_pretty(value)? + "\n"))
+    }
+
+    /// Writes text of any kind.
+    ///
+    /// # Errors
+    ///
+    /// It could not be written.
+    pub fn write_text(&self, text: &str) -> anyhow::Result<()> {
+        match self {
+            Self::Stdout => to_stdout(text),
+            Self::Path(path) => fs::write(path, text)
+                .with_context(|| format!("cannot write {}", path.display())),
+        }
+    }
+}
+
+/// Prints a result. A reader who has seen enough, such as `head`, is no error.
+///
+/// # Errors
+///
+/// Nobody takes it.
+pub fn to_stdout(text: &str) -> anyhow::Result<()> {
+    let mut stdout = io::stdout().lock();
+    match stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+    {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(error).context("cannot write to standard output")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Prints a result for people: where JSON takes standard output, on standard error.
+///
+/// # Errors
+///
+/// Nobody takes it.
+pub fn beside_json(json: Option<&JsonFile>, text: &str) -> anyhow::Result<()> {
+    match json {
+        Some(JsonFile::Stdout) => {
+            eprint!("{text}");
+            Ok(())
+        }
+        _ => to_stdout(text),
+    }
+}
+
+/// How that result may look.
+pub fn look_beside_json(json: Option<&JsonFile>) -> Look {
+    match json {
+        Some(JsonFile::Stdout) => Look::of_stderr(),
+        _ => Look::of_stdout(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_there_once_something_is_written_into_it() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("out.json");
+        let file = JsonFile::open(path.clone()).expect("writable");
+        assert!(!path.exists());
+        file.write_text("{}").expect("written");
+
+        let again = JsonFile::open(path.clone()).expect("writable");
+        assert_eq!(fs::read_to_string(&path).expect("text"), "{}");
+        again.write_text("[]").expect("written");
+        assert_eq!(fs::read_to_string(&path).expect("text"), "[]");
+    }
+}

@@ -1,0 +1,233 @@
+//! What one sale left behind: the numbers of the report and of the JSON.
+
+use std::time::Duration;
+
+use flash_core::{Audit, Verdict};
+use serde::Serialize;
+
+use crate::cli::Strategy;
+use crate::outcome::Outcome;
+
+/// How many buyers had which outcome.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Outcomes {
+    /// Buyers with an order.
+    pub accepted: u32,
+    /// Buyers who were told that there is nothing left.
+    pub sold_out: u32,
+    /// Buyers who were told that they have enough.
+    pub limit_reached: u32,
+    /// Buyers who were told to come again.
+    pub busy: u32,
+    /// Buyers for whom nothing was done.
+    pub failed: u32,
+    /// Buyers who cannot know.
+    pub unknown: u32,
+}
+
+impl Outcomes {
+    /// Counts one more.
+    pub fn add(&mut self, outcome: Outcome) {
+        let class = match outcome {
+            Outcome::Accepted => &mut self.accepted,
+            Outcome::SoldOut => &mut self.sold_out,
+            Outcome::LimitReached => &mut self.limit_reached,
+            Outcome::Busy => &mut self.busy,
+            Outcome::Failed => &mut self.failed,
+            Outcome::Unknown => &mut self.unknown,
+        };
+        *class += 1;
+    }
+
+    /// All of them.
+    #[must_use]
+    pub fn total(&self) -> u32 {
+        self.accepted + self.sold_out + self.limit_reached + self.without_answer()
+    }
+
+    /// Those who learned neither that they have it nor that they cannot.
+    #[must_use]
+    pub(crate) fn without_answer(&self) -> u32 {
+        self.busy + self.failed + self.unknown
+    }
+}
+
+/// How long buyers waited, in milliseconds from the release.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Latency {
+    /// Half of them waited at most this long.
+    pub p50: f64,
+    /// Nine of ten.
+    pub p90: f64,
+    /// Ninety-nine of a hundred.
+    pub p99: f64,
+    /// All of them.
+    pub max: f64,
+}
+
+impl Latency {
+    /// Sums up what buyers waited; all zero where nobody did.
+    #[must_use]
+    pub fn of(mut latencies: Vec<Duration>) -> Self {
+        latencies.sort_unstable();
+        let rank = |percent| millis(percentile(&latencies, percent));
+        Self {
+            p50: rank(50),
+            p90: rank(90),
+            p99: rank(99),
+            max: rank(100),
+        }
+    }
+}
+
+/// The nearest rank: the smallest value that `percent` of the values do not exceed.
+fn percentile(sorted: &[Duration], percent: usize) -> Duration {
+    let rank = (sorted.len() * percent).div_ceil(100);
+    sorted
+        .get(rank.saturating_sub(1))
+        .copied()
+        .unwrap_or_default()
+}
+
+/// Milliseconds, exact to the microsecond.
+#[must_use]
+pub fn millis(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e3
+}
+
+/// One sale of one strategy.
+#[derive(Debug, Clone, Serialize)]
+pub struct Run {
+    /// Who sold.
+    #[serde(serialize_with = "name_only")]
+    pub strategy: Strategy,
+    /// Units for sale.
+    pub units: u32,
+    /// Buyers who each wanted one.
+    pub buyers: u32,
+    /// What they were told.
+    #[serde(flatten)]
+    pub outcomes: Outcomes,
+    /// Units left although buyers were turned away.
+    pub undersold_units: i64,
+    /// From the release to the last answer, in milliseconds.
+    pub elapsed_ms: f64,
+    /// How long buyers waited.
+    pub latency_ms: Latency,
+    /// What the stores say.
+    pub audit: Audit,
+}
+
+fn name_only<S: serde::Serializer>(
+    strategy: &Strategy,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(strategy.as_str())
+}
+
+/// Units of live orders.
+#[must_use]
+pub fn live_units(audit: &Audit) -> i64 {
+    audit.accepted_units - audit.cancelled_units
+}
+
+/// Whether everybody was answered, nobody refused while units were left, and each unit
+/// sold once.
+#[must_use]
+pub(crate) fn is_sold_exactly(run: &Run) -> bool {
+    run.audit.verdict == Verdict::Exact
+        && run.undersold_units == 0
+        && run.outcomes.without_answer() == 0
+        && live_units(&run.audit) == i64::from(run.units.min(run.buyers))
+}
+
+/// Supply − live where a buyer was told "sold out", else 0. A buyer who is told "busy"
+/// or gets no answer is not turned away: the same request may still be accepted.
+#[must_use]
+pub fn undersold_units(outcomes: &Outcomes, audit: &Audit) -> i64 {
+    if outcomes.sold_out == 0 {
+        return 0;
+    }
+    let supply = audit.initial_units + audit.restocked_units;
+    (supply - live_units(audit)).max(0)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use flash_core::{AuditCounts, Sku};
+
+    use super::*;
+
+    pub(crate) fn audit(units: u32, orders: i64, available: i64) -> Audit {
+        AuditCounts {
+            sku: Sku::new("demo").expect("a valid sku"),
+            initial_units: units.into(),
+            restocked_units: 0,
+            accepted_units: orders,
+            cancelled_units: 0,
+            available_units: available,
+            duplicate_keys: 0,
+            limit_overruns: 0,
+            gate_free_units: None,
+        }
+        .judge(None)
+    }
+
+    pub(crate) fn told(accepted: u32, sold_out: u32) -> Outcomes {
+        Outcomes {
+            accepted,
+            sold_out,
+            ..Outcomes::default()
+        }
+    }
+
+    #[test]
+    fn a_percentile_is_a_value_that_was_measured() {
+        let sorted: Vec<_> = (1..=200).map(Duration::from_millis).collect();
+        assert_eq!(percentile(&sorted, 50), Duration::from_millis(100));
+        assert_eq!(percentile(&sorted, 99), Duration::from_millis(198));
+        assert_eq!(percentile(&sorted, 100), Duration::from_millis(200));
+        assert_eq!(percentile(&sorted[..1], 50), Duration::from_millis(1));
+        assert_eq!(percentile(&[], 50), Duration::ZERO);
+    }
+
+    #[test]
+    fn latencies_need_no_order() {
+        let latency = Latency::of([30, 10, 20].map(Duration::from_millis).to_vec());
+        assert_eq!((latency.p50, latency.max), (20.0, 30.0));
+    }
+
+    #[test]
+    fn milliseconds_end_at_the_microsecond() {
+        assert_eq!(millis(Duration::from_nanos(1_234_567)), 1.235);
+    }
+
+    #[test]
+    fn units_left_are_undersold_only_where_a_buyer_was_turned_away() {
+        let left = audit(100, 97, 3);
+        assert_eq!(undersold_units(&told(97, 10), &left), 3);
+        assert_eq!(undersold_units(&told(97, 0), &left), 0);
+    }
+
+    #[test]
+    fn an_oversell_is_no_negative_undersell() {
+        assert_eq!(undersold_units(&told(912, 88), &audit(100, 912, 12)), 0);
+    }
+
+    #[test]
+    fn each_outcome_is_counted_once() {
+        let mut outcomes = Outcomes::default();
+        for outcome in [
+            Outcome::Accepted,
+            Outcome::SoldOut,
+            Outcome::LimitReached,
+            Outcome::Busy,
+            Outcome::Failed,
+            Outcome::Unknown,
+        ] {
+            outcomes.add(outcome);
+        }
+        assert_eq!(outcomes.total(), 6);
+        assert_eq!(outcomes.without_answer(), 3);
+    }
+}

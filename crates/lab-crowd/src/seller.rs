@@ -1,0 +1,148 @@
+//! Who sells: a strategy of our server, or a program of somebody's own.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use clap::Args as ClapArgs;
+
+use crate::cli::Strategy;
+use crate::error::Ending;
+use crate::server_process::{self, Server};
+
+/// Who sells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seller {
+    name: String,
+    program: PathBuf,
+    strategy: Option<Strategy>,
+}
+
+/// Who sells, as the command line says it.
+#[derive(Debug, Clone, Default, ClapArgs)]
+pub struct SellerArgs {
+    /// Who sells; can be given several times
+    #[arg(long = "strategy", value_enum, value_name = "STRATEGY")]
+    pub strategies: Vec<Strategy>,
+
+    /// A program of your own that sells, in any language; can be given several times
+    ///
+    /// Its environment has `DATABASE_URL`, `REDIS_URL`, `ADMIN_TOKEN` and `LISTEN`, its
+    /// arguments are flags of `server`, which it may ignore; it prints
+    /// `listening on http://ADDRESS`, answers PUT and GET of a SKU, POST of an order, /livez
+    /// and /readyz, and ends at SIGTERM. Orders stand in `orders`, stock in `skus`.
+    #[arg(long = "server", value_name = "PROGRAM")]
+    pub servers: Vec<PathBuf>,
+}
+
+impl SellerArgs {
+    /// All that were asked for, the strategies first; `default` where nobody was.
+    ///
+    /// # Errors
+    ///
+    /// A program that is not there.
+    pub fn sellers(&self, default: &[Strategy]) -> anyhow::Result<Vec<Seller>> {
+        let strategies = if self.strategies.is_empty() && self.servers.is_empty() {
+            default
+        } else {
+            &self.strategies
+        };
+        let ours = strategies.iter().map(|it| Seller::of(*it));
+        let own = self.servers.iter().map(|it| Seller::own(it));
+        ours.chain(own).collect()
+    }
+}
+
+impl Seller {
+    /// A strategy of the server that was built together with this program.
+    ///
+    /// # Errors
+    ///
+    /// There is no server.
+    pub fn of(strategy: Strategy) -> anyhow::Result<Self> {
+        Ok(Self::of_server(server_process::find()?, strategy))
+    }
+
+    /// A strategy of this server.
+    #[must_use]
+    pub fn of_server(program: PathBuf, strategy: Strategy) -> Self {
+        Self {
+            name: strategy.to_string(),
+            program,
+            strategy: Some(strategy),
+        }
+    }
+
+    /// A program of somebody's own.
+    ///
+    /// # Errors
+    ///
+    /// It is not there.
+    pub fn own(program: &Path) -> anyhow::Result<Self> {
+        let found = program.canonicalize().ok().filter(|path| path.is_file());
+        let Some(program) = found else {
+            let path = program.display();
+            let text = format!("--server {path}: there is no such program");
+            return Err(Ending::Usage(text).into());
+        };
+        let name = program.file_stem().unwrap_or_default().to_string_lossy();
+        Ok(Self {
+            name: name.into_owned(),
+            program,
+            strategy: None,
+        })
+    }
+
+    /// What it is called in a result.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Which of our strategies it is, if it is one.
+    #[must_use]
+    pub fn strategy(&self) -> Option<Strategy> {
+        self.strategy
+    }
+
+    /// Whether it may ask Redis: nobody knows that of a program of somebody's own.
+    #[must_use]
+    pub fn uses_redis(&self) -> bool {
+        self.strategy.is_none_or(Strategy::uses_redis)
+    }
+
+    /// Starts a server and waits until it sells. It listens at a free port of loopback,
+    /// where admin calls need no token.
+    ///
+    /// # Errors
+    ///
+    /// It ended, or was not ready in time, with the end of its log.
+    pub async fn start(
+        &self,
+        flags: &[(&str, &str)],
+        database_url: &str,
+        redis_url: Option<&str>,
+    ) -> anyhow::Result<(Server, SocketAddr)> {
+        const ANYWHERE: &str = "127.0.0.1:0";
+        let mut arguments = server_process::flags(&[("--listen", ANYWHERE)]);
+        if let Some(strategy) = self.strategy {
+            arguments
+                .extend(server_process::flags(&[("--strategy", strategy.as_str())]));
+        }
+        arguments.extend(server_process::flags(flags));
+        // URLs hold passwords, and everybody can read the arguments of a process.
+        let mut environment = vec![
+            ("DATABASE_URL", database_url),
+            ("ADMIN_TOKEN", ""),
+            ("LISTEN", ANYWHERE),
+        ];
+        environment.extend(redis_url.map(|url| ("REDIS_URL", url)));
+        Server::start_with(&self.program, arguments, environment).await
+    }
+}
+
+impl fmt::Display for Seller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}

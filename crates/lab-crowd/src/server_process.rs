@@ -1,0 +1,349 @@
+//! The real server, in a process of its own.
+
+use std::env;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use flash_core::Sku;
+use flash_sandbox::Supervised;
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::cli::Strategy;
+use crate::client::{Client, Method, json_request};
+use crate::crowd::PATIENCE;
+use crate::error::Ending;
+use crate::stores::Stores;
+
+/// From the start to the line that says where it listens; it waits for its stores and
+/// migrates in between.
+const READY_LIMIT: Duration = Duration::from_secs(30);
+
+/// From SIGTERM to the end. The buyers have gone by then.
+const STOP_LIMIT: Duration = Duration::from_secs(10);
+
+/// How often to look.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+
+/// An admin call while nothing else happens.
+const ADMIN_LIMIT: Duration = Duration::from_secs(10);
+
+/// Longer than any lesson: phase 3's gates do not expire in the middle of one.
+pub const LESSON_GATE_LIFETIME: Duration = Duration::from_secs(600);
+
+/// The same as an argument.
+pub const LESSON_GATE: (&str, &str) = ("--gate-lifetime-ms", "600000");
+
+/// What stands before the address in the line that says where it listens.
+const LISTENING: &str = "listening on http://";
+
+/// What takes a byte and never has room for it.
+pub const FULL: &str = "/dev/full";
+
+/// How long a server is waited for that may not answer yet.
+const ANSWER_LIMIT: Duration = Duration::from_secs(1);
+
+/// Lines of its log that are shown when it fails.
+const LOG_TAIL_LINES: usize = 20;
+
+/// A running server; it is killed when this value is dropped, however that happens.
+pub struct Server {
+    process: Supervised,
+    log: Log,
+}
+
+enum Log {
+    Kept(File),
+    /// It cannot be written, so that only its answers at this address tell of the server.
+    Lost(SocketAddr),
+}
+
+/// Finds the server that was built together with this program.
+///
+/// # Errors
+///
+/// It is not there; what builds it.
+pub fn find() -> anyhow::Result<PathBuf> {
+    find_beside("server")
+}
+
+/// Finds a program that was built together with this one.
+///
+/// # Errors
+///
+/// It is not there; what builds it.
+pub fn find_beside(name: &str) -> anyhow::Result<PathBuf> {
+    let lab = env::current_exe().context("cannot find out where this program is")?;
+    let found = lab.with_file_name(format!("{name}{}", env::consts::EXE_SUFFIX));
+    if found.is_file() {
+        return Ok(found);
+    }
+    Err(Ending::MissingProgram(format!(
+        "no `{name}` beside `lab`: run `cargo build --bins`"
+    ))
+    .into())
+}
+
+impl Server {
+    /// Starts a server and waits until it sells.
+    ///
+    /// # Errors
+    ///
+    /// It ended, or was not ready in time, with the end of its log.
+    pub async fn start(
+        program: &Path,
+        strategy: Strategy,
+        stores: &Stores,
+        pool_size: u16,
+    ) -> anyhow::Result<(Self, SocketAddr)> {
+        let mut arguments = arguments(strategy, pool_size);
+        arguments.extend(flags(&[LESSON_GATE]));
+        Self::start_with(program, arguments, environment(stores)).await
+    }
+
+    /// Starts a server with these arguments and waits until it sells.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    pub async fn start_with<V: AsRef<OsStr>>(
+        program: &Path,
+        arguments: Vec<String>,
+        environment: impl IntoIterator<Item = (&'static str, V)>,
+    ) -> anyhow::Result<(Self, SocketAddr)> {
+        let named = tempfile::NamedTempFile::new()
+            .context("cannot make a file for the log of the server")?;
+        let process = Supervised::spawn(program, arguments, environment, named.path())?;
+        // Both have it open; without a name it leaves nothing behind.
+        let log = Log::Kept(named.into_file());
+        let mut server = Self { process, log };
+        let address = server.wait_until_ready().await?;
+        Ok((server, address))
+    }
+
+    /// Starts a server whose log cannot be written, and waits until it answers at the
+    /// address at which these arguments let it listen.
+    ///
+    /// # Errors
+    ///
+    /// It ended, or was not ready in time.
+    pub async fn start_unheard<V: AsRef<OsStr>>(
+        program: &Path,
+        arguments: Vec<String>,
+        environment: impl IntoIterator<Item = (&'static str, V)>,
+        address: SocketAddr,
+    ) -> anyhow::Result<Self> {
+        let process =
+            Supervised::spawn(program, arguments, environment, Path::new(FULL))?;
+        let log = Log::Lost(address);
+        let mut server = Self { process, log };
+        server.wait_until_ready().await?;
+        Ok(server)
+    }
+
+    async fn wait_until_ready(&mut self) -> anyhow::Result<SocketAddr> {
+        let end = Instant::now() + READY_LIMIT;
+        loop {
+            // In this order: the last words of a server that ends are still read.
+            let ended = self.process.wait(Duration::ZERO);
+            if let Some(address) = self.look().await? {
+                return Ok(address);
+            }
+            if let Some(code) = ended {
+                bail!(
+                    "the server ended with code {code} before it was ready{}",
+                    self.last_words()
+                );
+            }
+            if Instant::now() >= end {
+                bail!(
+                    "the server was not ready within {} s{}",
+                    READY_LIMIT.as_secs(),
+                    self.last_words()
+                );
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    /// Where it listens, once it does.
+    async fn look(&mut self) -> anyhow::Result<Option<SocketAddr>> {
+        Ok(match self.log {
+            Log::Kept(_) => listening_address(&self.read_log()?),
+            Log::Lost(address) => is_alive(address).await.then_some(address),
+        })
+    }
+
+    /// Returns its process id.
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
+    /// Whether it has not ended.
+    pub fn is_running(&mut self) -> bool {
+        self.process.wait(Duration::ZERO).is_none()
+    }
+
+    /// Kills it, with SIGKILL, and waits until it has ended.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// Ends the server and waits until it has; one that hangs is killed.
+    ///
+    /// # Errors
+    ///
+    /// It had ended on its own: then its answers are not those of a sale.
+    pub async fn stop(mut self) -> anyhow::Result<()> {
+        if let Some(code) = self.process.wait(Duration::ZERO) {
+            bail!(
+                "the server ended during the sale with code {code}{}",
+                self.last_words()
+            );
+        }
+        self.process.terminate();
+        let end = Instant::now() + STOP_LIMIT;
+        while self.process.wait(Duration::ZERO).is_none() && Instant::now() < end {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        Ok(())
+    }
+
+    fn read_log(&mut self) -> anyhow::Result<String> {
+        let Log::Kept(log) = &mut self.log else {
+            bail!("it went to {FULL}");
+        };
+        let mut bytes = Vec::new();
+        log.seek(SeekFrom::Start(0))?;
+        log.read_to_end(&mut bytes)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    fn last_words(&mut self) -> String {
+        match self.read_log() {
+            Ok(log) if log.trim().is_empty() => "; its log is empty".to_owned(),
+            Ok(log) => format!("; the end of its log:{}", tail(&log)),
+            Err(error) => format!("; its log cannot be read: {error}"),
+        }
+    }
+}
+
+/// Buyers should be told what the strategy says, not that they waited too long: all
+/// limits of the server are as long as a buyer waits, or longer than it takes to connect.
+pub fn arguments(strategy: Strategy, pool_size: u16) -> Vec<String> {
+    let patience_ms = PATIENCE.as_millis().to_string();
+    let pool_size = pool_size.to_string();
+    flags(&[
+        ("--strategy", strategy.as_str()),
+        ("--listen", "127.0.0.1:0"),
+        ("--pool-size", &pool_size),
+        ("--pool-wait-ms", &patience_ms),
+        ("--lock-wait-ms", &patience_ms),
+        ("--request-timeout-ms", &patience_ms),
+        ("--client-wait-ms", &patience_ms),
+        ("--queue-max", "20000"),
+        ("--log-format", "pretty"),
+    ])
+}
+
+/// Puts flags and their values in a row.
+pub fn flags(pairs: &[(&str, &str)]) -> Vec<String> {
+    pairs
+        .iter()
+        .flat_map(|(flag, value)| [(*flag).to_owned(), (*value).to_owned()])
+        .collect()
+}
+
+/// URLs hold passwords, and everybody can read the arguments of a process.
+fn environment(stores: &Stores) -> Vec<(&'static str, &str)> {
+    let redis_url = stores.redis_url.as_deref();
+    let mut variables = vec![
+        ("DATABASE_URL", stores.database_url.as_str()),
+        // It listens on loopback only, where admin calls need no token.
+        ("ADMIN_TOKEN", ""),
+    ];
+    variables.extend(redis_url.map(|url| ("REDIS_URL", url)));
+    variables
+}
+
+/// Whether a server answers there. One that starts listens before it answers.
+async fn is_alive(address: SocketAddr) -> bool {
+    let asking = async {
+        let request = json_request(Method::GET, address, "/livez", None, &())?;
+        let mut client = Client::connect(address).await?;
+        let reply = client.send(request, ANSWER_LIMIT).await?;
+        anyhow::Ok(reply.status.is_success())
+    };
+    asking.await.unwrap_or(false)
+}
+
+fn listening_address(log: &str) -> Option<SocketAddr> {
+    let complete = &log[..=log.rfind('\n')?];
+    complete
+        .lines()
+        .find_map(|line| line.strip_prefix(LISTENING)?.trim().parse().ok())
+}
+
+fn tail(log: &str) -> String {
+    let lines: Vec<_> = log.lines().collect();
+    let start = lines.len().saturating_sub(LOG_TAIL_LINES);
+    lines[start..]
+        .iter()
+        .map(|line| format!("\n    {line}"))
+        .collect()
+}
+
+/// A name that no earlier sale in a given database has.
+///
+/// # Errors
+///
+/// None can be made.
+pub fn new_sku(strategy: Strategy) -> anyhow::Result<Sku> {
+    // The last bytes of a UUID of version 7 are random.
+    let id = Uuid::now_v7().simple().to_string();
+    let (_, random) = id.split_at(id.len() - 8);
+    Ok(Sku::new(format!("demo-{strategy}-{random}"))?)
+}
+
+#[derive(Serialize)]
+struct NewSku {
+    initial_units: u32,
+    per_buyer_limit: Option<u32>,
+}
+
+/// Puts units on sale.
+///
+/// # Errors
+///
+/// The server does not answer, or refuses.
+pub async fn create_sku(
+    address: SocketAddr,
+    sku: &Sku,
+    units: u32,
+    per_buyer_limit: Option<u32>,
+) -> anyhow::Result<()> {
+    let terms = NewSku {
+        initial_units: units,
+        per_buyer_limit,
+    };
+    let path = format!("/v1/skus/{sku}");
+    let request = json_request(Method::PUT, address, &path, None, &terms)?;
+    let mut client = Client::connect(address).await?;
+    let reply = client.send(request, ADMIN_LIMIT).await?;
+    if !reply.status.is_success() {
+        bail!(
+            "the server did not create the SKU {sku}: {} {}",
+            reply.status,
+            String::from_utf8_lossy(&reply.body)
+        );
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,109 @@
+//! The stores of a sale: given, or private and gone afterwards.
+
+use anyhow::Context;
+use diesel_async::SimpleAsyncConnection;
+use flash_sandbox::{Options, Sandbox};
+
+use crate::cli::StoreArgs;
+use crate::progress::Progress;
+
+/// Connections to PostgreSQL besides the server's pool for buyers: its admin calls, its
+/// migration, the audit, and those that PostgreSQL keeps for superusers.
+const SPARE_CONNECTIONS: u32 = 30;
+
+/// Where the stores are. What was started ends with this value.
+pub struct Stores {
+    /// PostgreSQL.
+    pub database_url: String,
+    /// Redis, where it is used.
+    pub redis_url: Option<String>,
+    sandbox: Option<Sandbox>,
+}
+
+impl Stores {
+    /// Takes what is given and starts what is not.
+    ///
+    /// # Errors
+    ///
+    /// They cannot be started.
+    pub async fn open(
+        given: StoreArgs,
+        with_redis: bool,
+        pool_size: u16,
+        progress: &Progress,
+    ) -> anyhow::Result<Self> {
+        let options = Options {
+            postgres: given.database_url.is_none(),
+            redis: with_redis && given.redis_url.is_none(),
+            // Without it commits are too short for a fair race.
+            fsync: true,
+            max_connections: u32::from(pool_size) + SPARE_CONNECTIONS,
+            ..Options::default()
+        };
+        let sandbox = if options.postgres || options.redis {
+            progress.step("starting private stores");
+            let sandbox =
+                tokio::task::spawn_blocking(move || Sandbox::start(&options)).await??;
+            progress.note(&first_line(&sandbox.announce()));
+            Some(sandbox)
+        } else {
+            None
+        };
+
+        let private = sandbox.as_ref();
+        let database_url = given
+            .database_url
+            .or_else(|| private?.database_url().map(str::to_owned))
+            .context("there is no database")?;
+        let redis_url = given
+            .redis_url
+            .or_else(|| private?.redis_url().map(str::to_owned))
+            .filter(|_| with_redis);
+        Ok(Self {
+            database_url,
+            redis_url,
+            sandbox,
+        })
+    }
+
+    /// How to look into what was started, for as long as it is there.
+    pub fn ways_in(&self) -> Option<String> {
+        let announcement = self.sandbox.as_ref()?.announce();
+        announcement
+            .split_once('\n')
+            .map(|(_, rest)| rest.to_owned())
+    }
+
+    /// Makes a database of its own in the same PostgreSQL, beside the one that is here.
+    /// It ends with the private stores that it was made from.
+    ///
+    /// # Errors
+    ///
+    /// PostgreSQL does not make it.
+    pub async fn beside(
+        &self,
+        database: &str,
+        with_redis: bool,
+    ) -> anyhow::Result<Self> {
+        let making = format!("cannot make the database {database}");
+        let mut conn = flash_db::connect(&self.database_url).await?;
+        conn.batch_execute(&format!("CREATE DATABASE {database}"))
+            .await
+            .context(making)?;
+        let (head, parameters) = self
+            .database_url
+            .split_once('?')
+            .context("the URL of the database has no parameters")?;
+        let (server, _) = head.rsplit_once('/').context("the URL names no database")?;
+        Ok(Self {
+            database_url: format!("{server}/{database}?{parameters}"),
+            redis_url: self.redis_url.clone().filter(|_| with_redis),
+            sandbox: None,
+        })
+    }
+}
+
+/// What was started, without the ways in: nobody has the time to paste them.
+pub fn first_line(announcement: &str) -> String {
+    announcement.lines().next().unwrap_or_default().to_owned()
+}

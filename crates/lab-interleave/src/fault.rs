@@ -1,0 +1,129 @@
+//! One purchase that is broken at one of its steps, and the server that comes back.
+
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use flash_core::Sku;
+use flash_lab_crowd::outcome::Told;
+use flash_lab_wire::Turn;
+use serde::Serialize;
+
+use crate::desk::Event;
+use crate::scenario::Ask;
+use crate::schedule::Buyer;
+use crate::seat::buy;
+use crate::stage::Stage;
+use crate::transcript::Step;
+
+/// How long anything may take that takes milliseconds; no result depends on it.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// What happens at a step of a purchase.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fault {
+    /// The server is killed, and the step does not arrive.
+    KilledBefore,
+    /// The step arrives, and the server is killed before it hears what came of it.
+    KilledAfter,
+    /// The step arrives, and its connection breaks before anybody hears what came of it.
+    AnswerLost,
+}
+
+impl Fault {
+    /// Each of them.
+    pub const ALL: [Self; 3] =
+        [Self::KilledBefore, Self::KilledAfter, Self::AnswerLost];
+
+    fn turn(self) -> Turn {
+        match self {
+            Self::KilledBefore => Turn::Never,
+            Self::KilledAfter => Turn::Unheard,
+            Self::AnswerLost => Turn::Cut,
+        }
+    }
+}
+
+/// What came of a purchase that was broken.
+#[derive(Debug, Clone)]
+pub struct Broken {
+    /// Its steps up to the one that was broken.
+    pub steps: Vec<Step>,
+    /// What the buyer was told.
+    pub told: Told,
+    /// Whether the step was there to be broken; else the purchase went through.
+    pub was_broken: bool,
+}
+
+impl Stage {
+    /// Buys at one of the two servers; nobody watches.
+    pub async fn buy(&self, at: Buyer, ask: &Ask, sku: &Sku) -> Told {
+        buy(self.seat(at).address, ask.buyer, ask.key, ask.units, sku).await
+    }
+
+    /// Buys at the first server, and breaks the step with this number, counted from 1.
+    /// A server that was killed is there again afterwards.
+    ///
+    /// # Errors
+    ///
+    /// A store or a server that does not do what it should.
+    ///
+    /// # Cancel safety
+    ///
+    /// A stage whose purchase was dropped must not be used again.
+    pub async fn break_purchase(
+        &mut self,
+        ask: &Ask,
+        sku: &Sku,
+        number: usize,
+        fault: Fault,
+    ) -> anyhow::Result<Broken> {
+        let seat = self.seat_mut(Buyer::One);
+        while seat.events.try_recv().is_ok() {}
+        seat.desk.watch(sku.as_str());
+        seat.order(ask, sku);
+        let mut steps: Vec<Step> = Vec::new();
+        let mut was_broken = false;
+        let told = loop {
+            let event = tokio::time::timeout(LIMIT, seat.events.recv()).await;
+            match event.context("a purchase does not come to an end")? {
+                Some(Event::Held {
+                    statement, release, ..
+                }) => {
+                    steps.push(Step::of(Buyer::One, statement));
+                    was_broken = steps.len() == number;
+                    let turn = if was_broken { fault.turn() } else { Turn::Go };
+                    if release.send(turn).is_err() {
+                        bail!("the connection of {} was closed", ask.buyer);
+                    }
+                    if was_broken {
+                        seat.desk.look_away();
+                        if fault == Fault::KilledBefore {
+                            seat.kill();
+                        }
+                    }
+                }
+                Some(Event::Returned(text)) => {
+                    if let Some(step) = steps.last_mut() {
+                        step.returned = Some(text);
+                    }
+                    if was_broken && fault == Fault::KilledAfter {
+                        seat.kill();
+                    }
+                }
+                Some(Event::Answered(told)) => break told,
+                Some(Event::Disturbed(_)) => {}
+                None => bail!("the server is gone"),
+            }
+        };
+        seat.desk.look_away();
+        if was_broken && fault != Fault::AnswerLost {
+            self.start_again().await?;
+        }
+        Ok(Broken {
+            steps,
+            told,
+            was_broken,
+        })
+    }
+}

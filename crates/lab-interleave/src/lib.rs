@@ -1,0 +1,27 @@
+#![doc = include_str!("../README.md")]
+
+mod cli;
+mod schedule;
+mod scenario;
+mod transcript;
+mod desk;
+mod seat;
+mod observer;
+mod table;
+mod stage;
+mod fault;
+mod together;
+mod explore;
+mod text;
+mod command;
+
+pub use cli::{EXAMPLES, InterleaveArgs};
+pub use command::run;
+pub use explore::Frontier;
+pub use fault::{Broken, Fault};
+pub use observer::OrderRow;
+pub use scenario::{Ask, Scenario};
+pub use schedule::{Buyer, Schedule};
+pub use stage::{Books, Finish, Played, Stage, start_stores};
+pub use text::to_text;
+pub use transcript::{BuyerState, Ending, Place, Step, Transcript, Wait};

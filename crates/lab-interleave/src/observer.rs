@@ -1,0 +1,94 @@
+//! A connection of our own that watches the buyers.
+
+use anyhow::Context;
+use diesel::QueryableByName;
+use diesel::sql_types::{BigInt, Bool, Integer, Text};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use flash_core::Sku;
+
+/// Sees what everybody can see: what is committed, and who waits.
+pub(crate) struct Observer {
+    conn: AsyncPgConnection,
+}
+
+/// An order as PostgreSQL has it.
+#[derive(Debug, Clone, PartialEq, Eq, QueryableByName)]
+pub struct OrderRow {
+    /// Its name.
+    #[diesel(sql_type = Text)]
+    pub order_id: String,
+    /// Whose it is.
+    #[diesel(sql_type = Text)]
+    pub buyer_id: String,
+    /// With which key it was placed.
+    #[diesel(sql_type = Text)]
+    pub idempotency_key: String,
+    /// How many units.
+    #[diesel(sql_type = BigInt)]
+    pub units: i64,
+}
+
+#[derive(QueryableByName)]
+struct Available {
+    #[diesel(sql_type = BigInt)]
+    available_units: i64,
+}
+
+#[derive(QueryableByName)]
+struct Waits {
+    #[diesel(sql_type = Bool)]
+    waits: bool,
+}
+
+impl Observer {
+    pub(crate) async fn open(database_url: &str) -> anyhow::Result<Self> {
+        let conn = flash_db::connect(database_url).await?;
+        Ok(Self { conn })
+    }
+
+    /// Reads the orders of a SKU, the oldest first.
+    pub(crate) async fn orders(&mut self, sku: &Sku) -> anyhow::Result<Vec<OrderRow>> {
+        diesel::sql_query(
+            "SELECT order_id::text AS order_id, buyer_id, idempotency_key, units
+               FROM orders WHERE sku = $1 ORDER BY number",
+        )
+        .bind::<Text, _>(sku.as_str())
+        .get_results(&mut self.conn)
+        .await
+        .context("cannot read the orders")
+    }
+
+    /// Reads the committed stock.
+    pub(crate) async fn available_units(&mut self, sku: &Sku) -> anyhow::Result<i64> {
+        let row: Available =
+            diesel::sql_query("SELECT available_units FROM skus WHERE sku = $1")
+                .bind::<Text, _>(sku.as_str())
+                .get_result(&mut self.conn)
+                .await
+                .context("cannot read the stock")?;
+        Ok(row.available_units)
+    }
+
+    /// Whether one process of PostgreSQL waits for a lock that the other one has.
+    ///
+    /// `pg_stat_activity` still names a wait when the lock was just granted, so
+    /// `pg_blocking_pids` has to name the other one too.
+    pub(crate) async fn waits_for(
+        &mut self,
+        pid: i32,
+        other_pid: i32,
+    ) -> anyhow::Result<bool> {
+        let row: Waits = diesel::sql_query(
+            "SELECT EXISTS (
+                SELECT FROM pg_stat_activity
+                 WHERE pid = $1 AND wait_event_type = 'Lock'
+                   AND $2 = ANY (pg_blocking_pids(pid))) AS waits",
+        )
+        .bind::<Integer, _>(pid)
+        .bind::<Integer, _>(other_pid)
+        .get_result(&mut self.conn)
+        .await
+        .context("cannot see who waits")?;
+        Ok(row.waits)
+    }
+}

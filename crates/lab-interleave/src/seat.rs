@@ -1,0 +1,196 @@
+//! One buyer: a server of its own, behind wires of one's own.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::bail;
+use flash_core::Sku;
+use flash_lab_crowd::client::{Client, Method, SendError, json_request};
+use flash_lab_crowd::outcome::{Outcome, Told};
+use flash_lab_crowd::seller::Seller;
+use flash_lab_crowd::server_process::Server;
+use flash_lab_wire::{Port, hold_postgres, hold_redis};
+use flash_sandbox::Sandbox;
+use serde::Serialize;
+use tokio::sync::mpsc;
+
+use crate::desk::{Desk, Event, Watch};
+use crate::scenario::Ask;
+
+/// How long a buyer waits: longer than the servers.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Longer than a schedule takes, in milliseconds.
+const SERVER_WAIT_MS: &str = "50000";
+
+/// One buyer's way to the stores.
+pub(crate) struct Seat {
+    pub(crate) desk: Arc<Desk>,
+    pub(crate) events: mpsc::UnboundedReceiver<Event>,
+    pub(crate) address: SocketAddr,
+    server: Server,
+    seller: Seller,
+    gate_lifetime: Duration,
+    postgres: Port,
+    redis: Port,
+}
+
+impl Seat {
+    /// Starts a server whose every word to the stores we can hear. With one connection for
+    /// buyers, what is run over it is this buyer's.
+    pub(crate) async fn take(
+        seller: &Seller,
+        sandbox: &Sandbox,
+        gate_lifetime: Duration,
+        pool_size: &'static str,
+    ) -> anyhow::Result<Self> {
+        let watch = match seller.strategy() {
+            Some(_) => Watch::Sale,
+            None => Watch::Everything,
+        };
+        let (desk, events) = Desk::new(watch);
+        let desk = Arc::new(desk);
+        let dir = sandbox.dir();
+        let postgres = hold_postgres(dir.join(".s.PGSQL.5432"), desk.clone()).await?;
+        let redis = hold_redis(dir.join("redis.sock"), desk.clone()).await?;
+        let (server, address) =
+            start(seller, &postgres, &redis, gate_lifetime, pool_size).await?;
+        Ok(Self {
+            desk,
+            events,
+            address,
+            server,
+            seller: seller.clone(),
+            gate_lifetime,
+            postgres,
+            redis,
+        })
+    }
+
+    /// Kills the server, with SIGKILL.
+    pub(crate) fn kill(&mut self) {
+        self.server.kill();
+    }
+
+    /// Starts the server again, after it was killed.
+    pub(crate) async fn start_again(&mut self) -> anyhow::Result<()> {
+        let (postgres, redis) = (&self.postgres, &self.redis);
+        (self.server, self.address) =
+            start(&self.seller, postgres, redis, self.gate_lifetime, "1").await?;
+        Ok(())
+    }
+
+    /// Sends a purchase request, whose steps are watched.
+    pub(crate) fn order(&self, ask: &Ask, sku: &Sku) {
+        let request = Purchase::new(ask.buyer, ask.key, ask.units, sku);
+        let (address, desk) = (self.address, Arc::clone(&self.desk));
+        desk.expect_question();
+        tokio::spawn(async move {
+            desk.tell(Event::Answered(request.send(address).await));
+        });
+    }
+
+    /// Sends a purchase request that nobody watches, and checks what comes of it.
+    pub(crate) async fn rehearse(
+        &self,
+        sku: &Sku,
+        units: u32,
+        expected: Outcome,
+    ) -> anyhow::Result<()> {
+        // Both seats rehearse, each with a key of its own.
+        let name = format!("eve-{}", self.address.port());
+        let told = buy(self.address, &name, &name, units, sku).await;
+        if told.outcome != expected {
+            let said = told
+                .status
+                .map_or("no answer".to_owned(), |it| it.to_string());
+            bail!(
+                "a rehearsal ended with {:?} ({said}) instead of {expected:?}",
+                told.outcome
+            );
+        }
+        Ok(())
+    }
+
+    /// Waits until the buyer has an answer.
+    pub(crate) async fn wait_for_answer(&mut self) {
+        while let Some(event) = self.events.recv().await {
+            if matches!(event, Event::Answered(_)) {
+                return;
+            }
+        }
+    }
+}
+
+async fn start(
+    seller: &Seller,
+    postgres: &Port,
+    redis: &Port,
+    gate_lifetime: Duration,
+    pool_size: &str,
+) -> anyhow::Result<(Server, SocketAddr)> {
+    let gate_lifetime_ms = gate_lifetime.as_millis().to_string();
+    let flags = [
+        ("--pool-size", pool_size),
+        ("--gate-lifetime-ms", &gate_lifetime_ms),
+        ("--lanes", "1"),
+        ("--workers", "1"),
+        ("--pool-wait-ms", SERVER_WAIT_MS),
+        ("--lock-wait-ms", SERVER_WAIT_MS),
+        ("--request-timeout-ms", SERVER_WAIT_MS),
+        ("--log-format", "pretty"),
+    ];
+    let database_url = format!("postgresql://flash@{}/flash", postgres.address);
+    let redis_url = format!("redis://{}", redis.address);
+    seller.start(&flags, &database_url, Some(&redis_url)).await
+}
+
+/// Buys, as anybody does; the key is completed by the name of the SKU, since a database keeps
+/// the pair of buyer and key for ever.
+pub(crate) async fn buy(
+    address: SocketAddr,
+    buyer: &str,
+    key: &str,
+    units: u32,
+    sku: &Sku,
+) -> Told {
+    Purchase::new(buyer, key, units, sku).send(address).await
+}
+
+struct Purchase {
+    path: String,
+    key: String,
+    body: NewOrder,
+}
+
+#[derive(Serialize)]
+struct NewOrder {
+    buyer_id: String,
+    units: u32,
+}
+
+impl Purchase {
+    fn new(buyer: &str, key: &str, units: u32, sku: &Sku) -> Self {
+        Self {
+            path: format!("/v1/skus/{sku}/orders"),
+            key: format!("{key}-{sku}"),
+            body: NewOrder {
+                buyer_id: buyer.to_owned(),
+                units,
+            },
+        }
+    }
+
+    async fn send(self, address: SocketAddr) -> Told {
+        let Self { path, key, body } = self;
+        let not_sent = |error: anyhow::Error| SendError::NotSent(error.to_string());
+        let sent = async {
+            let request = json_request(Method::POST, address, &path, Some(&key), &body);
+            let request = request.map_err(not_sent)?;
+            let mut client = Client::connect(address).await.map_err(not_sent)?;
+            client.send(request, PATIENCE).await
+        };
+        Told::of(&sent.await)
+    }
+}

@@ -1,0 +1,56 @@
+//! The files of the page, as they are in the repository.
+
+/// A file and its type.
+pub(crate) struct Asset {
+    pub(crate) path: &'static str,
+    pub(crate) content_type: &'static str,
+    pub(crate) text: &'static str,
+}
+
+const HTML: &str = "text/html; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
+const SVG: &str = "image/svg+xml";
+const JS: &str = "text/javascript; charset=utf-8";
+
+/// What each column is made from stands at the end of the page.
+const SALE_HTML: &str = concat!(
+    include_str!("../page/sale.html"),
+    include_str!("../page/column.html")
+);
+pub(crate) const COLUMN_HTML: &str = include_str!("../page/column.html");
+pub(crate) const REPORT_HTML: &str = include_str!("../page/report.html");
+pub(crate) const PAGE_CSS: &str = include_str!("../page/page.css");
+pub(crate) const CHART_JS: &str = include_str!("../page/chart.js");
+pub(crate) const COLUMN_JS: &str = include_str!("../page/column.js");
+const STEPS_HTML: &str = include_str!("../page/steps.html");
+const STEPS_CSS: &str = include_str!("../page/steps.css");
+const LANES_JS: &str = include_str!("../page/lanes.js");
+const STEPS_JS: &str = include_str!("../page/steps.js");
+const ICON_SVG: &str = include_str!("../page/icon.svg");
+pub(crate) const SALE_JS: &str = include_str!("../page/sale.js");
+
+/// All of them, by the path of their URL.
+pub(crate) const ASSETS: [Asset; 10] = [
+    asset("/", HTML, SALE_HTML),
+    asset("/page.css", CSS, PAGE_CSS),
+    asset("/steps", HTML, STEPS_HTML),
+    asset("/steps.css", CSS, STEPS_CSS),
+    asset("/lanes.js", JS, LANES_JS),
+    asset("/steps.js", JS, STEPS_JS),
+    asset("/icon.svg", SVG, ICON_SVG),
+    asset("/chart.js", JS, CHART_JS),
+    asset("/column.js", JS, COLUMN_JS),
+    asset("/sale.js", JS, SALE_JS),
+];
+
+const fn asset(
+    path: &'static str,
+    content_type: &'static str,
+    text: &'static str,
+) -> Asset {
+    Asset {
+        path,
+        content_type,
+        text,
+    }
+}

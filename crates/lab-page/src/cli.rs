@@ -1,0 +1,111 @@
+//! What `page` and `report` are asked for.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Args as ClapArgs;
+use flash_lab_crowd::cli::{Strategy, TermArgs};
+
+/// What `page` is asked for.
+#[derive(Debug, ClapArgs)]
+pub struct PageArgs {
+    /// Where the page is; a loopback address, port 0 takes any free port
+    #[arg(long, default_value = DEFAULT_LISTEN, value_name = "ADDRESS:PORT",
+          value_parser = loopback)]
+    pub listen: SocketAddr,
+
+    /// Who sells.
+    #[command(flatten)]
+    pub shown: ShownArgs,
+
+    /// What the sale has.
+    #[command(flatten)]
+    pub terms: TermArgs,
+}
+
+/// What `report` is asked for.
+#[derive(Debug, ClapArgs)]
+pub struct ReportArgs {
+    /// The file, which needs no other file and no network
+    #[arg(long, default_value = "flash-sale-report.html", value_name = "PATH")]
+    pub html: PathBuf,
+
+    /// Who sells.
+    #[command(flatten)]
+    pub shown: ShownArgs,
+
+    /// What the sale has.
+    #[command(flatten)]
+    pub terms: TermArgs,
+}
+
+/// Who has a column.
+#[derive(Debug, ClapArgs)]
+pub struct ShownArgs {
+    /// Who sells; can be given several times
+    #[arg(long = "strategy", value_enum, value_name = "STRATEGY",
+          default_values_t = Strategy::PHASES)]
+    strategies: Vec<Strategy>,
+}
+
+impl ShownArgs {
+    /// Those that were asked for, each once.
+    #[must_use]
+    pub fn strategies(&self) -> Vec<Strategy> {
+        let mut once = Vec::new();
+        for strategy in &self.strategies {
+            if !once.contains(strategy) {
+                once.push(*strategy);
+            }
+        }
+        once
+    }
+}
+
+/// One beside the server's, so that both can run.
+const DEFAULT_LISTEN: &str = "127.0.0.1:8090";
+
+/// The page starts sales for whoever reaches it.
+fn loopback(text: &str) -> Result<SocketAddr, String> {
+    let address: SocketAddr = text
+        .parse()
+        .map_err(|error| format!("{error}; such as {DEFAULT_LISTEN}"))?;
+    if address.ip().is_loopback() {
+        Ok(address)
+    } else {
+        Err("the page listens on loopback only, such as 127.0.0.1 or [::1]".to_owned())
+    }
+}
+
+/// Ends the help of `page`.
+pub const EXAMPLES: &str = "\
+Examples:
+  lab page                                  then open the URL that it prints
+  lab page --listen 127.0.0.1:0             any free port
+  lab page --strategy hybrid --strategy engine
+  lab page --units 100 --buyers 5000        what stands in the form at first
+
+The stores are private; they and the servers are gone when the page ends (Ctrl-C).
+Exit codes: 130 ended by Ctrl-C, 1 error, 2 usage, 69 a needed program is missing";
+
+/// Ends the help of `report`.
+pub const REPORT_EXAMPLES: &str = "\
+Examples:
+  lab report                                writes flash-sale-report.html
+  lab report --html sale.html --buyers 5000
+
+Exit codes: 0 written, 1 error, 2 usage, 3 a strategy did not do as promised,
+69 a needed program is missing";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_is_for_this_machine_alone() {
+        assert!(loopback("127.0.0.1:0").is_ok());
+        assert!(loopback("[::1]:8090").is_ok());
+        assert!(loopback("0.0.0.0:8090").is_err());
+        assert!(loopback("localhost").is_err());
+    }
+}

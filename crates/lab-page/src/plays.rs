@@ -1,0 +1,78 @@
+//! The second view: two buyers whose steps are played in the order that a tab asks for.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use flash_lab_crowd::cli::Strategy;
+use flash_lab_crowd::seller::Seller;
+use flash_lab_interleave::{Finish, Schedule, Stage, Transcript, start_stores};
+use flash_sandbox::Sandbox;
+use tokio::sync::{mpsc, oneshot};
+
+/// One order of steps, and who wants to see what comes of it.
+pub(crate) struct Play {
+    pub(crate) strategy: Strategy,
+    pub(crate) schedule: Schedule,
+    pub(crate) finish: Finish,
+    pub(crate) answer: oneshot::Sender<anyhow::Result<Transcript>>,
+}
+
+/// The stages that were needed so far, on stores of their own.
+#[derive(Default)]
+struct Stages {
+    stages: Vec<Stage>,
+    // After what depends on it, so that it ends last.
+    stores: Option<Arc<Sandbox>>,
+}
+
+/// Plays what is asked for, one after the other, until nobody can ask any more.
+///
+/// # Cancel safety
+///
+/// A dropped future ends and removes what it has started.
+pub(crate) async fn serve(mut plays: mpsc::Receiver<Play>) {
+    let mut stages = Stages::default();
+    while let Some(play) = plays.recv().await {
+        let played = stages
+            .play(play.strategy, &play.schedule, play.finish)
+            .await;
+        // A tab that was closed in the meantime does not want it any more.
+        let _ = play.answer.send(played);
+    }
+}
+
+impl Stages {
+    async fn play(
+        &mut self,
+        strategy: Strategy,
+        schedule: &Schedule,
+        finish: Finish,
+    ) -> anyhow::Result<Transcript> {
+        let position = self.position(strategy).await?;
+        let stage = self.stages.get_mut(position).context("there is no stage")?;
+        let played = stage.play(schedule, finish).await;
+        if played.is_err() {
+            // The next one who asks gets new servers.
+            self.stages.swap_remove(position);
+        }
+        played
+    }
+
+    /// Opens a stage where there is none yet.
+    async fn position(&mut self, strategy: Strategy) -> anyhow::Result<usize> {
+        let stages = &self.stages;
+        if let Some(position) = stages
+            .iter()
+            .position(|it| it.seller().strategy() == Some(strategy))
+        {
+            return Ok(position);
+        }
+        let stores = match &self.stores {
+            Some(stores) => Arc::clone(stores),
+            None => Arc::clone(self.stores.insert(start_stores().await?)),
+        };
+        self.stages
+            .push(Stage::open(stores, &Seller::of(strategy)?).await?);
+        Ok(self.stages.len() - 1)
+    }
+}

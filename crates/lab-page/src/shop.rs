@@ -1,0 +1,215 @@
+//! The servers, each with a database of its own, and the sales they hold.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use flash_core::{Audit, Sku};
+use flash_engine::gate_free_units;
+use flash_lab_crowd::audit::{Auditor, DatabaseFacts};
+use flash_lab_crowd::cli::{StoreArgs, Strategy};
+use flash_lab_crowd::crowd;
+use flash_lab_crowd::progress::Progress;
+use flash_lab_crowd::run::Run;
+use flash_lab_crowd::server_process::{self, Server};
+use flash_lab_crowd::stores::Stores;
+use tokio::time::MissedTickBehavior;
+
+use crate::board::{Board, Stage, Terms};
+use crate::turned_away::TurnedAway;
+use crate::watcher::Watcher;
+
+/// How often the page learns something new: often enough to look smooth, seldom enough
+/// not to be part of the load.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// How long the gate may need to come to rest after the last answer. Whatever it says
+/// then is shown.
+const REST_LIMIT: Duration = Duration::from_secs(2);
+
+/// All that sells. It ends with this value.
+pub(crate) struct Shops {
+    shops: Vec<Shop>,
+    /// Dropped after the servers that use it.
+    stores: Stores,
+}
+
+/// One strategy behind its server.
+struct Shop {
+    strategy: Strategy,
+    server: Server,
+    address: SocketAddr,
+    stores: Stores,
+}
+
+impl Shops {
+    /// Starts stores and servers.
+    pub(crate) async fn open(
+        program: &Path,
+        strategies: &[Strategy],
+        pool_size: u16,
+        progress: &Progress,
+    ) -> anyhow::Result<Self> {
+        let pools = pool_size.saturating_mul(4);
+        let stores = Stores::open(StoreArgs::default(), true, pools, progress).await?;
+        let mut shops = Vec::new();
+        for strategy in strategies.iter().copied() {
+            progress.step(&format!("{strategy}: starting the server"));
+            let with_redis = strategy.uses_redis();
+            let own = stores.beside(strategy.as_str(), with_redis).await?;
+            let (server, address) =
+                Server::start(program, strategy, &own, pool_size).await?;
+            shops.push(Shop {
+                strategy,
+                server,
+                address,
+                stores: own,
+            });
+        }
+        Ok(Self { shops, stores })
+    }
+
+    /// How to look into the stores while the page is there.
+    pub(crate) fn ways_in(&self) -> Option<String> {
+        self.stores.ways_in()
+    }
+
+    /// Lets one strategy after the other sell the same, each with the machine for itself.
+    pub(crate) async fn sell(&mut self, terms: Terms, board: &Board) -> Vec<Run> {
+        let mut runs = Vec::new();
+        for (index, shop) in self.shops.iter_mut().enumerate() {
+            match shop.sell(terms, board, index).await {
+                Ok(run) => runs.push(run),
+                Err(error) => board.change(index, |column| {
+                    column.stage = Stage::Failed;
+                    column.error = Some(flash_lab_crowd::error::sentence(&error));
+                }),
+            }
+        }
+        board.end();
+        runs
+    }
+
+    /// What PostgreSQL says about itself.
+    pub(crate) async fn facts(&self) -> anyhow::Result<DatabaseFacts> {
+        let shop = self.shops.first().context("there is no server")?;
+        let mut auditor = Auditor::open(&shop.stores.database_url).await?;
+        auditor.database_facts().await
+    }
+}
+
+impl Shop {
+    async fn sell(
+        &mut self,
+        terms: Terms,
+        board: &Board,
+        index: usize,
+    ) -> anyhow::Result<Run> {
+        if !self.server.is_running() {
+            bail!(
+                "the server of {} has ended; start the page again",
+                self.strategy
+            );
+        }
+        let Terms { units, buyers } = terms;
+        let sku = server_process::new_sku(self.strategy)?;
+        server_process::create_sku(self.address, &sku, units, None).await?;
+        let refused_before = self.turned_away().await?;
+        let command = self.audit_command(&sku);
+        board.change(index, |column| {
+            column.stage = Stage::Gathering;
+            column.sku = Some(sku.clone());
+            column.audit_command = Some(command);
+        });
+
+        let watcher = Watcher::default();
+        let sale = tokio::select! {
+            sale = crowd::rush(self.address, &sku, buyers, &watcher) => sale?,
+            failed = self.watch(&sku, refused_before, &watcher, board, index) => {
+                match failed? {}
+            }
+        };
+        let audit = self.audit_at_rest(&sku).await?;
+        let turned_away = self.turned_away().await?;
+        let run = sale.counted(self.strategy, (units, buyers), audit);
+        board.change(index, |column| {
+            watcher.show(column);
+            column.stage = Stage::Ended;
+            column.elapsed_ms = run.elapsed_ms;
+            column.turned_away = since(turned_away, refused_before);
+            column.audit = Some(run.audit.clone());
+        });
+        Ok(run)
+    }
+
+    /// Shows the sale until it is over. It does not end on its own, unless it fails.
+    async fn watch(
+        &self,
+        sku: &Sku,
+        refused_before: Option<TurnedAway>,
+        watcher: &Watcher,
+        board: &Board,
+        index: usize,
+    ) -> anyhow::Result<Infallible> {
+        let mut auditor = Auditor::open(&self.stores.database_url).await?;
+        let mut tick = tokio::time::interval(LOOK_AGAIN);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tick.tick().await;
+            let audit = auditor
+                .audit(sku, Some(self.strategy.as_str()), None)
+                .await?;
+            let turned_away = self.turned_away().await?;
+            board.change(index, |column| {
+                watcher.show(column);
+                column.audit = audit;
+                column.turned_away = since(turned_away, refused_before);
+            });
+        }
+    }
+
+    async fn turned_away(&self) -> anyhow::Result<Option<TurnedAway>> {
+        if self.strategy != Strategy::Engine {
+            return Ok(None);
+        }
+        TurnedAway::read(self.address).await.map(Some)
+    }
+
+    /// All buyers have their answers; permits may still be on their way back to Redis.
+    async fn audit_at_rest(&self, sku: &Sku) -> anyhow::Result<Audit> {
+        let mut auditor = Auditor::open(&self.stores.database_url).await?;
+        let end = Instant::now() + REST_LIMIT;
+        loop {
+            let free = match &self.stores.redis_url {
+                Some(url) => gate_free_units(url, sku)
+                    .await
+                    .context("cannot read the gate")?,
+                None => None,
+            };
+            let audit = auditor
+                .audit(sku, Some(self.strategy.as_str()), free)
+                .await?
+                .with_context(|| format!("the SKU {sku} has vanished"))?;
+            let at_rest = audit.gate_drift_units.unwrap_or(0) == 0;
+            if at_rest || Instant::now() >= end {
+                return Ok(audit);
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    fn audit_command(&self, sku: &Sku) -> String {
+        let database_url = &self.stores.database_url;
+        let redis = match &self.stores.redis_url {
+            Some(url) => format!(" --redis-url '{url}'"),
+            None => String::new(),
+        };
+        format!("./just audit --sku {sku} --database-url '{database_url}'{redis}")
+    }
+}
+
+fn since(now: Option<TurnedAway>, before: Option<TurnedAway>) -> Option<TurnedAway> {
+    Some(now?.since(before?))
+}

@@ -1,0 +1,255 @@
+//! What the browser can ask for.
+
+use std::convert::Infallible;
+use std::net::{IpAddr, TcpListener};
+use std::sync::Arc;
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::error::{self, InternalError};
+use actix_web::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, X_CONTENT_TYPE_OPTIONS,
+};
+use actix_web::middleware::{DefaultHeaders, Next, from_fn};
+use actix_web::{App, Error, HttpResponse, HttpServer, web};
+use clap::ValueEnum;
+use flash_lab_crowd::cli::Strategy;
+use flash_lab_interleave::{Finish, Schedule};
+use futures_util::stream;
+use serde::{Deserialize, Serialize};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::assets::ASSETS;
+use crate::board::{Board, Terms};
+use crate::plays::Play;
+
+/// A browser loads and calls nothing but this page.
+const ONLY_FROM_HERE: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
+     img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
+/// A few tabs; the crowd goes to other servers.
+const WORKERS: usize = 2;
+
+struct Site {
+    board: Arc<Board>,
+    starts: mpsc::Sender<Terms>,
+    plays: mpsc::Sender<Play>,
+}
+
+/// Serves the page; what a tab wants is told to `starts` and `plays`.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    board: Arc<Board>,
+    starts: mpsc::Sender<Terms>,
+    plays: mpsc::Sender<Play>,
+) -> std::io::Result<()> {
+    let site = web::Data::new(Site {
+        board,
+        starts,
+        plays,
+    });
+    HttpServer::new(move || {
+        let headers = DefaultHeaders::new()
+            .add((CONTENT_SECURITY_POLICY, ONLY_FROM_HERE))
+            .add((X_CONTENT_TYPE_OPTIONS, "nosniff"))
+            .add((CACHE_CONTROL, "no-store"));
+        App::new()
+            .app_data(site.clone())
+            .app_data(json_config())
+            .wrap(headers)
+            .wrap(from_fn(from_this_machine))
+            .configure(routes)
+    })
+    .workers(WORKERS)
+    .disable_signals()
+    .listen(listener)?
+    .run()
+    .await
+}
+
+fn routes(config: &mut web::ServiceConfig) {
+    for asset in &ASSETS {
+        let answer = async || {
+            HttpResponse::Ok()
+                .content_type(asset.content_type)
+                .body(asset.text)
+        };
+        config.route(asset.path, web::get().to(answer));
+    }
+    config
+        .route("/state", web::get().to(state))
+        .route("/events", web::get().to(events))
+        .route("/sales", web::post().to(start))
+        .route("/plays", web::post().to(play));
+}
+
+/// A page elsewhere must not reach this one under a name that it made up.
+async fn from_this_machine(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    // Not what a proxy says: there is none, and a script could say so too.
+    let host = request.headers().get(HOST).and_then(|it| it.to_str().ok());
+    if host.is_some_and(is_loopback) {
+        return next.call(request).await;
+    }
+    Err(error::ErrorForbidden(
+        "this page answers to its loopback address only",
+    ))
+}
+
+/// Whether this is `localhost` or a loopback address, with a port or without.
+fn is_loopback(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let name = name.trim_start_matches('[').trim_end_matches(']');
+    name == "localhost"
+        || name
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
+}
+
+/// A sentence for whoever asked for what cannot be.
+#[derive(Serialize)]
+struct Refusal {
+    message: String,
+}
+
+impl Refusal {
+    fn new(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+        }
+    }
+}
+
+fn json_config() -> web::JsonConfig {
+    web::JsonConfig::default().error_handler(|error, _request| {
+        let refusal = Refusal::new(format!("That was not understood: {error}."));
+        let answer = HttpResponse::UnprocessableEntity().json(refusal);
+        InternalError::from_response(error, answer).into()
+    })
+}
+
+async fn state(site: web::Data<Site>) -> HttpResponse {
+    HttpResponse::Ok().json(site.board.state())
+}
+
+/// The whole state, now and whenever it changes; a tab that is slow misses what is
+/// outdated. Ends when the board closes.
+async fn events(site: web::Data<Site>) -> HttpResponse {
+    let events = stream::unfold(site.board.events(), async |mut events| {
+        events.changed().await.ok()?;
+        let event = events.borrow_and_update().clone();
+        (!event.is_empty()).then_some((Ok::<_, Infallible>(event), events))
+    });
+    HttpResponse::Ok()
+        .content_type("text/event-stream")
+        .streaming(events)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    units: u32,
+    buyers: u32,
+}
+
+async fn start(site: web::Data<Site>, wanted: web::Json<Wanted>) -> HttpResponse {
+    let Wanted { units, buyers } = wanted.into_inner();
+    let buyers_max = site.board.state().buyers_max;
+    if !(1..=1_000_000).contains(&units) {
+        let refusal = Refusal::new("Units: a number from 1 to 1000000.");
+        return HttpResponse::UnprocessableEntity().json(refusal);
+    }
+    if !(1..=buyers_max).contains(&buyers) {
+        let refusal = Refusal::new(format!("Buyers: a number from 1 to {buyers_max}."));
+        return HttpResponse::UnprocessableEntity().json(refusal);
+    }
+    let terms = Terms { units, buyers };
+    if let Err(running) = site.board.begin(terms) {
+        return HttpResponse::Conflict().json(Refusal::new(format!(
+            "A sale is running: {} units, {} buyers. Start again when it has ended.",
+            running.units, running.buyers
+        )));
+    }
+    if site.starts.send(terms).await.is_err() {
+        site.board.end();
+        let refusal = Refusal::new("The page is ending; start it again.");
+        return HttpResponse::ServiceUnavailable().json(refusal);
+    }
+    HttpResponse::Accepted().json(terms)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WantedPlay {
+    strategy: String,
+    /// Turns, such as `1221`; none at all before the first choice.
+    schedule: String,
+    /// Whether to go on until both buyers have answers.
+    finish: bool,
+}
+
+impl WantedPlay {
+    fn read(&self) -> Result<(Strategy, Schedule, Finish), String> {
+        let strategy = Strategy::from_str(&self.strategy, false)
+            .map_err(|error| format!("No such strategy: {error}."))?;
+        let schedule = match self.schedule.as_str() {
+            "" => Schedule::default(),
+            turns => turns.parse()?,
+        };
+        let finish = if self.finish {
+            Finish::Both
+        } else {
+            Finish::Here
+        };
+        Ok((strategy, schedule, finish))
+    }
+}
+
+async fn play(site: web::Data<Site>, wanted: web::Json<WantedPlay>) -> HttpResponse {
+    let (strategy, schedule, finish) = match wanted.read() {
+        Ok(read) => read,
+        Err(message) => {
+            return HttpResponse::UnprocessableEntity().json(Refusal::new(message));
+        }
+    };
+    let (answer, played) = oneshot::channel();
+    let play = Play {
+        strategy,
+        schedule,
+        finish,
+        answer,
+    };
+    let _queued = site.plays.send(play).await;
+    match played.await {
+        Ok(Ok(transcript)) => HttpResponse::Ok().json(transcript),
+        Ok(Err(error)) => HttpResponse::InternalServerError()
+            .json(Refusal::new(flash_lab_crowd::error::sentence(&error))),
+        Err(_ending) => HttpResponse::ServiceUnavailable()
+            .json(Refusal::new("The page is ending; start it again.")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_of_this_machine_are_answered() {
+        for host in ["localhost:8090", "127.0.0.1:1", "127.0.0.1", "[::1]:8090"] {
+            assert!(is_loopback(host), "{host}");
+        }
+        for host in [
+            "example.org:8090",
+            "10.0.0.1:8090",
+            "127.0.0.1.example.org",
+            "",
+        ] {
+            assert!(!is_loopback(host), "{host}");
+        }
+    }
+}

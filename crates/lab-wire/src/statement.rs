@@ -1,0 +1,259 @@
+//! What is said to a store, and what it is for.
+
+use serde::Serialize;
+
+/// Where a statement goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum Store {
+    /// The stock row and the orders.
+    PostgreSQL,
+    /// The gate of hybrid, or of the engine.
+    Redis,
+}
+
+/// One statement on its way to a store.
+///
+/// `<uuid>` and `<time>` stand for values that differ each time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Statement {
+    /// Which store it goes to.
+    pub store: Store,
+    /// The text as it was sent, `$1` for the first parameter.
+    pub sql: String,
+    /// The parameters.
+    pub parameters: Vec<String>,
+    /// The same to read, at most 160 characters: no quotes around names, no table before
+    /// a column, of a list of columns the first, the parameters in their places.
+    pub readable: String,
+    /// What it is for, in plain words; null for BEGIN, COMMIT and the like.
+    pub purpose: Option<&'static str>,
+}
+
+impl Statement {
+    /// What it does.
+    #[must_use]
+    pub fn does(&self) -> Does {
+        Does::of(self.store, &self.sql)
+    }
+
+    /// Whether it is nothing of the program's own: what a driver sets, or asks about types.
+    #[must_use]
+    pub fn is_of_driver(&self) -> bool {
+        let sql = plain(&self.sql);
+        let words = ["", "set ", "show ", "discard ", "deallocate ", "select 1 "];
+        words.iter().any(|word| match *word {
+            "" => sql.is_empty(),
+            "set " => sql.starts_with(word) && !sql.contains("transaction"),
+            word => sql.starts_with(word),
+        }) || sql.contains("pg_catalog")
+            || sql.contains("pg_type")
+            || sql.contains("select version ")
+    }
+
+    pub(crate) fn records_order(&self) -> bool {
+        self.does().records
+    }
+}
+
+/// What a statement does to the stock and to the orders, whatever its case, white space and
+/// quotes, and whether its values are bound or written into it. One statement may do several
+/// things.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "a statement may do several things"
+)]
+pub struct Does {
+    /// Reads the stock row.
+    pub reads_stock: bool,
+    /// Writes the stock row.
+    pub writes_stock: bool,
+    /// Writes it only where a condition on the units holds.
+    pub is_guarded: bool,
+    /// Records an order.
+    pub records: bool,
+    /// Looks for an order that is there already.
+    pub finds_order: bool,
+    /// Locks the stock row, or a name that stands for it.
+    pub locks: bool,
+    /// Lets go of a lock that is not the transaction's.
+    pub unlocks: bool,
+    /// Ends a transaction, so that others see what it wrote.
+    pub commits: bool,
+    /// Counts units in Redis, or asks a script that does.
+    pub counts: bool,
+}
+
+impl Does {
+    pub(crate) fn of(store: Store, text: &str) -> Self {
+        match store {
+            Store::PostgreSQL => Self::sql(&plain(text)),
+            Store::Redis => Self::command(&text.to_ascii_lowercase()),
+        }
+    }
+
+    fn sql(sql: &str) -> Self {
+        let selects = sql.starts_with("select ") || sql.contains(" select ");
+        let writes_stock = sql.contains("update skus ");
+        let records = sql.contains("insert into orders");
+        let from = |table: &str| {
+            let from = sql.contains(&format!(" from {table} "));
+            from || sql.contains(&format!(" join {table} "))
+        };
+        let row_lock = [
+            " for update",
+            " for no key update",
+            " for share",
+            " for key share",
+        ]
+        .iter()
+        .any(|lock| sql.contains(lock));
+        let condition = sql
+            .split_once(" where ")
+            .map_or("", |(_, condition)| condition);
+        Self {
+            reads_stock: selects && from("skus") && !writes_stock,
+            writes_stock,
+            is_guarded: writes_stock && condition.contains("available_units"),
+            records,
+            finds_order: selects && from("orders") && !records,
+            locks: (row_lock && from("skus"))
+                || (sql.contains("advisory") && !sql.contains("unlock"))
+                || sql.starts_with("lock "),
+            unlocks: sql.contains("advisory_unlock"),
+            commits: sql.starts_with("commit") || sql.starts_with("end "),
+            counts: false,
+        }
+    }
+
+    fn command(command: &str) -> Self {
+        let mut words = command.split_whitespace();
+        let name = words.next().unwrap_or_default();
+        let only_new = words.any(|word| word == "nx");
+        Self {
+            counts: matches!(
+                name,
+                "decr" | "decrby" | "incr" | "incrby" | "hincrby" | "eval" | "evalsha"
+            ),
+            locks: name == "setnx" || (name == "set" && only_new),
+            unlocks: matches!(name, "del" | "unlink"),
+            ..Self::default()
+        }
+    }
+
+    /// In plain words.
+    pub(crate) fn purpose(self) -> Option<&'static str> {
+        let words = match self {
+            Self {
+                writes_stock: true,
+                records: true,
+                ..
+            } => "takes units and records the order",
+            Self {
+                is_guarded: true, ..
+            } => "takes units if there are enough",
+            Self {
+                writes_stock: true, ..
+            } => "writes what remains",
+            Self { records: true, .. } => "records the order",
+            Self {
+                reads_stock: true,
+                locks: true,
+                ..
+            } => "reads and locks what is available",
+            Self {
+                reads_stock: true, ..
+            } => "reads what is available",
+            Self {
+                finds_order: true, ..
+            } => "was this order placed before?",
+            Self { locks: true, .. } => "takes a lock",
+            Self { unlocks: true, .. } => "lets go of a lock",
+            Self { counts: true, .. } => "asks whether a unit may be free",
+            _ => return None,
+        };
+        Some(words)
+    }
+}
+
+/// Lower case, one space between words and one at the end, no quotes around names and no
+/// schema before them.
+fn plain(sql: &str) -> String {
+    let words = sql
+        .to_lowercase()
+        .replace('"', "")
+        .replace("public.", "")
+        .replace(['(', ')', ',', ';'], " ");
+    words
+        .split_whitespace()
+        .fold(String::new(), |mut text, word| {
+            text.push_str(word);
+            text.push(' ');
+            text
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn purpose(store: Store, text: &str) -> Option<&'static str> {
+        Does::of(store, text).purpose()
+    }
+
+    #[test]
+    fn a_statement_has_a_purpose_however_it_is_written() {
+        for (sql, expected) in [
+            (
+                "SELECT \"skus\".\"sku\" FROM \"skus\" LIMIT $1",
+                "reads what is available",
+            ),
+            (
+                "select available_units\nfrom public.skus",
+                "reads what is available",
+            ),
+            (
+                "SELECT a FROM skus WHERE sku = 'tee' for\n no key  update",
+                "reads and locks what is available",
+            ),
+            ("UPDATE skus SET x = 1", "writes what remains"),
+            (
+                "update skus set available_units=available_units-1 where sku='tee' and \
+                 available_units>=1",
+                "takes units if there are enough",
+            ),
+            (
+                "INSERT INTO \"orders\" (\"a\") VALUES (1)",
+                "records the order",
+            ),
+            (
+                "WITH taken AS (UPDATE skus SET x = 1 RETURNING 1) INSERT INTO orders \
+                 SELECT 1 FROM taken",
+                "takes units and records the order",
+            ),
+            (
+                "SELECT 1 FROM orders WHERE a = 1",
+                "was this order placed before?",
+            ),
+            ("SELECT pg_advisory_lock(7)", "takes a lock"),
+            ("SELECT pg_advisory_unlock(7)", "lets go of a lock"),
+        ] {
+            assert_eq!(purpose(Store::PostgreSQL, sql), Some(expected), "{sql}");
+        }
+        assert_eq!(purpose(Store::PostgreSQL, "COMMIT"), None);
+        assert!(Does::of(Store::PostgreSQL, "commit;").commits);
+    }
+
+    #[test]
+    fn a_command_of_redis_counts_or_locks() {
+        for (command, expected) in [
+            ("EVALSHA abc 1 tee", "asks whether a unit may be free"),
+            ("decrby tee 1", "asks whether a unit may be free"),
+            ("SET lock:tee ann NX PX 5000", "takes a lock"),
+            ("DEL lock:tee", "lets go of a lock"),
+        ] {
+            assert_eq!(purpose(Store::Redis, command), Some(expected), "{command}");
+        }
+        assert_eq!(purpose(Store::Redis, "HGET tee free_units"), None);
+    }
+}
