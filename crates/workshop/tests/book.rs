@@ -113,6 +113,10 @@ fn runs_name_command_machine_and_date() -> Result<()> {
             } else if let Some(recorded) = note.strip_prefix("recorded: ") {
                 let name = recorded.split(", ").next().unwrap_or_default();
                 used.insert(format!("{name}.txt"));
+            } else if let Some((_, run)) = note.split_once("see runs/")
+                && !heads.contains_key(run)
+            {
+                found.push(format!("{}:{}: no {run}", page.path, block.line));
             }
         }
     }

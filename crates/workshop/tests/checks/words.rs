@@ -77,6 +77,9 @@ fn is_picture(letter: char) -> bool {
 pub(crate) fn faults(page: &Page) -> Vec<String> {
     let mut found = Vec::new();
     for (number, line) in page.prose() {
+        if line.contains(is_picture) {
+            found.push(format!("{}:{number}: a picture", page.path));
+        }
         let line = plain(line).to_lowercase();
         if has_measure(&line) {
             found.push(format!("{}:{number}: a number without its run", page.path));
@@ -90,9 +93,6 @@ pub(crate) fn faults(page: &Page) -> Vec<String> {
         let number = position + 1;
         for directory in DIRECTORIES.into_iter().filter(|it| line.contains(it)) {
             found.push(format!("{}:{number}: {directory}", page.path));
-        }
-        if line.contains(is_picture) {
-            found.push(format!("{}:{number}: a picture", page.path));
         }
     }
     found
