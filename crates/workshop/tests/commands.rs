@@ -19,16 +19,8 @@ const BUILD_MAX: Duration = Duration::from_secs(1_800);
 /// What takes longer does not run here.
 const COMMAND_MAX: Duration = Duration::from_secs(300);
 
-/// Flags of programs that are being made, and of others' programs.
-const OTHER_FLAGS: [&str; 7] = [
-    "--give-up",
-    "--page",
-    "--server",
-    "--stages",
-    "--list",
-    "--open",
-    "--test",
-];
+/// Flags of other programs than `lab` and `server`.
+const OTHER_FLAGS: [&str; 3] = ["--list", "--open", "--test"];
 
 /// Runs a line of a shell at the root, in a group of its own that ends with it.
 async fn run(shell: &str, bound: Duration) -> Result<Output> {
