@@ -82,11 +82,6 @@ impl World {
         })
     }
 
-    /// The Redis that all arms share which have one.
-    pub(crate) fn redis_socket(&self) -> PathBuf {
-        self.sandbox.dir().join("redis.sock")
-    }
-
     /// Numbers of buyers that nobody else gets.
     pub(crate) fn take_buyers(&mut self) -> u64 {
         let first = self.next_buyer;
