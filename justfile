@@ -35,6 +35,11 @@ report *args: (ready "three sales, and an HTML file that tells of them")
 interleave *args: (ready "two buyers of one unit, in every order of their steps")
     @{{ lab }} interleave "$@"
 
+# Judge a server, ours or yours, and say why it is wrong: --strategy S | --server PROGRAM
+[no-exit-message]
+judge *args: (ready "the judge: seconds where a rule is broken, about a minute where none is")
+    @{{ lab }} judge "$@"
+
 # Sell while everything breaks, and judge
 [no-exit-message]
 chaos *args: (ready-optimized "ten sales while stores and servers break")
@@ -118,8 +123,12 @@ test *args:
 test-page *args: build
     @cargo test --workspace --locked --test page "$@"
 
+# Judge servers that others might have written, in Python; needs python3 with venv
+test-others *args: build
+    @cargo test --package flash-lab --locked --test others "$@"
+
 # Run every check: format, lints, docs, demo, tests, mutants
-ci: format-check clippy docs demo-oversell test test-page mutants
+ci: format-check clippy docs demo-oversell test test-page test-others mutants
 
 # Break each rule of the engine in a copy, and see that a test notices
 [no-exit-message]

@@ -59,18 +59,18 @@ impl<'a> Asked<'a> {
             (Outcome::Failed, Some(order)) => Some(Violation::new(
                 Rule::Acknowledged,
                 format!(
-                    "{buyer} was told failed; {} order {} is in the table",
+                    "{buyer} was told failed; {} {} is in the table",
                     their(buyer),
-                    short(order)
+                    order_named(order)
                 ),
             )),
             (Outcome::SoldOut | Outcome::LimitReached, Some(order)) => {
                 Some(Violation::new(
                     Rule::WinnerRefused,
                     format!(
-                        "{buyer} has order {} for key {key}. {} asked again with {key} \
+                        "{buyer} has {} for key {key}. {} asked again with {key} \
                          and was told: {}",
-                        short(order),
+                        order_named(order),
                         if their(buyer) == "his" { "He" } else { "She" },
                         spoken(self.told)
                     ),
@@ -85,10 +85,14 @@ fn their(buyer: &str) -> &'static str {
     if buyer == "bob" { "his" } else { "her" }
 }
 
-/// The beginning of an order's name: the rest differs in each run.
-fn short(order: &OrderRow) -> String {
-    let begin: String = order.order_id.chars().take(4).collect();
-    format!("{begin}…")
+/// `order` and the beginning of its name, where that is a time; the rest is chance.
+fn order_named(order: &OrderRow) -> String {
+    const VERSION_AT: usize = 14;
+    if order.order_id.chars().nth(VERSION_AT) == Some('7') {
+        let begin: String = order.order_id.chars().take(4).collect();
+        return format!("order {begin}…");
+    }
+    "order".to_owned()
 }
 
 /// What a buyer was told, in words.

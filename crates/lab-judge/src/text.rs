@@ -91,12 +91,11 @@ fn broken_rule(verdict: &Verdict, broken: &Judged, look: &Look) -> String {
         let looked = verdict
             .stages
             .iter()
-            .find(|it| it.scenario == broken.scenario);
-        let count = looked.map_or(0, |it| it.schedules);
+            .find(|it| it.id == broken.stage && it.scenario == broken.scenario);
+        let before = looked.map_or(0, |it| it.schedules - 1);
         text += &indented(
             &format!(
-                "order {schedule}, found as number {count}, by changes of turn (it has \
-                 {changes})"
+                "order {schedule}: {changes} changes of turn, {before} others held"
             ),
             "           ",
         );

@@ -327,9 +327,9 @@ fn told_otherwise(case: &Case<'_>, steps: &[Seen<'_>]) -> Option<Why> {
                 (Outcome::Accepted, None) => "told-accepted-and-not",
                 _ => continue,
             };
-            let own = steps.iter().filter(|it| it.buyer() == side);
+            let mut own = steps.iter().filter(|it| it.buyer() == side);
             let last = own.clone().next_back().map_or(0, |it| it.number);
-            let records = own.filter(|it| it.does.records).next_back();
+            let records = own.rfind(|it| it.does.records);
             let records = records.map_or(last, |it| it.number);
             return because(
                 id,

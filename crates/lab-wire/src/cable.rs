@@ -309,7 +309,7 @@ impl Connection<'_> {
                     while let Some(said) = self.protocol.said(&mut up) {
                         // Statements may be sent together: one is answered before the
                         // next is held.
-                        while self.step.is_some() {
+                        while self.step.is_some() && said.statement.is_some() {
                             if far.read_buf(&mut down).await? == 0 {
                                 return Ok(());
                             }
@@ -325,7 +325,7 @@ impl Connection<'_> {
                             far.write_all(&bytes).await?;
                         }
                         if turn != Turn::Go {
-                            return self.fall_silent(turn, near, far, down).await;
+                            return self.fall_silent(turn, near, far, up, down).await;
                         }
                     }
                 }
@@ -381,27 +381,34 @@ impl Connection<'_> {
         turn
     }
 
-    /// Passes nothing on any more. What came of the last step is told before the end.
+    /// Tells the client nothing any more. A step that goes on is heard to its end.
     async fn fall_silent(
         &mut self,
         turn: Turn,
         mut near: TcpStream,
         mut far: UnixStream,
+        mut up: BytesMut,
         mut down: BytesMut,
     ) -> std::io::Result<()> {
         while matches!(turn, Turn::Unheard | Turn::Cut) && self.step.is_some() {
+            // What belongs to the step may come behind it.
+            while let Some(said) = self.protocol.said(&mut up) {
+                far.write_all(&said.bytes).await?;
+            }
+            let read = tokio::select! {
+                count = near.read_buf(&mut up) => count?,
+                count = far.read_buf(&mut down) => count?,
+            };
+            if read == 0 {
+                return Ok(());
+            }
             while let Some(heard) = self.protocol.heard(&mut down) {
                 self.tell(heard.returned);
             }
-            if self.step.is_some() && far.read_buf(&mut down).await? == 0 {
-                return Ok(());
-            }
         }
-        let mut unread = Vec::new();
-        while matches!(turn, Turn::Never | Turn::Unheard)
-            && near.read_buf(&mut unread).await? > 0
-        {
-            unread.clear();
+        let is_over = matches!(turn, Turn::Cut | Turn::Lost);
+        while !is_over && near.read_buf(&mut up).await? > 0 {
+            up.clear();
         }
         Ok(())
     }

@@ -98,10 +98,13 @@ impl Protocol for Postgres {
                 Some(b'p' | b'H' | b'X') => {}
                 Some(_) => continue,
             }
+            // A flush may come before the Sync with which the answer ends.
+            let is_open = kind == Some(b'H');
+            let runs = !is_open || self.current.executes;
             return Some(Said {
                 bytes: self.gathering.split().freeze(),
-                statement: self.statement.take(),
-                number: self.last_number,
+                statement: if runs { self.statement.take() } else { None },
+                number: self.last_number + u64::from(is_open),
                 answer: None,
             });
         }
@@ -160,8 +163,12 @@ impl Postgres {
             }
             b'P' => {
                 let (name, sql) = (text(&mut body)?, text(&mut body)?);
+                // Those that the client leaves open are described by the server.
+                let count = body.try_get_u16().ok()?;
+                let types = (0..count).map(|_| body.try_get_u32().ok());
                 let prepared = Prepared {
                     sql,
+                    parameter_types: types.collect::<Option<_>>()?,
                     ..Prepared::default()
                 };
                 self.prepared.insert(name, prepared);

@@ -162,6 +162,7 @@ fn who_is_refused_for_good_has_no_order() {
 fn whoever_has_just_hung_up_may_be_sold_what_was_added_since() {
     let mut evidence = sold(2);
     evidence.books.orders = vec![order("a", 2, 50)];
+    evidence.skus[0].units = 0;
     let mut restock = told(40..60, Answer::Lost);
     restock.ask = Ask::Restock;
     evidence.entries = vec![
