@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use flash_lab_crowd::cli::Strategy;
 use flash_lab_crowd::server_process::{self, Server};
+use flash_lab_crowd::stores;
 use flash_lab_wire::{Cable, Store};
 use flash_sandbox::{Options, Sandbox};
 use tokio::sync::Mutex;
@@ -93,8 +94,7 @@ impl World {
             max_connections: MAX_CONNECTIONS,
             ..Options::default()
         };
-        let sandbox =
-            tokio::task::spawn_blocking(move || Sandbox::start(&options)).await??;
+        let sandbox = stores::start(options).await?;
         let postgres_socket = sandbox.dir().join(".s.PGSQL.5432");
         let redis_socket = sandbox.dir().join("redis.sock");
         Ok(Self {
