@@ -82,12 +82,14 @@ pub(crate) async fn measure(
         put_on_sale(conn, &prefix, work).await?;
     }
     let fsync_us = fsync_us(disk(&world.sandbox), FSYNCS)?;
-    let redis = world.redis_socket();
+    let redis = world.sandbox.redis_url().map(str::to_owned);
     let running = world.find(&setup);
     let address = running.map(|it| it.address);
     let mut sources = Sources {
         conn: conn.as_mut(),
-        redis: matches!(arm, Arm::Hybrid | Arm::Engine).then_some(redis.as_path()),
+        redis: redis
+            .as_deref()
+            .filter(|_| matches!(arm, Arm::Hybrid | Arm::Engine)),
         server_pid: running.map(|it| it.server.pid()),
     };
     let load = |connections, pace, first_buyer| {

@@ -37,7 +37,8 @@ pub(crate) struct MachineTicks {
 /// Where the counters of an arm are.
 pub(crate) struct Sources<'a> {
     pub(crate) conn: Option<&'a mut AsyncPgConnection>,
-    pub(crate) redis: Option<&'a Path>,
+    /// Its URL.
+    pub(crate) redis: Option<&'a str>,
     pub(crate) server_pid: Option<u32>,
 }
 
@@ -84,8 +85,8 @@ impl Snapshot {
             snapshot.transactions = row.transactions.try_into()?;
             snapshot.wal_bytes = row.wal_bytes.try_into()?;
         }
-        if let Some(socket) = sources.redis {
-            snapshot.redis_commands = redis_commands(socket).await;
+        if let Some(url) = sources.redis {
+            snapshot.redis_commands = redis_commands(url).await;
         }
         Ok(snapshot)
     }
@@ -118,8 +119,8 @@ impl Snapshot {
     }
 }
 
-async fn redis_commands(socket: &Path) -> Option<u64> {
-    let info = flash_lab_wire::info(socket, "stats").await.ok()?;
+async fn redis_commands(url: &str) -> Option<u64> {
+    let info = flash_lab_wire::info(url, "stats").await.ok()?;
     info.lines()
         .find_map(|line| line.strip_prefix("total_commands_processed:"))?
         .trim()

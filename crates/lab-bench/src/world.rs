@@ -7,8 +7,8 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use flash_lab_crowd::cli::DEFAULT_POOL_SIZE;
-use flash_lab_crowd::crowd::PATIENCE;
 use flash_lab_crowd::server_process::{self, Server};
+use flash_lab_crowd::stores;
 use flash_sandbox::{Options, Sandbox};
 use tempfile::NamedTempFile;
 
@@ -67,8 +67,7 @@ impl World {
             max_connections: MAX_CONNECTIONS,
             ..Options::default()
         };
-        let sandbox =
-            tokio::task::spawn_blocking(move || Sandbox::start(&options)).await??;
+        let sandbox = stores::start(options).await?;
         Ok(Self {
             running: Vec::new(),
             sandbox,
@@ -80,11 +79,6 @@ impl World {
             next_buyer: 1,
             next_sku: 1,
         })
-    }
-
-    /// The Redis that all arms share which have one.
-    pub(crate) fn redis_socket(&self) -> PathBuf {
-        self.sandbox.dir().join("redis.sock")
     }
 
     /// Numbers of buyers that nobody else gets.
@@ -198,7 +192,14 @@ impl World {
         drop(self.connect(arm).await?);
         // Its Redis is there when it starts, and never again.
         let doomed = match arm {
-            Arm::RedisDown => Some(start_redis().await?),
+            Arm::RedisDown => {
+                let postgres = false;
+                let options = Options {
+                    postgres,
+                    ..Options::default()
+                };
+                Some(stores::start(options).await?)
+            }
             _ => None,
         };
         let redis = doomed.as_ref().unwrap_or(&self.sandbox);
@@ -239,7 +240,7 @@ impl World {
         let path = if refuses { refusal } else { order }.path();
         let arguments = server_process::flags(&[
             ("--answer", path.to_str().context("a path that is no text")?),
-            ("--client-wait-ms", &PATIENCE.as_millis().to_string()),
+            ("--client-wait-ms", server_process::PATIENCE_MS),
         ]);
         Server::start_with(&self.static_route, arguments, [("LC_ALL", "C")]).await
     }
@@ -255,15 +256,13 @@ pub(crate) fn arguments(arm: Arm) -> anyhow::Result<Vec<String>> {
     let Some(strategy) = arm.strategy() else {
         bail!("{arm} is no server");
     };
-    Ok(server_process::arguments(strategy, POOL_SIZE))
-}
-
-async fn start_redis() -> anyhow::Result<Sandbox> {
-    let options = Options {
-        postgres: false,
-        ..Options::default()
-    };
-    Ok(tokio::task::spawn_blocking(move || Sandbox::start(&options)).await??)
+    let who = [
+        ("--strategy", strategy.as_str()),
+        ("--listen", "127.0.0.1:0"),
+    ];
+    let pool_size = POOL_SIZE.to_string();
+    let how = server_process::patient(&pool_size);
+    Ok(server_process::flags(&[&who[..], &how].concat()))
 }
 
 /// The directory of the private stores is on this disk.

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
-use flash_lab_crowd::client::{Client, Method, SendError, json_request};
+use flash_lab_crowd::client::{
+    Client, Method, Reply, SendError, json_request, purchase,
+};
 use serde::Serialize;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -58,12 +60,6 @@ pub(crate) struct Buyer {
     clients: [Option<Client>; 2],
     turn: usize,
     patience: Duration,
-}
-
-#[derive(Serialize)]
-struct NewOrder<'a> {
-    buyer_id: &'a str,
-    units: i64,
 }
 
 #[derive(Serialize)]
@@ -129,18 +125,13 @@ impl Buyer {
         &mut self,
         wish: &Wish,
         instance: usize,
-    ) -> Result<flash_lab_crowd::client::Reply, SendError> {
+    ) -> Result<Reply, SendError> {
         let not_sent = |error: anyhow::Error| SendError::NotSent(error.to_string());
         let address = self.sale.addresses[instance];
         let key = Some(wish.key.as_str());
         let units = wish.units;
         let request = match &wish.ask {
-            Ask::Order => {
-                let path = format!("/v1/skus/{}/orders", wish.sku);
-                let buyer_id = wish.buyer.as_str();
-                let body = NewOrder { buyer_id, units };
-                json_request(Method::POST, address, &path, key, &body)
-            }
+            Ask::Order => purchase(address, &wish.sku, (&wish.buyer, &wish.key), units),
             Ask::Restock => {
                 let path = format!("/v1/skus/{}/restock", wish.sku);
                 json_request(Method::POST, address, &path, key, &NewUnits { units })

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use flash_lab_crowd::server_process::FULL;
+use flash_lab_wire::Cut;
 use nix::sys::signal::Signal;
 use serde::Serialize;
 use tokio::sync::{Mutex, MutexGuard};
@@ -84,10 +85,10 @@ async fn act(world: &World, plan: &Plan, fault: Fault) -> anyhow::Result<()> {
             act_on_server(world, instance, fault).await?;
         }
         Fault::CutAfterCommit { instance, commits } => {
-            world.postgres_links[instance].cut_after_commit(commits);
+            world.postgres_links[instance].cut_commits(Cut::AfterCommit, commits);
         }
         Fault::CutBeforeCommit { instance, commits } => {
-            world.postgres_links[instance].cut_before_commit(commits);
+            world.postgres_links[instance].cut_commits(Cut::BeforeCommit, commits);
         }
         Fault::CutPostgresLink { instance } => world.postgres_links[instance].cut(),
         Fault::SlowPostgresLink {
@@ -118,10 +119,10 @@ async fn act(world: &World, plan: &Plan, fault: Fault) -> anyhow::Result<()> {
         }
         Fault::HangFirstHost { instance, for_ms } => {
             let first = &world.first_hosts[instance];
-            first.hang(true);
+            first.hang();
             world.postgres_links[instance].cut();
             pause(for_ms).await;
-            first.hang(false);
+            first.heal();
         }
         _ if fault.needs_redis() => act_on_redis(world, plan, fault).await?,
         _ => act_on_postgres(world, fault).await?,

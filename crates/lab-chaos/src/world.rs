@@ -1,20 +1,20 @@
 //! The processes of a run: two stores, two servers, and the cables between them.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use flash_lab_crowd::cli::Strategy;
 use flash_lab_crowd::server_process::{self, Server};
-use flash_lab_wire::Link;
+use flash_lab_crowd::stores;
+use flash_lab_wire::{Cable, Store};
 use flash_sandbox::{Options, Sandbox};
 use tokio::sync::Mutex;
 use tokio::task::block_in_place;
 use tokio::time::Instant;
 
-use crate::first_host::FirstHost;
 use crate::{postgres, redis};
 
 /// Connections of one instance to PostgreSQL that serve buyers.
@@ -62,9 +62,11 @@ pub(crate) struct World {
     pub(crate) servers: [Mutex<Option<Server>>; 2],
     /// Whether the log of an instance cannot be written, from its next start on.
     pub(crate) logs_gone: [AtomicBool; 2],
-    pub(crate) first_hosts: [FirstHost; 2],
-    pub(crate) postgres_links: [Link; 2],
-    pub(crate) redis_links: [Link; 2],
+    /// The first of the two hosts in a database URL, at which PostgreSQL never was: each
+    /// connection ends at once.
+    pub(crate) first_hosts: [Cable; 2],
+    pub(crate) postgres_links: [Cable; 2],
+    pub(crate) redis_links: [Cable; 2],
     pub(crate) sandbox: Mutex<Sandbox>,
     /// Held while something is done to the store, so that faults do not meet.
     pub(crate) postgres_turn: Mutex<()>,
@@ -92,8 +94,7 @@ impl World {
             max_connections: MAX_CONNECTIONS,
             ..Options::default()
         };
-        let sandbox =
-            tokio::task::spawn_blocking(move || Sandbox::start(&options)).await??;
+        let sandbox = stores::start(options).await?;
         let postgres_socket = sandbox.dir().join(".s.PGSQL.5432");
         let redis_socket = sandbox.dir().join("redis.sock");
         Ok(Self {
@@ -105,15 +106,9 @@ impl World {
             addresses: free_addresses()?,
             servers: [Mutex::default(), Mutex::default()],
             logs_gone: [AtomicBool::default(), AtomicBool::default()],
-            first_hosts: [FirstHost::open().await?, FirstHost::open().await?],
-            postgres_links: [
-                Link::to_postgres(postgres_socket.clone()).await?,
-                Link::to_postgres(postgres_socket).await?,
-            ],
-            redis_links: [
-                Link::to_redis(redis_socket.clone()).await?,
-                Link::to_redis(redis_socket.clone()).await?,
-            ],
+            first_hosts: pair(Store::PostgreSQL, Path::new("/nowhere")).await?,
+            postgres_links: pair(Store::PostgreSQL, &postgres_socket).await?,
+            redis_links: pair(Store::Redis, &redis_socket).await?,
             redis_socket,
             sandbox: Mutex::new(sandbox),
             postgres_turn: Mutex::default(),
@@ -178,12 +173,8 @@ impl World {
 
     /// Makes the stores and the ways to them whole.
     pub(crate) async fn heal_stores(&self) -> anyhow::Result<()> {
-        for link in self.postgres_links.iter().chain(&self.redis_links) {
-            link.heal();
-        }
-        for first in &self.first_hosts {
-            first.hang(false);
-        }
+        let links = self.postgres_links.iter().chain(&self.redis_links);
+        links.chain(&self.first_hosts).for_each(Cable::heal);
         if self.recipe.strategy.uses_redis() {
             redis::take_writes(&self.redis_socket)
                 .await
@@ -249,6 +240,12 @@ impl World {
         }
         arguments
     }
+}
+
+/// A cable for each instance.
+async fn pair(store: Store, socket: &Path) -> anyhow::Result<[Cable; 2]> {
+    let open = || Cable::open(store, socket, None);
+    Ok([open().await?, open().await?])
 }
 
 /// Both are bound at the same time, so that they differ.

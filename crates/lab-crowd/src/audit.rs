@@ -7,6 +7,8 @@ use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use flash_core::{Audit, Sku};
 use flash_db::{Connection, Pool, PoolOptions};
 
+use crate::cli::Strategy;
+
 /// An open view of the database.
 pub struct Auditor {
     conn: Connection,
@@ -76,6 +78,22 @@ impl Auditor {
             .await
             .with_context(|| format!("cannot audit {sku}"))?;
         Ok(counts.map(|counts| counts.judge(strategy)))
+    }
+
+    /// Counts and judges the SKU of a sale.
+    ///
+    /// # Errors
+    ///
+    /// PostgreSQL does not answer, or there is no such SKU any more.
+    pub async fn audit_sale(
+        &mut self,
+        sku: &Sku,
+        strategy: Strategy,
+        gate_free_units: Option<i64>,
+    ) -> anyhow::Result<Audit> {
+        self.audit(sku, Some(strategy.as_str()), gate_free_units)
+            .await?
+            .with_context(|| format!("the SKU {sku} has vanished"))
     }
 
     /// Asks PostgreSQL what it is.

@@ -6,12 +6,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use flash_core::{Audit, Sku};
-use serde::Serialize;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::cli::Strategy;
-use crate::client::{Client, JsonRequest, Method, json_request};
+use crate::client::{Client, JsonRequest, purchase};
 use crate::outcome::Outcome;
 use crate::run::{Latency, Outcomes, Run, millis, undersold_units};
 
@@ -94,7 +93,9 @@ pub async fn rush(
 
     let mut crowd = JoinSet::new();
     for number in 0..buyers {
-        let request = purchase(address, sku, number)?;
+        // A database keeps the pair of buyer and key for ever, so the key names the SKU too.
+        let (buyer, key) = (format!("buyer-{number}"), format!("{sku}-{number}"));
+        let request = purchase(address, sku.as_str(), (&buyer, &key), 1)?;
         crowd.spawn(buy(
             address,
             request,
@@ -164,28 +165,4 @@ async fn buy(
         outcome: Outcome::of(&answer),
         latency: Some(released.elapsed()),
     }
-}
-
-#[derive(Serialize)]
-struct NewOrder {
-    buyer_id: String,
-    units: i64,
-}
-
-/// A database keeps the pair of buyer and key for ever, so the key names the SKU too.
-fn purchase(
-    address: SocketAddr,
-    sku: &Sku,
-    number: u32,
-) -> anyhow::Result<JsonRequest> {
-    json_request(
-        Method::POST,
-        address,
-        &format!("/v1/skus/{sku}/orders"),
-        Some(&format!("{sku}-{number}")),
-        &NewOrder {
-            buyer_id: format!("buyer-{number}"),
-            units: 1,
-        },
-    )
 }

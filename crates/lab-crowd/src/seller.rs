@@ -9,6 +9,7 @@ use clap::Args as ClapArgs;
 use crate::cli::Strategy;
 use crate::error::Ending;
 use crate::server_process::{self, Server};
+use crate::stores::Stores;
 
 /// Who sells.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,6 +139,26 @@ impl Seller {
         ];
         environment.extend(redis_url.map(|url| ("REDIS_URL", url)));
         Server::start_with(&self.program, arguments, environment).await
+    }
+}
+
+impl Seller {
+    /// Starts a server for a crowd, that waits as long as its buyers, and whose gates outlive
+    /// the lesson.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    pub async fn start_patient(
+        &self,
+        pool_size: u16,
+        stores: &Stores,
+    ) -> anyhow::Result<(Server, SocketAddr)> {
+        let pool_size = pool_size.to_string();
+        let patient = server_process::patient(&pool_size);
+        let flags = [&patient[..], &[server_process::LESSON_GATE]].concat();
+        let redis_url = stores.redis_url.as_deref();
+        self.start(&flags, &stores.database_url, redis_url).await
     }
 }
 

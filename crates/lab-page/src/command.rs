@@ -41,13 +41,12 @@ const TURNS_MAX: usize = 8;
 /// A dropped future ends and removes what it has started, and ends what browsers listen
 /// to.
 pub async fn run(args: PageArgs) -> anyhow::Result<()> {
-    let program = server_process::find()?;
+    server_process::find()?;
     let (listener, address) = bind(args.listen)?;
     let strategies = args.shown.strategies();
     let most = open_files::raise_towards(BUYERS_MAX.max(args.terms.buyers))?;
     let progress = Progress::start();
-    let mut shops =
-        Shops::open(&program, &strategies, args.terms.pool_size, &progress).await?;
+    let mut shops = Shops::open(&strategies, args.terms.pool_size, &progress).await?;
     if let Some(ways_in) = shops.ways_in() {
         progress.note(&ways_in);
     }
@@ -117,13 +116,12 @@ fn bind(listen: SocketAddr) -> anyhow::Result<(TcpListener, SocketAddr)> {
 ///
 /// A dropped future ends and removes what it has started.
 pub async fn report(args: ReportArgs) -> anyhow::Result<()> {
-    let program = server_process::find()?;
+    server_process::find()?;
     let html = JsonFile::open(args.html)?;
     let strategies = args.shown.strategies();
     open_files::raise_for(args.terms.buyers)?;
     let progress = Progress::start();
-    let mut shops =
-        Shops::open(&program, &strategies, args.terms.pool_size, &progress).await?;
+    let mut shops = Shops::open(&strategies, args.terms.pool_size, &progress).await?;
     let board = Board::new(&names(&strategies), terms(args.terms), BUYERS_MAX);
     let terms = terms(args.terms);
     progress.step("all of them sell");

@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -13,7 +12,8 @@ use flash_lab_crowd::cli::{StoreArgs, Strategy};
 use flash_lab_crowd::crowd;
 use flash_lab_crowd::progress::Progress;
 use flash_lab_crowd::run::Run;
-use flash_lab_crowd::server_process::{self, Server};
+use flash_lab_crowd::seller::Seller;
+use flash_lab_crowd::server_process::{Server, put_on_sale};
 use flash_lab_crowd::stores::Stores;
 use tokio::time::MissedTickBehavior;
 
@@ -47,7 +47,6 @@ struct Shop {
 impl Shops {
     /// Starts stores and servers.
     pub(crate) async fn open(
-        program: &Path,
         strategies: &[Strategy],
         pool_size: u16,
         progress: &Progress,
@@ -59,8 +58,8 @@ impl Shops {
             progress.step(&format!("{strategy}: starting the server"));
             let with_redis = strategy.uses_redis();
             let own = stores.beside(strategy.as_str(), with_redis).await?;
-            let (server, address) =
-                Server::start(program, strategy, &own, pool_size).await?;
+            let seller = Seller::of(strategy)?;
+            let (server, address) = seller.start_patient(pool_size, &own).await?;
             shops.push(Shop {
                 strategy,
                 server,
@@ -114,8 +113,7 @@ impl Shop {
             );
         }
         let Terms { units, buyers } = terms;
-        let sku = server_process::new_sku(self.strategy)?;
-        server_process::create_sku(self.address, &sku, units, None).await?;
+        let sku = put_on_sale(self.address, self.strategy, units).await?;
         let refused_before = self.turned_away().await?;
         let command = self.audit_command(&sku);
         board.change(index, |column| {
@@ -188,10 +186,7 @@ impl Shop {
                     .context("cannot read the gate")?,
                 None => None,
             };
-            let audit = auditor
-                .audit(sku, Some(self.strategy.as_str()), free)
-                .await?
-                .with_context(|| format!("the SKU {sku} has vanished"))?;
+            let audit = auditor.audit_sale(sku, self.strategy, free).await?;
             let at_rest = audit.gate_drift_units.unwrap_or(0) == 0;
             if at_rest || Instant::now() >= end {
                 return Ok(audit);

@@ -1,6 +1,5 @@
 //! `lab demo-oversell`: one sale per strategy, from an empty database to the verdict.
 
-use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Context;
@@ -12,7 +11,8 @@ use flash_lab_crowd::output::{self, JsonFile};
 use flash_lab_crowd::progress::Progress;
 use flash_lab_crowd::promise::keep_promises;
 use flash_lab_crowd::run::{Outcomes, Run};
-use flash_lab_crowd::server_process::{self, Server};
+use flash_lab_crowd::seller::Seller;
+use flash_lab_crowd::server_process::put_on_sale;
 use flash_lab_crowd::stores::Stores;
 use flash_lab_crowd::{open_files, report};
 use serde::Serialize;
@@ -38,7 +38,8 @@ struct Demo<'a> {
 /// A dropped future ends and removes what it has started.
 pub async fn run(mut args: DemoArgs) -> anyhow::Result<()> {
     let json = args.json.take().map(JsonFile::open).transpose()?;
-    let program = server_process::find()?;
+    let sellers = args.strategies.iter().map(|it| Seller::of(*it));
+    let sellers: Vec<_> = sellers.collect::<anyhow::Result<_>>()?;
     open_files::raise_for(args.terms.buyers)?;
 
     let progress = Progress::start();
@@ -49,8 +50,8 @@ pub async fn run(mut args: DemoArgs) -> anyhow::Result<()> {
     let stores =
         Stores::open(given, with_redis, args.terms.pool_size, &progress).await?;
     let mut runs = Vec::new();
-    for strategy in &args.strategies {
-        let run = sell(&program, *strategy, &stores, args.terms, &progress)
+    for (seller, strategy) in sellers.iter().zip(&args.strategies) {
+        let run = sell(seller, *strategy, &stores, args.terms, &progress)
             .await
             .with_context(|| format!("{strategy} could not sell"))?;
         runs.push(run);
@@ -79,7 +80,7 @@ pub async fn run(mut args: DemoArgs) -> anyhow::Result<()> {
 
 /// One sale: a server, a crowd, and the judge once both have gone.
 async fn sell(
-    program: &Path,
+    seller: &Seller,
     strategy: Strategy,
     stores: &Stores,
     terms: TermArgs,
@@ -91,9 +92,8 @@ async fn sell(
         pool_size,
     } = terms;
     progress.step(&format!("{strategy}: starting the server"));
-    let (server, address) = Server::start(program, strategy, stores, pool_size).await?;
-    let sku = server_process::new_sku(strategy)?;
-    server_process::create_sku(address, &sku, units, None).await?;
+    let (server, address) = seller.start_patient(pool_size, stores).await?;
+    let sku = put_on_sale(address, strategy, units).await?;
 
     progress.step(&format!(
         "{strategy}: {units} units, {buyers} buyers connect"
@@ -115,9 +115,8 @@ async fn sell(
     let free = given::gate_free_units(redis_url, &sku).await?;
     let audit = Auditor::open(&stores.database_url)
         .await?
-        .audit(&sku, Some(strategy.as_str()), free)
-        .await?
-        .with_context(|| format!("the SKU {sku} has vanished"))?;
+        .audit_sale(&sku, strategy, free)
+        .await?;
     Ok(sale.counted(strategy, (units, buyers), audit))
 }
 

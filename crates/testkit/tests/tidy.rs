@@ -264,7 +264,10 @@ fn crates_depend_in_one_direction_only() -> Result<()> {
         ("phase3-hybrid", &phases),
         ("engine", &phases),
         ("sandbox", &[]),
-        ("testkit", &["flash-core", "flash-db", "flash-sandbox"]),
+        (
+            "testkit",
+            &["flash-core", "flash-db", "flash-lab-wire", "flash-sandbox"],
+        ),
         (
             "server",
             &[
@@ -470,7 +473,10 @@ fn core_does_no_io() -> Result<()> {
 #[test]
 fn only_phase_3_and_the_engine_know_redis() -> Result<()> {
     let others = ["core", "db", PHASES[0], PHASES[1], "server", "lab"];
-    for folder in others.into_iter().chain(LAB_PARTS) {
+    // The lab reads and breaks what a strategy has in Redis.
+    let may = ["lab-wire", "lab-chaos", "lab-judge"];
+    let parts = LAB_PARTS.into_iter().filter(|it| !may.contains(it));
+    for folder in others.into_iter().chain(parts) {
         let needed = dependencies(folder)?;
         ensure!(
             !needed.iter().any(|name| name.contains("redis")),

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use ::redis::RedisResult;
 use diesel::QueryableByName;
 use diesel::result::QueryResult;
 use diesel::sql_types::Text;
@@ -114,14 +115,18 @@ async fn gates_are_ahead_of_a_database_that_was_restored() {
             "redis.call('HSET', KEYS[1], {hash} 'free_units', 5) \
              return redis.call('PEXPIRE', KEYS[1], 60000)"
         );
-        redis::eval(socket, &load, &key).await.expect("a gate");
+        redis::eval::<i64>(socket, &load, &key)
+            .await
+            .expect("a gate");
         let before = redis::dump(socket, &key).await.expect("an answer");
         done(&world, fault).await.expect("it is done");
         let read =
             |field: &str| format!("return redis.call('HGET', KEYS[1], '{field}')");
-        let free_units = redis::eval(socket, &read("free_units"), &key).await;
+        let free_units: RedisResult<Option<Vec<u8>>> =
+            redis::eval(socket, &read("free_units"), &key).await;
         assert_eq!(free_units.expect("a gate"), Some(b"0".to_vec()));
-        let fence = redis::eval(socket, &read("fence"), &key).await;
+        let fence: RedisResult<Option<Vec<u8>>> =
+            redis::eval(socket, &read("fence"), &key).await;
         let is_engine = strategy == Strategy::Engine;
         let ahead = is_engine.then(|| b"1000007".to_vec());
         assert_eq!(fence.expect("a gate"), ahead);
@@ -132,10 +137,10 @@ async fn gates_are_ahead_of_a_database_that_was_restored() {
         assert!(before.is_some());
         assert_eq!(after.map(|it| it.1), before.map(|it| it.1));
         let permits = redis::permits(socket, &key).await.expect("an answer");
-        let permits = permits.expect("it expires");
+        assert!(permits.0 > 0, "it does not expire");
         let names: &[&str] = if is_engine { &[] } else { &["ann k"] };
         // The engine's gates name nobody.
-        assert_eq!(permits.names, names);
+        assert_eq!(permits.1, names);
     }
 }
 
