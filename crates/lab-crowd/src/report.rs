@@ -55,7 +55,7 @@ fn demo_table(runs: &[Run]) -> Sheet {
     let mut table = Sheet::new(header);
     for run in runs {
         let mut row = vec![
-            Cell::new(run.strategy),
+            Cell::new(&run.seller),
             Cell::new(run.outcomes.accepted),
             Cell::new(run.outcomes.sold_out),
         ];
@@ -81,7 +81,7 @@ fn demo_table(runs: &[Run]) -> Sheet {
 
 /// One line, and where the books do not balance a second one that says how.
 fn verdict(run: &Run, look: &Look) -> String {
-    let (strategy, audit) = (run.strategy, &run.audit);
+    let (strategy, audit) = (&run.seller, &run.audit);
     let units = count(run.units.into(), "unit");
     let orders = count(live_units(audit), "order");
     let sold = format!("{orders} for {units}");
@@ -128,14 +128,17 @@ fn stock_row(audit: &Audit) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
     use crate::cli::{DEFAULT_POOL_SIZE, Strategy};
     use crate::run::tests::audit;
     use crate::run::{Latency, Outcomes};
+    use crate::seller::Seller;
 
     fn naive_run() -> Run {
         Run {
-            strategy: Strategy::Naive,
+            seller: Seller::of_server(PathBuf::new(), Strategy::Naive),
             units: 100,
             buyers: 1000,
             outcomes: Outcomes {

@@ -5,8 +5,8 @@ use std::time::Duration;
 use flash_core::{Audit, Verdict};
 use serde::Serialize;
 
-use crate::cli::Strategy;
 use crate::outcome::Outcome;
+use crate::seller::Seller;
 
 /// How many buyers had which outcome.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -98,9 +98,9 @@ pub fn millis(duration: Duration) -> f64 {
 /// One sale of one strategy.
 #[derive(Debug, Clone, Serialize)]
 pub struct Run {
-    /// Who sold.
-    #[serde(serialize_with = "name_only")]
-    pub strategy: Strategy,
+    /// Who sold, by name.
+    #[serde(rename = "strategy", serialize_with = "name_only")]
+    pub seller: Seller,
     /// Units for sale.
     pub units: u32,
     /// Buyers who each wanted one.
@@ -119,10 +119,10 @@ pub struct Run {
 }
 
 fn name_only<S: serde::Serializer>(
-    strategy: &Strategy,
+    seller: &Seller,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(strategy.as_str())
+    serializer.serialize_str(seller.name())
 }
 
 /// Units of live orders.

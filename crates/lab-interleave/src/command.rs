@@ -1,6 +1,5 @@
 //! `lab interleave`, from what was asked to what is told.
 
-use clap::ValueEnum;
 use flash_lab_crowd::cli::Strategy;
 use flash_lab_crowd::error::Ending as CommandEnding;
 use flash_lab_crowd::output::{self, JsonFile};
@@ -31,7 +30,7 @@ struct Runs<'a> {
 /// A dropped future ends and removes what it has started.
 pub async fn run(mut args: InterleaveArgs) -> anyhow::Result<()> {
     let json = args.json.take().map(JsonFile::open).transpose()?;
-    let sellers = args.sellers.sellers(Strategy::value_variants())?;
+    let sellers = args.sellers.sellers(&Strategy::ALL)?;
     let progress = Progress::start();
     progress.step("starting private stores");
     let stores = start_stores().await?;
