@@ -1,7 +1,7 @@
 //! The result as one page that needs no network: tables and plots.
 
 use crate::arm::{Arm, SERIES};
-use crate::plot::{Axis, Line, Plot, Scale, escape, tick_whole};
+use crate::plot::{Axis, Line, Plot, Scale, escape};
 use crate::result::{Burst, Report, buyers};
 use crate::statistics::{number, whole};
 use crate::table::{Rows, environment, notes, ratios, throughput};
@@ -29,7 +29,7 @@ pub(crate) fn html(report: &Report) -> String {
          <body>\n<h1>Flash Sale, measured</h1>\n<p>{date}, {command}</p>\n\
          {figures}<h2>Ratios</h2>\n{ratios}<h2>Throughput</h2>\n{throughput}\
          <ul>\n{notes}</ul>\n<h2>Where</h2>\n{environment}</body>\n</html>\n",
-        date = escape(&report.environment.date),
+        date = escape(&report.environment.here.date),
         command = command(report),
         ratios = table(&ratios(report)),
         throughput = table(&throughput(report)),
@@ -65,7 +65,6 @@ fn table(rows: &Rows) -> String {
 const BUYERS: Axis = Axis {
     label: "buyers at once (connections)",
     scale: Scale::Log,
-    tick: tick_whole,
 };
 
 fn throughput_plot(report: &Report) -> Plot {
@@ -83,7 +82,6 @@ fn throughput_plot(report: &Report) -> Plot {
             .map(|point| (buyers(point), point.per_second.median))
             .collect(),
         marked: true,
-        joined: true,
     };
     Plot {
         title: "Durable orders per second",
@@ -110,7 +108,6 @@ fn latency_plot(report: &Report) -> Plot {
             style,
             points: steady.curve.clone(),
             marked: true,
-            joined: true,
         });
     Plot {
         title: "How long the engine takes below its capacity",
@@ -141,7 +138,6 @@ fn burst_plot(report: &Report) -> Plot {
             .unwrap_or_default(),
         points: steps(burst),
         marked: false,
-        joined: true,
     };
     Plot {
         title: "A burst: everybody at once, 100 units",

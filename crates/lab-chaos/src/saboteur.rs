@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use flash_lab_crowd::server_process::FULL;
-use flash_lab_wire::Cut;
+use flash_lab_wire::{Cable, Cut};
 use nix::sys::signal::Signal;
 use serde::Serialize;
 use tokio::sync::{Mutex, MutexGuard};
@@ -96,20 +96,14 @@ async fn act(world: &World, plan: &Plan, fault: Fault) -> anyhow::Result<()> {
             delay_ms,
             for_ms,
         } => {
-            let link = &world.postgres_links[instance];
-            link.delay(delay_ms);
-            pause(for_ms).await;
-            link.delay(0);
+            slow(&world.postgres_links[instance], delay_ms, for_ms).await;
         }
         Fault::SlowRedisLink {
             instance,
             delay_ms,
             for_ms,
         } => {
-            let link = &world.redis_links[instance];
-            link.delay(delay_ms);
-            pause(for_ms).await;
-            link.delay(0);
+            slow(&world.redis_links[instance], delay_ms, for_ms).await;
         }
         Fault::DeafListener { instance, for_ms } => {
             let link = &world.postgres_links[instance];
@@ -190,13 +184,11 @@ async fn act_on_redis(world: &World, plan: &Plan, fault: Fault) -> anyhow::Resul
         Fault::RestoreDatabase { stops_servers } => {
             restore_database(world, plan, stops_servers).await?;
         }
-        Fault::RefuseRedisWrites { for_ms } => {
-            redis::refuse_writes(socket).await?;
-            pause(for_ms).await;
-            redis::take_writes(socket).await?;
-        }
-        Fault::DemoteRedis { for_ms } => {
-            redis::demote(socket).await?;
+        Fault::RefuseRedisWrites { for_ms } | Fault::DemoteRedis { for_ms } => {
+            match fault {
+                Fault::DemoteRedis { .. } => redis::demote(socket).await?,
+                _ => redis::refuse_writes(socket).await?,
+            }
             pause(for_ms).await;
             redis::take_writes(socket).await?;
         }
@@ -257,13 +249,16 @@ async fn act_on_postgres(world: &World, fault: Fault) -> anyhow::Result<()> {
     let pid = pid.context("postgres does not run")?;
     let url = world.database_url.as_str();
     match fault {
-        Fault::KillPostgres { down_ms } => {
-            signal(pid, Signal::SIGKILL)?;
-            pause(down_ms).await;
-            world.restart_postgres().await?;
-        }
-        Fault::AbortPostgres { down_ms } => {
-            signal(pid, Signal::SIGQUIT)?;
+        Fault::KillPostgres { down_ms } | Fault::AbortPostgres { down_ms } => {
+            let kills = matches!(fault, Fault::KillPostgres { .. });
+            signal(
+                pid,
+                if kills {
+                    Signal::SIGKILL
+                } else {
+                    Signal::SIGQUIT
+                },
+            )?;
             pause(down_ms).await;
             world.restart_postgres().await?;
         }
@@ -318,6 +313,12 @@ fn free<T>(what: &Mutex<T>) -> anyhow::Result<MutexGuard<'_, T>> {
         Ok(guard) => Ok(guard),
         Err(_taken) => bail!("another fault is at it"),
     }
+}
+
+async fn slow(link: &Cable, delay_ms: u64, for_ms: u64) {
+    link.delay(delay_ms);
+    pause(for_ms).await;
+    link.delay(0);
 }
 
 async fn pause(for_ms: u64) {

@@ -3,7 +3,6 @@ use super::*;
 const PLAIN: Axis = Axis {
     label: "buyers",
     scale: Scale::Log,
-    tick: tick_whole,
 };
 
 fn plot(points: Vec<(f64, f64)>) -> Plot {
@@ -20,7 +19,6 @@ fn plot(points: Vec<(f64, f64)>) -> Plot {
             style: 1,
             points,
             marked: true,
-            joined: true,
         }],
         guide: Some((100.0, "100 units")),
     }
