@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use flash_lab_crowd::run::millis;
+use flash_lab_crowd::millis;
 use serde::Serialize;
 
 use crate::arm::{Arm, Setup, Work};

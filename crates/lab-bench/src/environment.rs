@@ -8,7 +8,7 @@ use anyhow::Context;
 use diesel::QueryableByName;
 use diesel::sql_types::Text;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use flash_lab_crowd::environment::Here;
+use flash_lab_crowd::Here;
 use serde::Serialize;
 
 use crate::arm::Arm;

@@ -24,6 +24,18 @@ pub(crate) struct Axis {
     pub(crate) scale: Scale,
 }
 
+impl Axis {
+    pub(crate) const fn log(label: &'static str) -> Self {
+        let scale = Scale::Log;
+        Self { label, scale }
+    }
+
+    pub(crate) const fn linear(label: &'static str) -> Self {
+        let scale = Scale::Linear;
+        Self { label, scale }
+    }
+}
+
 /// Points that belong together.
 #[derive(Debug, Clone)]
 pub(crate) struct Line {

@@ -1,7 +1,6 @@
 //! The tables: for the terminal, and as Markdown.
 
-use flash_lab_crowd::look::{Look, paragraph};
-use flash_lab_crowd::sheet::{Cell, Sheet};
+use flash_lab_crowd::{Cell, Look, Sheet, paragraph};
 
 use crate::arm::{Arm, SERIES};
 use crate::meaning::meaning;

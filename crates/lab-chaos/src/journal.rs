@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use flash_core::Code;
-use flash_lab_crowd::client::{Reply, SendError, StatusCode};
+use flash_lab_crowd::{Reply, SendError, StatusCode};
 use serde::Deserialize;
 
 /// What somebody wants.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::books::OrderRow;
-use flash_lab_crowd::rule::Rule;
+use flash_lab_crowd::Rule;
 
 use crate::evidence::{Evidence, Violation};
 use crate::journal::{Answer, Ask, Entry};

@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use flash_core::Audit;
-use flash_lab_crowd::cli::Strategy;
+use flash_lab_crowd::Strategy;
 use serde::Serialize;
 
 use crate::evidence::{Evidence, Violation};

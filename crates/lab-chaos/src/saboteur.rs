@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
-use flash_lab_crowd::server_process::FULL;
+use flash_lab_crowd::FULL;
 use flash_lab_wire::{Cable, Cut};
 use nix::sys::signal::Signal;
 use serde::Serialize;

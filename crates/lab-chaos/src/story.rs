@@ -1,6 +1,6 @@
 //! The shortest story that shows a violation.
 
-use flash_lab_crowd::rule::Rule;
+use flash_lab_crowd::Rule;
 
 use crate::evidence::{Evidence, Violation};
 use crate::journal::{Answer, Ask, Entry};

@@ -6,9 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use flash_lab_crowd::cli::Strategy;
-use flash_lab_crowd::server_process::{self, Server};
-use flash_lab_crowd::stores;
+use flash_lab_crowd::{Server, Strategy, server_process, stores};
 use flash_lab_wire::{Cable, Store};
 use flash_sandbox::{Options, Sandbox};
 use tokio::sync::Mutex;

@@ -2,8 +2,7 @@
 //! terminal gets one column, with the buyer's name in each step.
 
 use flash_core::Verdict;
-use flash_lab_crowd::look::{Look, count, paragraph};
-use flash_lab_crowd::sheet::{Cell, Sheet};
+use flash_lab_crowd::{Cell, Look, Sheet, count, paragraph};
 use flash_lab_wire::Store;
 
 use crate::explore::Exploration;

@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use actix_web::web::Bytes;
 use flash_core::{Audit, Sku};
-use flash_lab_crowd::run::{Latency, Outcomes};
+use flash_lab_crowd::{Latency, Outcomes};
 use serde::Serialize;
 use tokio::sync::watch;
 

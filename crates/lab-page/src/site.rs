@@ -13,7 +13,7 @@ use actix_web::http::header::{
 use actix_web::middleware::{DefaultHeaders, Next, from_fn};
 use actix_web::{App, Error, HttpResponse, HttpServer, web};
 use clap::ValueEnum;
-use flash_lab_crowd::cli::Strategy;
+use flash_lab_crowd::Strategy;
 use flash_lab_interleave::{Finish, Schedule};
 use futures_util::stream;
 use serde::{Deserialize, Serialize};

@@ -6,7 +6,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use flash_core::Sku;
 use flash_lab_bench::BenchArgs;
 use flash_lab_chaos::ChaosArgs;
-use flash_lab_crowd::cli::{StoreArgs, Strategy, TermArgs};
+use flash_lab_crowd::{StoreArgs, Strategy, TermArgs};
 use flash_lab_interleave::InterleaveArgs;
 use flash_lab_judge::JudgeArgs;
 use flash_lab_page::{PageArgs, ReportArgs};

@@ -5,10 +5,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::anyhow;
-use flash_lab_crowd::error::{Ending, sentence};
-use flash_lab_crowd::look::Look;
-use flash_lab_crowd::sheet::{Cell, Tone, sentences};
-use flash_lab_crowd::{open_files, output, server_process};
+use flash_lab_crowd::{
+    Cell, Ending, Look, Tone, open_files, output, sentence, sentences, server_process,
+};
 use flash_sandbox::{Found, SandboxError, find_postgres, find_redis};
 use nix::sys::statvfs::statvfs;
 

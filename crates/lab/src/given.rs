@@ -9,8 +9,7 @@ use diesel_async::RunQueryDsl;
 use flash_core::Sku;
 use flash_db::DbError;
 use flash_engine::redis_address;
-use flash_lab_crowd::cli::StoreArgs;
-use flash_lab_crowd::error::Ending;
+use flash_lab_crowd::{Ending, StoreArgs};
 
 /// A store that a URL can lead to.
 #[derive(Debug, Clone, Copy)]

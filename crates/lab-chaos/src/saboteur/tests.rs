@@ -9,7 +9,7 @@ use diesel::sql_types::Text;
 use diesel_async::{
     AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection,
 };
-use flash_lab_crowd::cli::Strategy;
+use flash_lab_crowd::Strategy;
 use futures_util::StreamExt;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
