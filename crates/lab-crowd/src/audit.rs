@@ -2,6 +2,7 @@
 
 use anyhow::{Context, bail};
 use diesel::QueryableByName;
+use diesel::dsl::sql;
 use diesel::sql_types::{Bool, Text};
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use flash_core::{Audit, Sku};
@@ -112,18 +113,9 @@ impl Auditor {
     }
 }
 
-#[derive(QueryableByName)]
-struct Present {
-    #[diesel(sql_type = Bool)]
-    present: bool,
-}
-
 async fn has_tables(conn: &mut Connection) -> anyhow::Result<bool> {
-    let row: Present = diesel::sql_query(
-        "SELECT to_regclass('skus') IS NOT NULL AND to_regclass('orders') IS NOT NULL \
-             AS present",
-    )
-    .get_result(&mut **conn)
-    .await?;
-    Ok(row.present)
+    let present = sql::<Bool>(
+        "SELECT to_regclass('skus') IS NOT NULL AND to_regclass('orders') IS NOT NULL",
+    );
+    Ok(present.get_result(&mut **conn).await?)
 }

@@ -53,7 +53,7 @@ impl Outcomes {
 }
 
 /// How long buyers waited, in milliseconds from the release.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Latency {
     /// Half of them waited at most this long.
     pub p50: f64,

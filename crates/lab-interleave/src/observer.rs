@@ -2,6 +2,7 @@
 
 use anyhow::Context;
 use diesel::QueryableByName;
+use diesel::dsl::sql;
 use diesel::sql_types::{BigInt, Bool, Integer, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use flash_core::Sku;
@@ -28,18 +29,6 @@ pub struct OrderRow {
     pub units: i64,
 }
 
-#[derive(QueryableByName)]
-struct Available {
-    #[diesel(sql_type = BigInt)]
-    available_units: i64,
-}
-
-#[derive(QueryableByName)]
-struct Waits {
-    #[diesel(sql_type = Bool)]
-    waits: bool,
-}
-
 impl Observer {
     pub(crate) async fn open(database_url: &str) -> anyhow::Result<Self> {
         let conn = flash_db::connect(database_url).await?;
@@ -60,13 +49,11 @@ impl Observer {
 
     /// Reads the committed stock.
     pub(crate) async fn available_units(&mut self, sku: &Sku) -> anyhow::Result<i64> {
-        let row: Available =
-            diesel::sql_query("SELECT available_units FROM skus WHERE sku = $1")
-                .bind::<Text, _>(sku.as_str())
-                .get_result(&mut self.conn)
-                .await
-                .context("cannot read the stock")?;
-        Ok(row.available_units)
+        sql::<BigInt>("SELECT available_units FROM skus WHERE sku = ")
+            .bind::<Text, _>(sku.as_str())
+            .get_result(&mut self.conn)
+            .await
+            .context("cannot read the stock")
     }
 
     /// Whether one process of PostgreSQL waits for a lock that the other one has.
@@ -78,17 +65,16 @@ impl Observer {
         pid: i32,
         other_pid: i32,
     ) -> anyhow::Result<bool> {
-        let row: Waits = diesel::sql_query(
-            "SELECT EXISTS (
-                SELECT FROM pg_stat_activity
-                 WHERE pid = $1 AND wait_event_type = 'Lock'
-                   AND $2 = ANY (pg_blocking_pids(pid))) AS waits",
+        sql::<Bool>(
+            "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'
+                AND pid = ",
         )
         .bind::<Integer, _>(pid)
+        .sql(" AND ")
         .bind::<Integer, _>(other_pid)
+        .sql(" = ANY (pg_blocking_pids(pid)))")
         .get_result(&mut self.conn)
         .await
-        .context("cannot see who waits")?;
-        Ok(row.waits)
+        .context("cannot see who waits")
     }
 }
