@@ -5,7 +5,7 @@ use std::fs;
 use std::process::Command;
 
 use anyhow::Context;
-use diesel::QueryableByName;
+use diesel::dsl::sql;
 use diesel::sql_types::Text;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use flash_lab_crowd::Here;
@@ -44,24 +44,16 @@ pub(crate) struct Environment {
 
 /// What PostgreSQL promises of a commit, and with what memory.
 const SETTINGS: &str = "\
-SELECT name, current_setting(name) AS value FROM pg_settings WHERE name IN
+SELECT name, current_setting(name) FROM pg_settings WHERE name IN
        ('fsync', 'synchronous_commit', 'full_page_writes', 'wal_sync_method',
         'shared_buffers', 'max_wal_size', 'checkpoint_timeout')";
-
-#[derive(QueryableByName)]
-struct Setting {
-    #[diesel(sql_type = Text)]
-    name: String,
-    #[diesel(sql_type = Text)]
-    value: String,
-}
 
 impl Environment {
     /// Asks the machine and the stores.
     pub(crate) async fn of(world: &World, plan: &Plan) -> anyhow::Result<Self> {
         let url = world.sandbox.database_url().context("no database")?;
         let mut conn: AsyncPgConnection = flash_db::connect(url).await?;
-        let settings: Vec<Setting> = diesel::sql_query(SETTINGS)
+        let settings: Vec<(String, String)> = sql::<(Text, Text)>(SETTINGS)
             .load(&mut conn)
             .await
             .context("cannot ask PostgreSQL for its settings")?;
@@ -73,7 +65,7 @@ impl Environment {
             debug_build: cfg!(debug_assertions),
             postgresql: flash_sandbox::find_postgres()?.version,
             redis: flash_sandbox::find_redis()?.version,
-            settings: settings.into_iter().map(|it| (it.name, it.value)).collect(),
+            settings: settings.into_iter().collect(),
             fsync_us: fsync_us(disk(&world.sandbox), FSYNCS)?,
             pool_size: POOL_SIZE,
             server_flags: arguments(Arm::Engine)?,

@@ -17,7 +17,6 @@ const HANGING_UP_US: i64 = 1_000_000;
 type Name<'a> = (&'a str, &'a str);
 
 /// Finds all violations, the gravest rules first.
-#[must_use]
 pub(crate) fn judge(evidence: &Evidence) -> Vec<Violation> {
     let mut purchases: BTreeMap<Name<'_>, Vec<&Entry>> = BTreeMap::new();
     for entry in &evidence.entries {

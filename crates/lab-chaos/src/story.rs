@@ -17,7 +17,6 @@ const LINES_MAX: usize = 16;
 const SKU_LINES_MAX: usize = 6;
 
 /// Tells what happened around a violation, in the order of time.
-#[must_use]
 pub(crate) fn tell(
     violation: &Violation,
     evidence: &Evidence,

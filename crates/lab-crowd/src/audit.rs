@@ -1,7 +1,7 @@
 //! The judge: reads the database of a sale, and only reads.
 
 use anyhow::{Context, bail};
-use diesel::QueryableByName;
+use diesel::Queryable;
 use diesel::dsl::sql;
 use diesel::sql_types::{Bool, Text};
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
@@ -16,13 +16,11 @@ pub struct Auditor {
 }
 
 /// What PostgreSQL says about itself.
-#[derive(Debug, Clone, QueryableByName)]
+#[derive(Debug, Clone, Queryable)]
 pub struct DatabaseFacts {
     /// Such as `16.4`.
-    #[diesel(sql_type = Text)]
     pub version: String,
     /// Whether a commit waits for the disk.
-    #[diesel(sql_type = Bool)]
     pub fsync: bool,
 }
 
@@ -103,9 +101,9 @@ impl Auditor {
     ///
     /// It does not answer.
     pub async fn database_facts(&mut self) -> anyhow::Result<DatabaseFacts> {
-        diesel::sql_query(
-            "SELECT split_part(current_setting('server_version'), ' ', 1) AS version, \
-                    current_setting('fsync')::boolean AS fsync",
+        sql::<(Text, Bool)>(
+            "SELECT split_part(current_setting('server_version'), ' ', 1), \
+                    current_setting('fsync')::boolean",
         )
         .get_result(&mut self.conn)
         .await

@@ -39,7 +39,6 @@ fn race(run: &Run, pool_size: u16) -> Race {
 }
 
 /// Whether phase 1 was mended: nothing that it loses by design was lost, though it could.
-#[must_use]
 pub(crate) fn is_mended(run: &Run, pool_size: u16) -> bool {
     run.strategy == Strategy::Naive
         && is_sold_exactly(run)
@@ -47,7 +46,6 @@ pub(crate) fn is_mended(run: &Run, pool_size: u16) -> bool {
 }
 
 /// A few sentences.
-#[must_use]
 pub(crate) fn of(runs: &[Run], pool_size: u16) -> String {
     let by = |strategy| runs.iter().find(|run| run.strategy == strategy);
     let is_broken =

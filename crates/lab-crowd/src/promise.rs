@@ -15,7 +15,6 @@ use crate::run::{Run, live_units};
 /// - Naive oversells under the default parameters, and promises nothing about stock.
 /// - The others are exact, turn nobody away while units are left, and sell
 ///   to as many buyers as there are units; to fewer only where buyers got no answer.
-#[must_use]
 fn broken_promise(run: &Run, pool_size: u16) -> Option<String> {
     broken_books(run).or_else(|| match run.strategy {
         Strategy::Naive => missing_oversell(run, pool_size),

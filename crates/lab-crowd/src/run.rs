@@ -46,7 +46,6 @@ impl Outcomes {
     }
 
     /// Those who learned neither that they have it nor that they cannot.
-    #[must_use]
     pub(crate) fn without_answer(&self) -> u32 {
         self.busy + self.failed + self.unknown
     }
@@ -133,7 +132,6 @@ pub fn live_units(audit: &Audit) -> i64 {
 
 /// Whether everybody was answered, nobody refused while units were left, and each unit
 /// sold once.
-#[must_use]
 pub(crate) fn is_sold_exactly(run: &Run) -> bool {
     run.audit.verdict == Verdict::Exact
         && run.undersold_units == 0

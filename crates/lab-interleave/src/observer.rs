@@ -1,7 +1,7 @@
 //! A connection of our own that watches the buyers.
 
 use anyhow::Context;
-use diesel::QueryableByName;
+use diesel::Queryable;
 use diesel::dsl::sql;
 use diesel::sql_types::{BigInt, Bool, Integer, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -13,19 +13,15 @@ pub(crate) struct Observer {
 }
 
 /// An order as PostgreSQL has it.
-#[derive(Debug, Clone, PartialEq, Eq, QueryableByName)]
+#[derive(Debug, Clone, PartialEq, Eq, Queryable)]
 pub struct OrderRow {
     /// Its name.
-    #[diesel(sql_type = Text)]
     pub order_id: String,
     /// Whose it is.
-    #[diesel(sql_type = Text)]
     pub buyer_id: String,
     /// With which key it was placed.
-    #[diesel(sql_type = Text)]
     pub idempotency_key: String,
     /// How many units.
-    #[diesel(sql_type = BigInt)]
     pub units: i64,
 }
 
@@ -37,11 +33,12 @@ impl Observer {
 
     /// Reads the orders of a SKU, the oldest first.
     pub(crate) async fn orders(&mut self, sku: &Sku) -> anyhow::Result<Vec<OrderRow>> {
-        diesel::sql_query(
-            "SELECT order_id::text AS order_id, buyer_id, idempotency_key, units
-               FROM orders WHERE sku = $1 ORDER BY number",
+        sql::<(Text, Text, Text, BigInt)>(
+            "SELECT order_id::text, buyer_id, idempotency_key, units
+               FROM orders WHERE sku = ",
         )
         .bind::<Text, _>(sku.as_str())
+        .sql(" ORDER BY number")
         .get_results(&mut self.conn)
         .await
         .context("cannot read the orders")
