@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::arm::{Arm, Setup, Work};
 use crate::books::{Answers, Books, judge};
-use crate::counters::{Snapshot, Sources, fsync_us, seconds_of_ticks};
+use crate::counters::{MachineTicks, Snapshot, Sources, fsync_us, seconds_of_ticks};
 use crate::load::{Load, Pace, apply};
 use crate::shop::put_on_sale;
 use crate::statistics::{number, quotient};
@@ -203,7 +203,6 @@ impl Counters {
         let requests = number(tally.answers.telling() + tally.answers.other);
         let seconds = tally.elapsed.as_secs_f64();
         let machine = told.machine;
-        let share = |part: u64, all: u64| quotient(number(part), number(all));
         Self {
             commits_per_order: quotient(number(told.transactions), orders),
             wal_bytes_per_order: quotient(number(told.wal_bytes), orders),
@@ -215,9 +214,9 @@ impl Counters {
                 .and_then(|it| quotient(seconds_of_ticks(it) * 1e6, requests)),
             generator_cpu_share: quotient(tally.cpu.as_secs_f64(), seconds)
                 .filter(|_| !tally.cpu.is_zero()),
-            machine_busy_share: machine
-                .and_then(|it| share(it.all.saturating_sub(it.idle), it.all)),
-            stolen_share: machine.and_then(|it| share(it.stolen, it.all)),
+            machine_busy_share: machine.and_then(MachineTicks::busy_share),
+            stolen_share: machine
+                .and_then(|it| quotient(number(it.stolen), number(it.all))),
             fsync_us,
         }
     }

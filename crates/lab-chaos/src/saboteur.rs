@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 use flash_lab_crowd::FULL;
 use flash_lab_wire::{Cable, Cut};
+use flash_sandbox::Sandbox;
 use nix::sys::signal::Signal;
 use serde::Serialize;
 use tokio::sync::{Mutex, MutexGuard};
@@ -134,33 +135,25 @@ async fn act_on_server(
     if server.as_mut().is_some_and(|it| !it.is_running()) {
         bail!("it ended by itself");
     }
-    match fault {
-        Fault::KillServer { down_ms, .. } => {
-            if let Some(mut old) = server.take() {
-                block_in_place(|| old.kill());
-            }
-            pause(down_ms).await;
-        }
-        Fault::DrainServer { .. } => {
-            if let Some(old) = server.take() {
-                old.stop().await?;
-            }
-        }
-        Fault::LogSinkGone { .. } => {
-            ensure!(Path::new(FULL).exists(), "there is no {FULL} here");
-            if let Some(mut old) = server.take() {
-                block_in_place(|| old.kill());
-            }
-        }
-        Fault::StopServer { for_ms, .. } => {
-            let server = server.as_ref().context("it does not run")?;
-            stop(vec![server.pid()], for_ms).await;
-            return Ok(());
-        }
-        _ => return Ok(()),
+    if let Fault::StopServer { for_ms, .. } = fault {
+        let server = server.as_ref().context("it does not run")?;
+        stop(vec![server.pid()], for_ms).await;
+        return Ok(());
+    }
+    let is_gone = matches!(fault, Fault::LogSinkGone { .. });
+    ensure!(
+        !is_gone || Path::new(FULL).exists(),
+        "there is no {FULL} here"
+    );
+    match (server.take(), fault) {
+        (Some(old), Fault::DrainServer { .. }) => old.stop().await?,
+        (Some(mut old), _) => block_in_place(|| old.kill()),
+        (None, _) => {}
+    }
+    if let Fault::KillServer { down_ms, .. } = fault {
+        pause(down_ms).await;
     }
     // Should it not start now, it will be started in the same way at the end.
-    let is_gone = matches!(fault, Fault::LogSinkGone { .. });
     world.logs_gone[instance].store(is_gone, Ordering::Relaxed);
     *server = Some(world.start_server(instance).await?);
     Ok(())
@@ -175,7 +168,7 @@ async fn act_on_redis(world: &World, plan: &Plan, fault: Fault) -> anyhow::Resul
         Fault::KillRedis { down_ms } => {
             signal(pid, Signal::SIGKILL)?;
             pause(down_ms).await;
-            world.restart_redis().await?;
+            world.restart(Sandbox::restart_redis).await?;
         }
         Fault::StopRedis { for_ms } => stop(vec![pid], for_ms).await,
         Fault::FlushRedis => redis::flush_all(socket).await?,
@@ -260,11 +253,11 @@ async fn act_on_postgres(world: &World, fault: Fault) -> anyhow::Result<()> {
                 },
             )?;
             pause(down_ms).await;
-            world.restart_postgres().await?;
+            world.restart(Sandbox::restart_postgres).await?;
         }
         Fault::ReadOnlyPostgres { for_ms } => {
             signal(pid, Signal::SIGQUIT)?;
-            world.restart_postgres_as_standby().await?;
+            world.restart(Sandbox::restart_postgres_as_standby).await?;
             pause(for_ms).await;
             postgres::promote(url).await?;
         }

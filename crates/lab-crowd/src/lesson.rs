@@ -188,21 +188,14 @@ what it was for: `git diff crates/phase2-pessimistic` shows what you changed.";
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::tests::{audit, told};
-    use crate::run::{Latency, Outcomes};
+    use crate::run::Outcomes;
+    use crate::run::tests::{audit, sale, told};
 
     fn run(strategy: Strategy, (units, buyers): (u32, u32), orders: u32) -> Run {
-        let left = i64::from(units) - i64::from(orders);
-        Run {
-            strategy,
-            units,
-            buyers,
-            outcomes: told(orders, buyers - orders),
-            undersold_units: 0,
-            elapsed_ms: 1.0,
-            latency_ms: Latency::of(Vec::new()),
-            audit: audit(units, orders.into(), left.max(0)),
-        }
+        let left = i64::from(units.saturating_sub(orders));
+        let audit = audit(units, orders.into(), left);
+        let told = told(orders, buyers - orders);
+        sale(strategy, (units, buyers), told, audit)
     }
 
     fn naive(terms: (u32, u32), orders: u32) -> Run {

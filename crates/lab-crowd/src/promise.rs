@@ -109,21 +109,12 @@ fn better_than_promised() -> anyhow::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::tests::{audit, told};
-    use crate::run::{Latency, Outcomes, undersold_units};
+    use crate::run::Outcomes;
+    use crate::run::tests::{audit, sale, told};
 
     fn run(strategy: Strategy, outcomes: Outcomes, orders: i64, available: i64) -> Run {
         let audit = audit(100, orders, available);
-        Run {
-            strategy,
-            units: 100,
-            buyers: 1000,
-            undersold_units: undersold_units(&outcomes, &audit),
-            outcomes,
-            elapsed_ms: 1.0,
-            latency_ms: Latency::of(Vec::new()),
-            audit,
-        }
+        sale(strategy, (100, 1000), outcomes, audit)
     }
 
     fn broken(run: &Run) -> Option<String> {

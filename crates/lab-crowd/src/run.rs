@@ -171,6 +171,25 @@ pub(crate) mod tests {
         .judge(None)
     }
 
+    /// A sale of so many units to so many buyers, with what they were told.
+    pub(crate) fn sale(
+        strategy: Strategy,
+        (units, buyers): (u32, u32),
+        outcomes: Outcomes,
+        audit: Audit,
+    ) -> Run {
+        Run {
+            strategy,
+            units,
+            buyers,
+            undersold_units: undersold_units(&outcomes, &audit),
+            outcomes,
+            elapsed_ms: 1.0,
+            latency_ms: Latency::default(),
+            audit,
+        }
+    }
+
     pub(crate) fn told(accepted: u32, sold_out: u32) -> Outcomes {
         Outcomes {
             accepted,
