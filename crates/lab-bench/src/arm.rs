@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use flash_lab_crowd::cli::Strategy;
+use flash_lab_crowd::Strategy;
 use serde::{Serialize, Serializer};
 
 /// Who is measured.

@@ -11,8 +11,17 @@ pub(crate) struct Answers {
     pub(crate) replayed: u64,
     pub(crate) sold_out: u64,
     pub(crate) busy: u64,
+    /// Answers of no other kind, and requests without an answer.
     pub(crate) other: u64,
+    /// Requests that were due and found no free connection until the end.
     pub(crate) unsent: u64,
+}
+
+impl Answers {
+    /// All that say something.
+    pub(crate) fn telling(&self) -> u64 {
+        self.accepted + self.replayed + self.sold_out + self.busy
+    }
 }
 
 /// What the database says afterwards.

@@ -1,7 +1,6 @@
 //! The tables: for the terminal, and as Markdown.
 
-use flash_lab_crowd::look::{Look, paragraph};
-use flash_lab_crowd::sheet::{Cell, Sheet};
+use flash_lab_crowd::{Cell, Look, Sheet, paragraph};
 
 use crate::arm::{Arm, SERIES};
 use crate::meaning::meaning;
@@ -134,12 +133,12 @@ pub(crate) fn steady(report: &Report) -> Rows {
 pub(crate) fn environment(report: &Report) -> Rows {
     let told = |value: Option<String>| value.unwrap_or_else(|| "not told".to_owned());
     let of = &report.environment;
-    let settings = &of.settings;
+    let setting = |name| told(of.settings.get(name).cloned());
     let facts = [
-        ("date", of.date.clone()),
-        ("system", of.os.clone()),
+        ("date", of.here.date.clone()),
+        ("system", of.here.os.clone()),
         ("processor", told(of.cpu.clone())),
-        ("cores", of.cpus.to_string()),
+        ("cores", of.here.cpus.to_string()),
         (
             "memory",
             told(of.memory_mib.map(|mib| format!("{mib} MiB"))),
@@ -148,11 +147,11 @@ pub(crate) fn environment(report: &Report) -> Rows {
         ("PostgreSQL", of.postgresql.clone()),
         ("Redis", of.redis.clone()),
         ("compiler", told(of.rustc.clone())),
-        ("fsync", settings.fsync.clone()),
-        ("synchronous_commit", settings.synchronous_commit.clone()),
-        ("full_page_writes", settings.full_page_writes.clone()),
-        ("wal_sync_method", settings.wal_sync_method.clone()),
-        ("shared_buffers", settings.shared_buffers.clone()),
+        ("fsync", setting("fsync")),
+        ("synchronous_commit", setting("synchronous_commit")),
+        ("full_page_writes", setting("full_page_writes")),
+        ("wal_sync_method", setting("wal_sync_method")),
+        ("shared_buffers", setting("shared_buffers")),
         ("server", of.server_flags.join(" ")),
         ("block", format!("{} ms", of.block_ms)),
     ];

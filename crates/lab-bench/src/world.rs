@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
-use flash_lab_crowd::cli::DEFAULT_POOL_SIZE;
-use flash_lab_crowd::server_process::{self, Server};
-use flash_lab_crowd::stores;
+use flash_lab_crowd::{DEFAULT_POOL_SIZE, Server, server_process, stores};
 use flash_sandbox::{Options, Sandbox};
 use tempfile::NamedTempFile;
 

@@ -5,9 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
-use flash_lab_crowd::client::{
-    Client, Method, Reply, SendError, json_request, purchase,
-};
+use flash_lab_crowd::{Client, Method, Reply, SendError, json_request, purchase};
 use serde::Serialize;
 use tokio::sync::watch;
 use tokio::time::Instant;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, value_parser};
-use flash_lab_crowd::cli::Strategy;
+use flash_lab_crowd::Strategy;
 
 /// What `chaos` is asked for.
 #[derive(Debug, ClapArgs)]

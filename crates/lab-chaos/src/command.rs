@@ -3,10 +3,7 @@
 use std::time::Instant;
 
 use anyhow::Context;
-use flash_lab_crowd::error::Ending;
-use flash_lab_crowd::output::{self, JsonFile};
-use flash_lab_crowd::progress::Progress;
-use flash_lab_crowd::{open_files, server_process};
+use flash_lab_crowd::{Ending, JsonFile, Progress, open_files, output, server_process};
 
 use crate::cli::ChaosArgs;
 use crate::result::Chaos;

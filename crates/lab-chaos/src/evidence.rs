@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use flash_lab_crowd::cli::Strategy;
-use flash_lab_crowd::rule::Rule;
+use flash_lab_crowd::{Rule, Strategy};
 use serde::Serialize;
 
 use crate::books::Books;

@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use flash_core::Code;
-use flash_lab_crowd::client::{Reply, SendError, StatusCode};
+use flash_lab_crowd::{Reply, SendError, StatusCode};
 use serde::Deserialize;
 
 /// What somebody wants.
@@ -85,7 +85,6 @@ struct Problem {
 
 impl Answer {
     /// Classifies what came back.
-    #[must_use]
     pub(crate) fn of(ask: &Ask, answer: &Result<Reply, SendError>) -> Self {
         let reply = match answer {
             Ok(reply) => reply,
@@ -119,25 +118,21 @@ impl Answer {
     }
 
     /// Whether there is nothing more to ask.
-    #[must_use]
     pub(crate) fn is_final(&self) -> bool {
         !matches!(self, Self::Again(_) | Self::NotSent | Self::Lost)
     }
 
     /// Whether the buyer was told to go home.
-    #[must_use]
     pub(crate) fn is_refusal(&self) -> bool {
         self.is_sold_out() || matches!(self, Self::LimitReached)
     }
 
     /// Whether the buyer was told that there is nothing left.
-    #[must_use]
     pub(crate) fn is_sold_out(&self) -> bool {
         matches!(self, Self::SoldOut | Self::SoldOutByRow)
     }
 
     /// A word for it, to count by.
-    #[must_use]
     pub(crate) fn word(&self) -> &str {
         match self {
             Self::Accepted { .. } => "accepted",
@@ -162,7 +157,6 @@ pub(crate) struct Journal {
 
 impl Journal {
     /// Begins a run.
-    #[must_use]
     pub(crate) fn begin() -> Self {
         Self {
             began: Instant::now(),
@@ -175,19 +169,16 @@ impl Journal {
     }
 
     /// Microseconds since the run began.
-    #[must_use]
     pub(crate) fn now_us(&self) -> i64 {
         micros(self.began.elapsed())
     }
 
     /// The moment this many milliseconds into the run.
-    #[must_use]
     pub(crate) fn at_ms(&self, at_ms: u64) -> Instant {
         self.began + Duration::from_millis(at_ms)
     }
 
     /// What the clock on the wall showed when the run began, in microseconds of Unix time.
-    #[must_use]
     pub(crate) fn began_unix_us(&self) -> i64 {
         micros(self.began_unix)
     }
@@ -198,13 +189,11 @@ impl Journal {
     }
 
     /// How many entries there are.
-    #[must_use]
     pub(crate) fn len(&self) -> usize {
         self.lock().len()
     }
 
     /// All entries, in the order in which they were sent.
-    #[must_use]
     pub(crate) fn entries(&self) -> Vec<Entry> {
         let mut entries = self.lock().clone();
         entries.sort_by_key(|entry| entry.sent_us);

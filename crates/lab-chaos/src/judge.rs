@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::books::OrderRow;
-use flash_lab_crowd::rule::Rule;
+use flash_lab_crowd::Rule;
 
 use crate::evidence::{Evidence, Violation};
 use crate::journal::{Answer, Ask, Entry};
@@ -17,7 +17,6 @@ const HANGING_UP_US: i64 = 1_000_000;
 type Name<'a> = (&'a str, &'a str);
 
 /// Finds all violations, the gravest rules first.
-#[must_use]
 pub(crate) fn judge(evidence: &Evidence) -> Vec<Violation> {
     let mut purchases: BTreeMap<Name<'_>, Vec<&Entry>> = BTreeMap::new();
     for entry in &evidence.entries {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use flash_core::Sku;
-use flash_lab_crowd::cli::Strategy;
+use flash_lab_crowd::Strategy;
 use flash_lab_wire::ask;
 use redis::{Cmd, FromRedisValue, RedisResult, cmd};
 

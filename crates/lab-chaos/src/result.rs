@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use flash_core::Audit;
-use flash_lab_crowd::cli::Strategy;
+use flash_lab_crowd::Strategy;
 use serde::Serialize;
 
 use crate::evidence::{Evidence, Violation};
@@ -14,7 +14,7 @@ use crate::schedule::Plan;
 use crate::story;
 
 /// All runs of one command.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub(crate) struct Chaos {
     strategy: &'static str,
     batch_max: Option<u16>,
@@ -86,19 +86,14 @@ impl Chaos {
         Self {
             strategy: strategy.as_str(),
             batch_max,
-            runs: Vec::new(),
-            faults: BTreeMap::new(),
-            answers: BTreeMap::new(),
-            stranded_units: None,
-            violations: 0,
-            seconds: 0.0,
+            ..Self::default()
         }
     }
 
     pub(crate) fn add(&mut self, run: Run) {
-        for (planned, count) in run.plan.faults.iter().zip(std::iter::repeat(1)) {
+        for planned in &run.plan.faults {
             let kind = planned.fault.kind().to_owned();
-            *self.faults.entry(kind).or_default() += count;
+            *self.faults.entry(kind).or_default() += 1;
         }
         for (word, count) in &run.answers {
             *self.answers.entry(word.clone()).or_default() += count;

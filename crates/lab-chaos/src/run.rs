@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use flash_core::Sku;
-use flash_lab_crowd::cli::Strategy;
-use flash_lab_crowd::progress::Progress;
-use flash_lab_crowd::server_process::create_sku;
+use flash_lab_crowd::{Progress, Strategy, create_sku};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;

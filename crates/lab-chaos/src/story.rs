@@ -1,6 +1,6 @@
 //! The shortest story that shows a violation.
 
-use flash_lab_crowd::rule::Rule;
+use flash_lab_crowd::Rule;
 
 use crate::evidence::{Evidence, Violation};
 use crate::journal::{Answer, Ask, Entry};
@@ -17,7 +17,6 @@ const LINES_MAX: usize = 16;
 const SKU_LINES_MAX: usize = 6;
 
 /// Tells what happened around a violation, in the order of time.
-#[must_use]
 pub(crate) fn tell(
     violation: &Violation,
     evidence: &Evidence,

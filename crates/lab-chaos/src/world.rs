@@ -6,11 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use flash_lab_crowd::cli::Strategy;
-use flash_lab_crowd::server_process::{self, Server};
-use flash_lab_crowd::stores;
+use flash_lab_crowd::{Server, Strategy, server_process, stores};
 use flash_lab_wire::{Cable, Store};
-use flash_sandbox::{Options, Sandbox};
+use flash_sandbox::{Options, Sandbox, SandboxError};
 use tokio::sync::Mutex;
 use tokio::task::block_in_place;
 use tokio::time::Instant;
@@ -201,22 +199,13 @@ impl World {
         }
     }
 
-    /// Starts PostgreSQL again.
-    pub(crate) async fn restart_postgres(&self) -> anyhow::Result<()> {
+    /// Starts a store again.
+    pub(crate) async fn restart(
+        &self,
+        how: impl FnOnce(&mut Sandbox) -> Result<(), SandboxError>,
+    ) -> anyhow::Result<()> {
         let mut sandbox = self.sandbox.lock().await;
-        Ok(block_in_place(|| sandbox.restart_postgres())?)
-    }
-
-    /// Starts PostgreSQL again, as a standby.
-    pub(crate) async fn restart_postgres_as_standby(&self) -> anyhow::Result<()> {
-        let mut sandbox = self.sandbox.lock().await;
-        Ok(block_in_place(|| sandbox.restart_postgres_as_standby())?)
-    }
-
-    /// Starts Redis again.
-    pub(crate) async fn restart_redis(&self) -> anyhow::Result<()> {
-        let mut sandbox = self.sandbox.lock().await;
-        Ok(block_in_place(|| sandbox.restart_redis())?)
+        Ok(block_in_place(|| how(&mut sandbox))?)
     }
 
     fn arguments(&self, instance: usize) -> Vec<String> {

@@ -46,14 +46,13 @@ impl Outcomes {
     }
 
     /// Those who learned neither that they have it nor that they cannot.
-    #[must_use]
     pub(crate) fn without_answer(&self) -> u32 {
         self.busy + self.failed + self.unknown
     }
 }
 
 /// How long buyers waited, in milliseconds from the release.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Latency {
     /// Half of them waited at most this long.
     pub p50: f64,
@@ -133,7 +132,6 @@ pub fn live_units(audit: &Audit) -> i64 {
 
 /// Whether everybody was answered, nobody refused while units were left, and each unit
 /// sold once.
-#[must_use]
 pub(crate) fn is_sold_exactly(run: &Run) -> bool {
     run.audit.verdict == Verdict::Exact
         && run.undersold_units == 0
@@ -154,6 +152,9 @@ pub fn undersold_units(outcomes: &Outcomes, audit: &Audit) -> i64 {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use std::path::PathBuf;
+
+    use crate::Strategy;
     use flash_core::{AuditCounts, Sku};
 
     use super::*;
@@ -171,6 +172,25 @@ pub(crate) mod tests {
             gate_free_units: None,
         }
         .judge(None)
+    }
+
+    /// A sale of so many units to so many buyers, with what they were told.
+    pub(crate) fn sale(
+        strategy: Strategy,
+        (units, buyers): (u32, u32),
+        outcomes: Outcomes,
+        audit: Audit,
+    ) -> Run {
+        Run {
+            seller: Seller::of_server(PathBuf::new(), strategy),
+            units,
+            buyers,
+            undersold_units: undersold_units(&outcomes, &audit),
+            outcomes,
+            elapsed_ms: 1.0,
+            latency_ms: Latency::default(),
+            audit,
+        }
     }
 
     pub(crate) fn told(accepted: u32, sold_out: u32) -> Outcomes {

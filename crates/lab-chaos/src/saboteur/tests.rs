@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 
 use ::redis::RedisResult;
-use diesel::QueryableByName;
+use diesel::dsl::sql;
 use diesel::result::QueryResult;
 use diesel::sql_types::Text;
 use diesel_async::{
     AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection,
 };
-use flash_lab_crowd::cli::Strategy;
+use flash_lab_crowd::Strategy;
 use futures_util::StreamExt;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
@@ -185,15 +185,8 @@ async fn a_deaf_listener_hears_of_nothing_and_is_answered() {
     .await;
 }
 
-#[derive(QueryableByName)]
-struct Word {
-    #[diesel(sql_type = Text)]
-    word: String,
-}
-
 async fn ask(conn: &mut AsyncPgConnection, query: &str) -> QueryResult<String> {
-    let word: Word = diesel::sql_query(query).get_result(conn).await?;
-    Ok(word.word)
+    sql::<Text>(query).get_result(conn).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -212,7 +205,7 @@ async fn postgres_takes_no_writes_until_it_is_promoted_with_all_who_are_connecte
         let Ok(mut new) = AsyncPgConnection::establish(url).await else {
             return false;
         };
-        let query = "SELECT current_setting('transaction_read_only') AS word";
+        let query = "SELECT current_setting('transaction_read_only')";
         let is_read_only = ask(&mut new, query).await.is_ok_and(|word| word == "on");
         if is_read_only {
             new.batch_execute(insert).await.expect_err("it is a write");
@@ -234,7 +227,7 @@ async fn a_column_is_added_unless_somebody_holds_the_table() {
     flash_db::migrate(url, wait).await.expect("tables");
     let mut conn = AsyncPgConnection::establish(url).await.expect("a database");
     let columns = "SELECT coalesce(string_agg(table_name || '.' || column_name, ' ' \
-                   ORDER BY column_name), '') AS word \
+                   ORDER BY column_name), '') \
                    FROM information_schema.columns WHERE column_name LIKE 'note%'";
 
     for pick in [4, 7] {
