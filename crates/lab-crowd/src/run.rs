@@ -98,7 +98,6 @@ pub fn millis(duration: Duration) -> f64 {
 #[derive(Debug, Clone, Serialize)]
 pub struct Run {
     /// Who sold.
-    #[serde(serialize_with = "name_only")]
     pub strategy: Strategy,
     /// Units for sale.
     pub units: u32,
@@ -115,13 +114,6 @@ pub struct Run {
     pub latency_ms: Latency,
     /// What the stores say.
     pub audit: Audit,
-}
-
-fn name_only<S: serde::Serializer>(
-    strategy: &Strategy,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(strategy.as_str())
 }
 
 /// Units of live orders.
