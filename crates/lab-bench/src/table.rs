@@ -105,7 +105,8 @@ pub(crate) fn throughput(report: &Report) -> Rows {
 pub(crate) fn steady(report: &Report) -> Rows {
     let row = |steady: &Steady| {
         let it = steady.latency_ms;
-        let latencies = [it.p50, it.p90, it.p99, it.p999, it.max].map(significant);
+        let latencies = [it.p50, it.p90, it.p99, it.p999.unwrap_or_default(), it.max]
+            .map(significant);
         [&[whole(steady.offered_per_second)], &latencies[..]].concat()
     };
     Rows {
