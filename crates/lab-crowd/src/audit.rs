@@ -8,7 +8,7 @@ use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use flash_core::{Audit, Sku};
 use flash_db::{Connection, Pool, PoolOptions};
 
-use crate::cli::Strategy;
+use crate::seller::Seller;
 
 /// An open view of the database.
 pub struct Auditor {
@@ -87,10 +87,10 @@ impl Auditor {
     pub async fn audit_sale(
         &mut self,
         sku: &Sku,
-        strategy: Strategy,
+        seller: &Seller,
         gate_free_units: Option<i64>,
     ) -> anyhow::Result<Audit> {
-        self.audit(sku, Some(strategy.as_str()), gate_free_units)
+        self.audit(sku, Some(seller.name()), gate_free_units)
             .await?
             .with_context(|| format!("the SKU {sku} has vanished"))
     }

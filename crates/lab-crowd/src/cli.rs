@@ -23,6 +23,10 @@ impl Strategy {
     /// The steps of the lesson, in their order.
     pub const PHASES: [Self; 3] = [Self::Naive, Self::Pessimistic, Self::Hybrid];
 
+    /// The same, and the engine.
+    pub const ALL: [Self; 4] =
+        [Self::Naive, Self::Pessimistic, Self::Hybrid, Self::Engine];
+
     /// Whether its server asks Redis.
     #[must_use]
     pub fn uses_redis(self) -> bool {

@@ -9,10 +9,10 @@ use flash_core::{Audit, Sku};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
-use crate::cli::Strategy;
 use crate::client::{Client, JsonRequest, purchase};
 use crate::outcome::Outcome;
 use crate::run::{Latency, Outcomes, Run, millis, undersold_units};
+use crate::seller::Seller;
 
 /// Connections being opened at once: well below any backlog of a listener.
 const CONNECTING_MAX: usize = 64;
@@ -55,12 +55,12 @@ impl Sale {
     /// What a sale to so many was, once it is counted.
     pub fn counted(
         self,
-        strategy: Strategy,
+        seller: &Seller,
         (units, buyers): (u32, u32),
         audit: Audit,
     ) -> Run {
         Run {
-            strategy,
+            seller: seller.clone(),
             units,
             buyers,
             undersold_units: undersold_units(&self.outcomes, &audit),

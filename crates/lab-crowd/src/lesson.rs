@@ -40,16 +40,16 @@ fn race(run: &Run, pool_size: u16) -> Race {
 
 /// Whether phase 1 was mended: nothing that it loses by design was lost, though it could.
 pub(crate) fn is_mended(run: &Run, pool_size: u16) -> bool {
-    run.strategy == Strategy::Naive
+    run.seller.is(Strategy::Naive)
         && is_sold_exactly(run)
         && race(run, pool_size) == Race::Certain
 }
 
 /// A few sentences.
 pub(crate) fn of(runs: &[Run], pool_size: u16) -> String {
-    let by = |strategy| runs.iter().find(|run| run.strategy == strategy);
+    let by = |strategy| runs.iter().find(|run| run.seller.is(strategy));
     let is_broken =
-        |run: &&Run| run.strategy != Strategy::Naive && !is_sold_exactly(run);
+        |run: &&Run| !run.seller.is(Strategy::Naive) && !is_sold_exactly(run);
     if let Some(run) = runs.iter().find(is_broken) {
         return broken(run);
     }
@@ -98,9 +98,14 @@ fn exact(run: &Run, pool_size: u16) -> String {
 
 fn broken(run: &Run) -> String {
     let lost = run.audit.oversold_units > 0 || run.audit.lost_updates > 0;
-    let strategy = run.strategy;
-    match (strategy, lost, run.audit.verdict) {
-        (Strategy::Pessimistic, true, _) => UNLOCKED.to_owned(),
+    let strategy = &run.seller;
+    match (strategy.strategy(), lost, run.audit.verdict) {
+        (Some(Strategy::Pessimistic), true, _) => UNLOCKED.to_owned(),
+        (None, true, _) => format!(
+            "{strategy} sold what was not there, or lost what was written. \
+             `./just judge --server PROGRAM` says which order of two buyers' steps does it, \
+             and why."
+        ),
         (_, true, _) => format!(
             "{strategy} decides under the row's lock as well, so this must not happen: \
              whoever changed it finds the lock in `./just diff 1 2`. \

@@ -16,11 +16,9 @@ use crate::run::{Run, live_units};
 /// - The others are exact, turn nobody away while units are left, and sell
 ///   to as many buyers as there are units; to fewer only where buyers got no answer.
 fn broken_promise(run: &Run, pool_size: u16) -> Option<String> {
-    broken_books(run).or_else(|| match run.strategy {
-        Strategy::Naive => missing_oversell(run, pool_size),
-        Strategy::Pessimistic | Strategy::Hybrid | Strategy::Engine => {
-            broken_exactness(run)
-        }
+    broken_books(run).or_else(|| match run.seller.strategy() {
+        Some(Strategy::Naive) => missing_oversell(run, pool_size),
+        _ => broken_exactness(run),
     })
 }
 
@@ -89,7 +87,7 @@ pub fn keep_promises(runs: &[Run], pool_size: u16) -> anyhow::Result<()> {
             Some(_) if is_mended(run, pool_size) => {
                 mended = Err(better_than_promised())
             }
-            Some(how) => broken.push(format!("{}: {how}", run.strategy)),
+            Some(how) => broken.push(format!("{}: {how}", run.seller)),
             None => {}
         }
     }

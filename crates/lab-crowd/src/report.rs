@@ -55,7 +55,7 @@ fn demo_table(runs: &[Run]) -> Sheet {
     let mut table = Sheet::new(header);
     for run in runs {
         let mut row = vec![
-            Cell::new(run.strategy),
+            Cell::new(&run.seller),
             Cell::new(run.outcomes.accepted),
             Cell::new(run.outcomes.sold_out),
         ];
@@ -81,7 +81,7 @@ fn demo_table(runs: &[Run]) -> Sheet {
 
 /// One line, and where the books do not balance a second one that says how.
 fn verdict(run: &Run, look: &Look) -> String {
-    let (strategy, audit) = (run.strategy, &run.audit);
+    let (strategy, audit) = (&run.seller, &run.audit);
     let units = count(run.units.into(), "unit");
     let orders = count(live_units(audit), "order");
     let sold = format!("{orders} for {units}");

@@ -5,8 +5,8 @@ use std::time::Duration;
 use flash_core::{Audit, Verdict};
 use serde::Serialize;
 
-use crate::cli::Strategy;
 use crate::outcome::Outcome;
+use crate::seller::Seller;
 
 /// How many buyers had which outcome.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -105,8 +105,9 @@ pub fn millis(duration: Duration) -> f64 {
 /// One sale of one strategy.
 #[derive(Debug, Clone, Serialize)]
 pub struct Run {
-    /// Who sold.
-    pub strategy: Strategy,
+    /// Who sold, by name.
+    #[serde(rename = "strategy", serialize_with = "name_only")]
+    pub seller: Seller,
     /// Units for sale.
     pub units: u32,
     /// Buyers who each wanted one.
@@ -122,6 +123,13 @@ pub struct Run {
     pub latency_ms: Latency,
     /// What the stores say.
     pub audit: Audit,
+}
+
+fn name_only<S: serde::Serializer>(
+    seller: &Seller,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(seller.name())
 }
 
 /// Units of live orders.
@@ -152,9 +160,12 @@ pub fn undersold_units(outcomes: &Outcomes, audit: &Audit) -> i64 {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use std::path::PathBuf;
+
     use flash_core::{AuditCounts, Sku};
 
     use super::*;
+    use crate::cli::Strategy;
 
     pub(crate) fn audit(units: u32, orders: i64, available: i64) -> Audit {
         AuditCounts {
@@ -179,7 +190,7 @@ pub(crate) mod tests {
         audit: Audit,
     ) -> Run {
         Run {
-            strategy,
+            seller: Seller::of_server(PathBuf::new(), strategy),
             units,
             buyers,
             undersold_units: undersold_units(&outcomes, &audit),

@@ -14,7 +14,6 @@ use flash_sandbox::Supervised;
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::cli::Strategy;
 use crate::client::{Client, Method, json_request};
 use crate::error::Ending;
 
@@ -274,13 +273,13 @@ fn tail(log: &str) -> String {
 /// The server does not answer, or refuses.
 pub async fn put_on_sale(
     address: SocketAddr,
-    strategy: Strategy,
+    seller: &str,
     units: u32,
 ) -> anyhow::Result<Sku> {
     // The last bytes of a UUID of version 7 are random.
     let id = Uuid::now_v7().simple().to_string();
     let (_, random) = id.split_at(id.len() - 8);
-    let sku = Sku::new(format!("demo-{strategy}-{random}"))?;
+    let sku = Sku::new(format!("demo-{seller}-{random}"))?;
     create_sku(address, &sku, units, None).await?;
     Ok(sku)
 }

@@ -48,7 +48,7 @@ pub(crate) struct Terms {
 /// One strategy.
 #[derive(Debug, Clone, Default, Serialize)]
 pub(crate) struct Column {
-    pub(crate) strategy: &'static str,
+    pub(crate) strategy: String,
     pub(crate) stage: Stage,
     pub(crate) sku: Option<Sku>,
     /// Buyers at the door.
@@ -71,7 +71,7 @@ pub(crate) struct Column {
 }
 
 impl Column {
-    pub(crate) fn new(strategy: &'static str, stage: Stage) -> Self {
+    pub(crate) fn new(strategy: String, stage: Stage) -> Self {
         Self {
             strategy,
             stage,
@@ -99,10 +99,10 @@ pub(crate) struct Board {
 }
 
 impl Board {
-    pub(crate) fn new(strategies: &[&'static str], terms: Terms, most: u32) -> Self {
+    pub(crate) fn new(strategies: &[String], terms: Terms, most: u32) -> Self {
         let columns = strategies
             .iter()
-            .map(|name| Column::new(name, Stage::Ready));
+            .map(|name| Column::new(name.clone(), Stage::Ready));
         let state = State {
             sale: 0,
             stage: SaleStage::Idle,
@@ -117,6 +117,12 @@ impl Board {
         }
     }
 
+    /// Who has a column.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let columns = &self.state().columns;
+        columns.iter().map(|it| it.strategy.clone()).collect()
+    }
+
     /// Begins a sale, unless one is running.
     pub(crate) fn begin(&self, terms: Terms) -> Result<(), Terms> {
         let mut state = self.lock();
@@ -127,7 +133,7 @@ impl Board {
         state.stage = SaleStage::Running;
         state.terms = terms;
         for column in &mut state.columns {
-            *column = Column::new(column.strategy, Stage::Queued);
+            *column = Column::new(column.strategy.clone(), Stage::Queued);
         }
         self.events.send_replace(event(&state));
         Ok(())
@@ -189,7 +195,7 @@ mod tests {
     };
 
     fn board() -> Board {
-        Board::new(&["naive"], TERMS, 10_000)
+        Board::new(&["naive".to_owned()], TERMS, 10_000)
     }
 
     #[test]

@@ -39,16 +39,16 @@ const TURNS_MAX: usize = 8;
 pub async fn run(args: PageArgs) -> anyhow::Result<()> {
     server_process::find()?;
     let (listener, address) = bind(args.listen)?;
-    let strategies = args.shown.strategies();
+    let sellers = args.shown.sellers()?;
     let most = open_files::raise_towards(BUYERS_MAX.max(args.terms.buyers))?;
     let progress = Progress::start();
-    let mut shops = Shops::open(&strategies, args.terms.pool_size, &progress).await?;
+    let mut shops = Shops::open(&sellers, args.terms.pool_size, &progress).await?;
     if let Some(ways_in) = shops.ways_in() {
         progress.note(&ways_in);
     }
     drop(progress);
 
-    let board = Arc::new(Board::new(&names(&strategies), terms(args.terms), most));
+    let board = Arc::new(Board::new(&names(&sellers), terms(args.terms), most));
     let _closing = Closing(Arc::clone(&board));
     let (starts, mut started) = mpsc::channel(1);
     let (play, asked) = mpsc::channel(PLAYS_MAX);
@@ -64,7 +64,7 @@ pub async fn run(args: PageArgs) -> anyhow::Result<()> {
     tokio::select! {
         ended = site => ended.context("the page has ended"),
         ended = sell => ended,
-        () = plays::serve(asked) => Ok(()),
+        () = plays::serve(asked, sellers) => Ok(()),
     }
 }
 
@@ -77,8 +77,8 @@ impl Drop for Closing {
     }
 }
 
-fn names(strategies: &[Strategy]) -> Vec<&'static str> {
-    strategies.iter().map(|it| it.as_str()).collect()
+fn names(sellers: &[Seller]) -> Vec<String> {
+    sellers.iter().map(Seller::to_string).collect()
 }
 
 fn terms(args: TermArgs) -> Terms {
@@ -114,11 +114,11 @@ fn bind(listen: SocketAddr) -> anyhow::Result<(TcpListener, SocketAddr)> {
 pub async fn report(args: ReportArgs) -> anyhow::Result<()> {
     server_process::find()?;
     let html = JsonFile::open(args.html)?;
-    let strategies = args.shown.strategies();
+    let sellers = args.shown.sellers()?;
     open_files::raise_for(args.terms.buyers)?;
     let progress = Progress::start();
-    let mut shops = Shops::open(&strategies, args.terms.pool_size, &progress).await?;
-    let board = Board::new(&names(&strategies), terms(args.terms), BUYERS_MAX);
+    let mut shops = Shops::open(&sellers, args.terms.pool_size, &progress).await?;
+    let board = Board::new(&names(&sellers), terms(args.terms), BUYERS_MAX);
     let terms = terms(args.terms);
     progress.step("all of them sell");
     // Nothing else can be running.

@@ -32,9 +32,9 @@ pub(crate) struct Shops {
     stores: Stores,
 }
 
-/// One strategy behind its server.
+/// One seller behind its server.
 struct Shop {
-    strategy: Strategy,
+    seller: Seller,
     server: Server,
     address: SocketAddr,
     stores: Stores,
@@ -43,21 +43,20 @@ struct Shop {
 impl Shops {
     /// Starts stores and servers.
     pub(crate) async fn open(
-        strategies: &[Strategy],
+        sellers: &[Seller],
         pool_size: u16,
         progress: &Progress,
     ) -> anyhow::Result<Self> {
         let pools = pool_size.saturating_mul(4);
         let stores = Stores::open(StoreArgs::default(), true, pools, progress).await?;
         let mut shops = Vec::new();
-        for strategy in strategies.iter().copied() {
-            progress.step(&format!("{strategy}: starting the server"));
-            let with_redis = strategy.uses_redis();
-            let own = stores.beside(strategy.as_str(), with_redis).await?;
-            let seller = Seller::of(strategy)?;
+        for (number, seller) in sellers.iter().enumerate() {
+            progress.step(&format!("{seller}: starting the server"));
+            let name = format!("{}_{number}", seller.slug());
+            let own = stores.beside(&name, seller.uses_redis()).await?;
             let (server, address) = seller.start_patient(pool_size, &own).await?;
             shops.push(Shop {
-                strategy,
+                seller: seller.clone(),
                 server,
                 address,
                 stores: own,
@@ -105,11 +104,11 @@ impl Shop {
         if !self.server.is_running() {
             bail!(
                 "the server of {} has ended; start the page again",
-                self.strategy
+                self.seller
             );
         }
         let Terms { units, buyers } = terms;
-        let sku = put_on_sale(self.address, self.strategy, units).await?;
+        let sku = put_on_sale(self.address, self.seller.slug(), units).await?;
         let refused_before = self.turned_away().await?;
         let command = self.audit_command(&sku);
         board.change(index, |column| {
@@ -127,7 +126,7 @@ impl Shop {
         };
         let audit = self.audit_at_rest(&sku).await?;
         let turned_away = self.turned_away().await?;
-        let run = sale.counted(self.strategy, (units, buyers), audit);
+        let run = sale.counted(&self.seller, (units, buyers), audit);
         board.change(index, |column| {
             watcher.show(column);
             column.stage = Stage::Ended;
@@ -152,9 +151,7 @@ impl Shop {
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tick.tick().await;
-            let audit = auditor
-                .audit(sku, Some(self.strategy.as_str()), None)
-                .await?;
+            let audit = auditor.audit(sku, Some(self.seller.name()), None).await?;
             let turned_away = self.turned_away().await?;
             board.change(index, |column| {
                 watcher.show(column);
@@ -165,7 +162,7 @@ impl Shop {
     }
 
     async fn turned_away(&self) -> anyhow::Result<Option<TurnedAway>> {
-        if self.strategy != Strategy::Engine {
+        if !self.seller.is(Strategy::Engine) {
             return Ok(None);
         }
         TurnedAway::read(self.address).await.map(Some)
@@ -182,7 +179,7 @@ impl Shop {
                     .context("cannot read the gate")?,
                 None => None,
             };
-            let audit = auditor.audit_sale(sku, self.strategy, free).await?;
+            let audit = auditor.audit_sale(sku, &self.seller, free).await?;
             let at_rest = audit.gate_drift_units.unwrap_or(0) == 0;
             if at_rest || Instant::now() >= end {
                 return Ok(audit);

@@ -196,9 +196,12 @@ struct WantedPlay {
 }
 
 impl WantedPlay {
-    fn read(&self) -> Result<(Strategy, Schedule, Finish), String> {
-        let strategy = Strategy::from_str(&self.strategy, false)
-            .map_err(|error| format!("No such strategy: {error}."))?;
+    fn read(&self, shown: &[String]) -> Result<(String, Schedule, Finish), String> {
+        let strategy = self.strategy.clone();
+        if !shown.contains(&strategy) {
+            Strategy::from_str(&strategy, false)
+                .map_err(|error| format!("No such strategy: {error}."))?;
+        }
         let schedule = match self.schedule.as_str() {
             "" => Schedule::default(),
             turns => turns.parse()?,
@@ -213,7 +216,7 @@ impl WantedPlay {
 }
 
 async fn play(site: web::Data<Site>, wanted: web::Json<WantedPlay>) -> HttpResponse {
-    let (strategy, schedule, finish) = match wanted.read() {
+    let (strategy, schedule, finish) = match wanted.read(&site.board.names()) {
         Ok(read) => read,
         Err(message) => return refused(HttpResponse::UnprocessableEntity(), message),
     };

@@ -31,22 +31,21 @@ struct Demo<'a> {
 /// A dropped future ends and removes what it has started.
 pub async fn run(mut args: DemoArgs) -> anyhow::Result<()> {
     let json = args.json.take().map(JsonFile::open).transpose()?;
-    let sellers = args.strategies.iter().map(|it| Seller::of(*it));
-    let sellers: Vec<_> = sellers.collect::<anyhow::Result<_>>()?;
+    let sellers = args.sellers.sellers(&Strategy::ALL)?;
     open_files::raise_for(args.terms.buyers)?;
 
     let progress = Progress::start();
     let given = std::mem::take(&mut args.stores).without_empty();
-    let with_redis = args.strategies.iter().any(|it| it.uses_redis());
+    let with_redis = sellers.iter().any(Seller::uses_redis);
     let redis = redis_version(with_redis, &given);
     given::check(&given, with_redis).await?;
     let stores =
         Stores::open(given, with_redis, args.terms.pool_size, &progress).await?;
     let mut runs = Vec::new();
-    for (seller, strategy) in sellers.iter().zip(&args.strategies) {
-        let run = sell(seller, *strategy, &stores, args.terms, &progress)
+    for seller in &sellers {
+        let run = sell(seller, &stores, args.terms, &progress)
             .await
-            .with_context(|| format!("{strategy} could not sell"))?;
+            .with_context(|| format!("{seller} could not sell"))?;
         runs.push(run);
     }
     let facts = Auditor::open(&stores.database_url)
@@ -74,7 +73,6 @@ pub async fn run(mut args: DemoArgs) -> anyhow::Result<()> {
 /// One sale: a server, a crowd, and the judge once both have gone.
 async fn sell(
     seller: &Seller,
-    strategy: Strategy,
     stores: &Stores,
     terms: TermArgs,
     progress: &Progress,
@@ -84,38 +82,36 @@ async fn sell(
         buyers,
         pool_size,
     } = terms;
-    progress.step(&format!("{strategy}: starting the server"));
+    progress.step(&format!("{seller}: starting the server"));
     let (server, address) = seller.start_patient(pool_size, stores).await?;
-    let sku = put_on_sale(address, strategy, units).await?;
+    let sku = put_on_sale(address, seller.slug(), units).await?;
 
-    progress.step(&format!(
-        "{strategy}: {units} units, {buyers} buyers connect"
-    ));
+    progress.step(&format!("{seller}: {units} units, {buyers} buyers connect"));
     let onlooker = Teller {
-        strategy,
+        seller,
         buyers,
         progress,
     };
     let sale = crowd::rush(address, &sku, buyers, &onlooker).await?;
-    progress.step(&format!("{strategy}: stopping the server, counting"));
+    progress.step(&format!("{seller}: stopping the server, counting"));
     server.stop().await?;
 
     // The drift is that of the engine's gates.
     let redis_url = stores
         .redis_url
         .as_deref()
-        .filter(|_| strategy == Strategy::Engine);
+        .filter(|_| seller.is(Strategy::Engine));
     let free = given::gate_free_units(redis_url, &sku).await?;
     let audit = Auditor::open(&stores.database_url)
         .await?
-        .audit_sale(&sku, strategy, free)
+        .audit_sale(&sku, seller, free)
         .await?;
-    Ok(sale.counted(strategy, (units, buyers), audit))
+    Ok(sale.counted(seller, (units, buyers), audit))
 }
 
 /// Tells on standard error how a sale goes.
 struct Teller<'a> {
-    strategy: Strategy,
+    seller: &'a Seller,
     buyers: u32,
     progress: &'a Progress,
 }
@@ -123,15 +119,14 @@ struct Teller<'a> {
 impl Onlooker for Teller<'_> {
     fn arrived(&self, arrived: u32) {
         let what = "buyers are at the door";
-        self.progress
-            .count(self.strategy, arrived, self.buyers, what);
+        self.progress.count(self.seller, arrived, self.buyers, what);
     }
 
     fn released(&self, _released: Instant) {}
 
     fn answered(&self, _answer: Answer, outcomes: &Outcomes) {
         self.progress.count(
-            self.strategy,
+            self.seller,
             outcomes.total(),
             self.buyers,
             &format!(

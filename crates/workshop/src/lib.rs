@@ -1,0 +1,5 @@
+#![doc = include_str!("../README.md")]
+
+pub mod excerpt;
+pub mod page;
+pub mod phases;
