@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use flash_lab_crowd::millis;
+use flash_lab_crowd::{Latency, millis};
 use serde::Serialize;
 
 use crate::arm::{Arm, Setup, Work};
@@ -33,7 +33,7 @@ pub(crate) struct Block {
     pub(crate) answers: Answers,
     /// Null without a database.
     pub(crate) books: Option<Books>,
-    pub(crate) latency_ms: percentiles::Latency,
+    pub(crate) latency_ms: Latency,
     #[serde(flatten)]
     pub(crate) counters: Counters,
     /// Why this block is not used.
@@ -188,7 +188,7 @@ impl Block {
             counters: Counters::of(tally, told, fsync_us),
             answers,
             books,
-            latency_ms: percentiles::Latency::of(&tally.latency_us),
+            latency_ms: percentiles::latency(&tally.latency_us),
             void,
             violation,
             accepted_at_ms: tally.accepted_at.iter().copied().map(millis).collect(),

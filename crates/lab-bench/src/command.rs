@@ -38,10 +38,8 @@ pub async fn run(mut args: BenchArgs) -> anyhow::Result<()> {
     let mut session = Session::new(world, &plan, &progress);
     session.run().await?;
     progress.step("removing what was started");
-    let Session {
-        world, measured, ..
-    } = session;
-    drop(world);
+    let measured = session.measured;
+    drop(session.world);
     drop(progress);
 
     let result = Report::new(args.quick, environment, measured, &plan);

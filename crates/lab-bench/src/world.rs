@@ -94,12 +94,13 @@ impl World {
         format!("bench-{number:05}")
     }
 
+    fn first_url(&self) -> anyhow::Result<&str> {
+        self.sandbox.database_url().context("there is no database")
+    }
+
     /// The database of an arm.
     pub(crate) fn database_url(&self, arm: Arm) -> anyhow::Result<String> {
-        let url = self
-            .sandbox
-            .database_url()
-            .context("there is no database")?;
+        let url = self.first_url()?;
         Ok(url.replacen("/flash?", &format!("/{}?", arm.database()), 1))
     }
 
@@ -110,11 +111,7 @@ impl World {
     ) -> anyhow::Result<AsyncPgConnection> {
         let url = self.database_url(arm)?;
         if !self.databases.contains(&arm) {
-            let first = self
-                .sandbox
-                .database_url()
-                .context("there is no database")?;
-            let mut conn = flash_db::connect(first).await?;
+            let mut conn = flash_db::connect(self.first_url()?).await?;
             conn.batch_execute(&format!("CREATE DATABASE {}", arm.database()))
                 .await?;
             flash_db::migrate(&url, MIGRATION_LIMIT).await?;

@@ -98,25 +98,18 @@ impl Buyer {
         let sent_us = self.sale.journal.now_us();
         let reply = self.exchange(wish, instance).await;
         let answer = Answer::of(&wish.ask, &reply);
-        let Wish {
-            sku,
-            buyer,
-            key,
-            units,
-            ask,
-            leaves,
-        } = wish.clone();
+        let wish = wish.clone();
         self.sale.journal.add(Entry {
-            sku,
-            buyer,
-            key,
-            units,
-            ask,
+            sku: wish.sku,
+            buyer: wish.buyer,
+            key: wish.key,
+            units: wish.units,
+            ask: wish.ask,
             instance,
             sent_us,
             answered_us: self.sale.journal.now_us(),
             answer: answer.clone(),
-            leaves,
+            leaves: wish.leaves,
         });
         answer
     }

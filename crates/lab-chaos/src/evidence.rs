@@ -35,11 +35,9 @@ impl Violation {
 
     pub(crate) fn of(rule: Rule, entry: &Entry, what: String) -> Self {
         Self {
-            rule,
-            sku: entry.sku.clone(),
             buyer: Some(entry.buyer.clone()),
             key: Some(entry.key.clone()),
-            what,
+            ..Self::of_sku(rule, &entry.sku, what)
         }
     }
 }

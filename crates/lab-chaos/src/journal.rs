@@ -3,9 +3,8 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use flash_core::Code;
-use flash_lab_crowd::{Reply, SendError, StatusCode};
-use serde::Deserialize;
+use flash_lab_crowd::outcome::Told;
+use flash_lab_crowd::{Outcome, Reply, SendError};
 
 /// What somebody wants.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,48 +71,30 @@ pub(crate) struct Entry {
     pub(crate) leaves: bool,
 }
 
-#[derive(Deserialize)]
-struct OrderBody {
-    order_id: String,
-}
-
-#[derive(Deserialize)]
-struct Problem {
-    code: String,
-    available_units: Option<i64>,
-}
-
 impl Answer {
     /// Classifies what came back.
     pub(crate) fn of(ask: &Ask, answer: &Result<Reply, SendError>) -> Self {
-        let reply = match answer {
-            Ok(reply) => reply,
-            Err(SendError::NotSent(_)) => return Self::NotSent,
-            Err(SendError::NoAnswer(_)) => return Self::Lost,
-        };
-        let unexpected =
-            |code: &str| Self::Unexpected(format!("{} {code}", reply.status));
-        if reply.status.is_success() {
-            if *ask != Ask::Order {
-                return Self::Done;
-            }
-            return match serde_json::from_slice::<OrderBody>(&reply.body) {
-                Ok(OrderBody { order_id }) => Self::Accepted { order_id },
-                Err(_not_an_order) => unexpected("without an order"),
+        let told = Told::of(answer);
+        let code = told.code.unwrap_or_default();
+        let Some(status) = told.status else {
+            return match told.outcome {
+                Outcome::Failed => Self::NotSent,
+                _ => Self::Lost,
             };
-        }
-        let problem = serde_json::from_slice::<Problem>(&reply.body).ok();
-        let by_row = problem
-            .as_ref()
-            .is_some_and(|it| it.available_units.is_some());
-        let code = problem.map_or_else(String::new, |problem| problem.code);
-        let is = |known: Code| code == known.as_str();
-        match reply.status {
-            StatusCode::CONFLICT if is(Code::SoldOut) && by_row => Self::SoldOutByRow,
-            StatusCode::CONFLICT if is(Code::SoldOut) => Self::SoldOut,
-            StatusCode::CONFLICT if is(Code::LimitReached) => Self::LimitReached,
-            StatusCode::SERVICE_UNAVAILABLE => Self::Again(code),
-            _ => unexpected(&code),
+        };
+        match (told.outcome, told.order_id) {
+            (Outcome::Accepted, _) if *ask != Ask::Order => Self::Done,
+            (Outcome::Accepted, Some(order_id)) => Self::Accepted { order_id },
+            (Outcome::Accepted, None) => {
+                Self::Unexpected(format!("{status} without an order"))
+            }
+            (Outcome::SoldOut, _) if told.available_units.is_some() => {
+                Self::SoldOutByRow
+            }
+            (Outcome::SoldOut, _) => Self::SoldOut,
+            (Outcome::LimitReached, _) => Self::LimitReached,
+            _ if status == 503 => Self::Again(code),
+            _ => Self::Unexpected(format!("{status} {code}")),
         }
     }
 

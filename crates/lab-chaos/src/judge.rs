@@ -45,6 +45,14 @@ pub(crate) fn judge(evidence: &Evidence) -> Vec<Violation> {
     violations
 }
 
+/// What a count says that is not zero.
+const WRONG: [(Rule, &str); 4] = [
+    (Rule::Oversold, "units too many"),
+    (Rule::Books, "units unaccounted for"),
+    (Rule::Limit, "buyers beyond the limit"),
+    (Rule::Acknowledged, "keys with two orders"),
+];
+
 /// What one look at the books shows.
 fn audited(evidence: &Evidence) -> Vec<Violation> {
     let mut violations = Vec::new();
@@ -62,27 +70,15 @@ fn audited(evidence: &Evidence) -> Vec<Violation> {
             "{supply_units} were supplied, {live_units} are in orders, {} are left",
             audit.available_units
         );
-        let checks = [
-            (Rule::Oversold, audit.oversold_units, "units too many: "),
-            (
-                Rule::Books,
-                audit.unaccounted_units,
-                "units unaccounted for: ",
-            ),
-            (
-                Rule::Limit,
-                audit.limit_overruns,
-                "buyers beyond the limit: ",
-            ),
-            (
-                Rule::Acknowledged,
-                audit.duplicate_keys,
-                "keys with two orders: ",
-            ),
+        let counts = [
+            audit.oversold_units,
+            audit.unaccounted_units,
+            audit.limit_overruns,
+            audit.duplicate_keys,
         ];
-        for (rule, count, text) in checks {
+        for ((rule, text), count) in WRONG.into_iter().zip(counts) {
             if count != 0 {
-                let what = format!("{count} {text}{sums}");
+                let what = format!("{count} {text}: {sums}");
                 violations.push(Violation::of_sku(rule, &planned.sku, what));
             }
         }

@@ -145,12 +145,10 @@ impl fmt::Display for Run {
         }
         let mut last = None;
         for told in &self.violations {
-            let Violation {
-                rule, sku, what, ..
-            } = &told.violation;
-            write!(f, "\n  {rule:?}: {sku}: {what}")?;
+            let it = &told.violation;
+            write!(f, "\n  {:?}: {}: {}", it.rule, it.sku, it.what)?;
             // The first story of a rule is enough to read; JSON has all.
-            if last.replace(rule) != Some(rule) {
+            if last.replace(it.rule) != Some(it.rule) {
                 for line in &told.story {
                     write!(f, "\n    {line}")?;
                 }

@@ -104,16 +104,9 @@ fn entries_of<'a>(violation: &Violation, evidence: &'a Evidence) -> Vec<&'a Entr
 }
 
 fn line(entry: &Entry) -> String {
-    let Entry {
-        sku,
-        buyer,
-        key,
-        units,
-        ask,
-        instance,
-        ..
-    } = entry;
-    let what = match ask {
+    let (sku, buyer, key) = (&entry.sku, &entry.buyer, &entry.key);
+    let (units, instance) = (entry.units, entry.instance);
+    let what = match &entry.ask {
         Ask::Order => format!("{buyer} orders {units} of {sku}, key {key}"),
         Ask::Cancel { order_id } => format!("{buyer} cancels {order_id} of {sku}"),
         Ask::Restock => format!("{units} are added to {sku}, key {key}"),

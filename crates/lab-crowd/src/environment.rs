@@ -54,17 +54,12 @@ pub struct Environment {
 impl Environment {
     /// The same for people.
     pub fn sentence(&self) -> String {
-        let Here {
-            date,
-            os,
-            cpus,
-            lab,
-        } = &self.here;
+        let here = &self.here;
         let fsync = if self.fsync { "on" } else { "off" };
         format!(
-            "{date}; {os}; {cpus} CPUs; PostgreSQL {}, fsync {fsync}; {} connections per \
-             server; lab {lab}",
-            self.postgresql, self.pool_size
+            "{}; {}; {} CPUs; PostgreSQL {}, fsync {fsync}; {} connections per server; \
+             lab {}",
+            here.date, here.os, here.cpus, self.postgresql, self.pool_size, here.lab
         )
     }
 }

@@ -138,10 +138,8 @@ mod tests {
         Run {
             elapsed_ms: 123_456.0,
             latency_ms: Latency {
-                p50: 99_999.0,
-                p90: 99_999.0,
-                p99: 99_999.0,
                 max: 123_456.0,
+                ..Latency::at(|_| 99_999.0)
             },
             ..sale(Strategy::Naive, (100, 1000), told(912, 88), audit)
         }

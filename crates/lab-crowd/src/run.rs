@@ -52,7 +52,7 @@ impl Outcomes {
 }
 
 /// How long buyers waited, in milliseconds from the release.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Latency {
     /// Half of them waited at most this long.
     pub p50: f64,
@@ -60,6 +60,9 @@ pub struct Latency {
     pub p90: f64,
     /// Ninety-nine of a hundred.
     pub p99: f64,
+    /// 999 of a thousand, where so many were measured that it says something.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub p999: Option<f64>,
     /// All of them.
     pub max: f64,
 }
@@ -69,12 +72,17 @@ impl Latency {
     #[must_use]
     pub fn of(mut latencies: Vec<Duration>) -> Self {
         latencies.sort_unstable();
-        let rank = |percent| millis(percentile(&latencies, percent));
+        Self::at(|percent| millis(percentile(&latencies, percent.into())))
+    }
+
+    /// Asks how long so many percent waited at most.
+    pub fn at(percentile: impl Fn(u8) -> f64) -> Self {
         Self {
-            p50: rank(50),
-            p90: rank(90),
-            p99: rank(99),
-            max: rank(100),
+            p50: percentile(50),
+            p90: percentile(90),
+            p99: percentile(99),
+            p999: None,
+            max: percentile(100),
         }
     }
 }
@@ -154,10 +162,10 @@ pub fn undersold_units(outcomes: &Outcomes, audit: &Audit) -> i64 {
 pub(crate) mod tests {
     use std::path::PathBuf;
 
-    use crate::Strategy;
     use flash_core::{AuditCounts, Sku};
 
     use super::*;
+    use crate::cli::Strategy;
 
     pub(crate) fn audit(units: u32, orders: i64, available: i64) -> Audit {
         AuditCounts {

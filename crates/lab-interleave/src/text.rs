@@ -253,30 +253,19 @@ fn explained(step: &Step, returned: &str) -> String {
 }
 
 fn verdict(ending: &Ending) -> String {
-    let Ending {
-        oversold_units,
-        accepted_units,
-        available_units,
-        lost_updates,
-        ..
-    } = ending;
-    let orders = count(*accepted_units, "order");
-    let lost = count(*lost_updates, "lost update");
+    let (sold, says) = (ending.accepted_units, ending.available_units);
+    let orders = format!("{} for 1 unit", count(sold, "order"));
+    let row = format!("the stock row should say {} and says {says}", 1 - sold);
     match ending.verdict {
         Verdict::Oversold => format!(
-            "oversold by {oversold_units}: {orders} for 1 unit; the stock row should say \
-             {} and says {available_units}: {lost}.\nBoth had read the number before \
-             either had committed what became of it.",
-            1 - accepted_units
+            "oversold by {}: {orders}; {row}: {}.\nBoth had read the number before either \
+             had committed what became of it.",
+            ending.oversold_units,
+            count(ending.lost_updates, "lost update")
         ),
-        Verdict::Exact if *accepted_units == 1 => {
-            format!("exact: {orders} for 1 unit; the stock row says {available_units}.")
+        Verdict::Exact if sold == 1 => {
+            format!("exact: {orders}; the stock row says {says}.")
         }
-        other => format!(
-            "{}: {orders} for 1 unit; the stock row should say {} and says \
-             {available_units}.",
-            format!("{other:?}").to_lowercase(),
-            1 - accepted_units
-        ),
+        other => format!("{}: {orders}; {row}.", format!("{other:?}").to_lowercase()),
     }
 }

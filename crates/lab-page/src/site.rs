@@ -68,13 +68,12 @@ pub(crate) async fn serve(
 }
 
 fn routes(config: &mut web::ServiceConfig) {
-    for asset in &ASSETS {
-        let answer = async || {
-            HttpResponse::Ok()
-                .content_type(asset.content_type)
-                .body(asset.text)
+    for (path, content_type, text) in ASSETS {
+        let answer = move || {
+            let answer = HttpResponse::Ok().content_type(content_type).body(text);
+            std::future::ready(answer)
         };
-        config.route(asset.path, web::get().to(answer));
+        config.route(path, web::get().to(answer));
     }
     config
         .route("/state", web::get().to(state))

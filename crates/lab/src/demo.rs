@@ -77,11 +77,7 @@ async fn sell(
     terms: TermArgs,
     progress: &Progress,
 ) -> anyhow::Result<Run> {
-    let TermArgs {
-        units,
-        buyers,
-        pool_size,
-    } = terms;
+    let (units, buyers, pool_size) = (terms.units, terms.buyers, terms.pool_size);
     progress.step(&format!("{seller}: starting the server"));
     let (server, address) = seller.start_patient(pool_size, stores).await?;
     let sku = put_on_sale(address, seller.slug(), units).await?;
