@@ -132,8 +132,8 @@ test-page *args: build
 test-others *args: build
     @cargo test --package flash-lab --locked --test others "$@"
 
-# Run every check: format, lints, docs, demo, tests, mutants
-ci: format-check clippy docs demo-oversell test test-page test-others mutants
+# Run every check: format, lints, docs, book, demo, tests, mutants
+ci: format-check clippy docs book demo-oversell test test-page test-others mutants
 
 # Break each rule of the engine in a copy, and see that a test notices
 [no-exit-message]
@@ -145,6 +145,11 @@ pictures: build
     @cargo test --workspace --locked --test page -- --test-threads 1 sale:: steps::
     cp target/tmp/sale-ended-720-light.png target/tmp/sale-ended-720-dark.png docs/pictures/
     cp target/tmp/steps-naive-720-light.png target/tmp/steps-naive-720-dark.png docs/pictures/
+
+# Build the book into target/book; --open shows it
+[no-exit-message]
+book *args:
+    @PATH={{ quote(justfile_directory() / ".tools/bin") }}:"$PATH" mdbook build docs/book "$@"
 
 # Format the code
 fmt *args:

@@ -356,8 +356,11 @@ impl StockRoom {
             let Ok(gate) = self.redis.read(sku).await else {
                 return Ok(());
             };
-            let mut conn = self.pool.get().await?;
-            let found = read_stock(&mut conn, sku).await.map_err(DbError::from)?;
+            // The connection goes back at once: who reconciles needs one, too.
+            let found = {
+                let mut conn = self.pool.get().await?;
+                read_stock(&mut conn, sku).await.map_err(DbError::from)?
+            };
             if gate == (found.fence, found.available_units) {
                 return Ok(());
             }
@@ -366,7 +369,6 @@ impl StockRoom {
                 self.reconcile_now(sku).await?;
             }
             before = Some((gate, found));
-            drop(conn);
             sleep(COMPARE_AGAIN).await;
         }
         Ok(())

@@ -34,10 +34,26 @@ pub(crate) struct MachineTicks {
     pub(crate) stolen: u64,
 }
 
+impl MachineTicks {
+    fn since(self, before: Self) -> Self {
+        Self {
+            all: self.all.saturating_sub(before.all),
+            idle: self.idle.saturating_sub(before.idle),
+            stolen: self.stolen.saturating_sub(before.stolen),
+        }
+    }
+
+    /// The share of it that was taken.
+    pub(crate) fn busy_share(self) -> Option<f64> {
+        quotient(number(self.all.saturating_sub(self.idle)), number(self.all))
+    }
+}
+
 /// Where the counters of an arm are.
 pub(crate) struct Sources<'a> {
     pub(crate) conn: Option<&'a mut AsyncPgConnection>,
-    pub(crate) redis: Option<&'a Path>,
+    /// Its URL.
+    pub(crate) redis: Option<&'a str>,
     pub(crate) server_pid: Option<u32>,
 }
 
@@ -84,8 +100,8 @@ impl Snapshot {
             snapshot.transactions = row.transactions.try_into()?;
             snapshot.wal_bytes = row.wal_bytes.try_into()?;
         }
-        if let Some(socket) = sources.redis {
-            snapshot.redis_commands = redis_commands(socket).await;
+        if let Some(url) = sources.redis {
+            snapshot.redis_commands = redis_commands(url).await;
         }
         Ok(snapshot)
     }
@@ -107,19 +123,16 @@ impl Snapshot {
                 self.server_cpu_ticks,
                 before.server_cpu_ticks,
             ),
-            machine: self.machine.zip(before.machine).map(|(after, before)| {
-                MachineTicks {
-                    all: after.all.saturating_sub(before.all),
-                    idle: after.idle.saturating_sub(before.idle),
-                    stolen: after.stolen.saturating_sub(before.stolen),
-                }
-            }),
+            machine: self
+                .machine
+                .zip(before.machine)
+                .map(|(it, it_was)| it.since(it_was)),
         }
     }
 }
 
-async fn redis_commands(socket: &Path) -> Option<u64> {
-    let info = flash_lab_wire::info(socket, "stats").await.ok()?;
+async fn redis_commands(url: &str) -> Option<u64> {
+    let info = flash_lab_wire::info(url, "stats").await.ok()?;
     info.lines()
         .find_map(|line| line.strip_prefix("total_commands_processed:"))?
         .trim()
@@ -162,9 +175,7 @@ pub(crate) async fn busy_share() -> Option<f64> {
     let before = machine_ticks()?;
     tokio::time::sleep(BUSY_LOOK).await;
     let after = machine_ticks()?;
-    let all = after.all.saturating_sub(before.all);
-    let idle = after.idle.saturating_sub(before.idle);
-    quotient(number(all.saturating_sub(idle)), number(all))
+    after.since(before).busy_share()
 }
 
 fn machine_of(stat: &str) -> Option<MachineTicks> {

@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
-use flash_lab_crowd::cli::DEFAULT_POOL_SIZE;
-use flash_lab_crowd::crowd::PATIENCE;
-use flash_lab_crowd::server_process::{self, Server};
+use flash_lab_crowd::{DEFAULT_POOL_SIZE, Server, server_process, stores};
 use flash_sandbox::{Options, Sandbox};
 use tempfile::NamedTempFile;
 
@@ -67,8 +65,7 @@ impl World {
             max_connections: MAX_CONNECTIONS,
             ..Options::default()
         };
-        let sandbox =
-            tokio::task::spawn_blocking(move || Sandbox::start(&options)).await??;
+        let sandbox = stores::start(options).await?;
         Ok(Self {
             running: Vec::new(),
             sandbox,
@@ -80,11 +77,6 @@ impl World {
             next_buyer: 1,
             next_sku: 1,
         })
-    }
-
-    /// The Redis that all arms share which have one.
-    pub(crate) fn redis_socket(&self) -> PathBuf {
-        self.sandbox.dir().join("redis.sock")
     }
 
     /// Numbers of buyers that nobody else gets.
@@ -102,12 +94,13 @@ impl World {
         format!("bench-{number:05}")
     }
 
+    fn first_url(&self) -> anyhow::Result<&str> {
+        self.sandbox.database_url().context("there is no database")
+    }
+
     /// The database of an arm.
     pub(crate) fn database_url(&self, arm: Arm) -> anyhow::Result<String> {
-        let url = self
-            .sandbox
-            .database_url()
-            .context("there is no database")?;
+        let url = self.first_url()?;
         Ok(url.replacen("/flash?", &format!("/{}?", arm.database()), 1))
     }
 
@@ -118,11 +111,7 @@ impl World {
     ) -> anyhow::Result<AsyncPgConnection> {
         let url = self.database_url(arm)?;
         if !self.databases.contains(&arm) {
-            let first = self
-                .sandbox
-                .database_url()
-                .context("there is no database")?;
-            let mut conn = flash_db::connect(first).await?;
+            let mut conn = flash_db::connect(self.first_url()?).await?;
             conn.batch_execute(&format!("CREATE DATABASE {}", arm.database()))
                 .await?;
             flash_db::migrate(&url, MIGRATION_LIMIT).await?;
@@ -198,7 +187,14 @@ impl World {
         drop(self.connect(arm).await?);
         // Its Redis is there when it starts, and never again.
         let doomed = match arm {
-            Arm::RedisDown => Some(start_redis().await?),
+            Arm::RedisDown => {
+                let postgres = false;
+                let options = Options {
+                    postgres,
+                    ..Options::default()
+                };
+                Some(stores::start(options).await?)
+            }
             _ => None,
         };
         let redis = doomed.as_ref().unwrap_or(&self.sandbox);
@@ -239,7 +235,7 @@ impl World {
         let path = if refuses { refusal } else { order }.path();
         let arguments = server_process::flags(&[
             ("--answer", path.to_str().context("a path that is no text")?),
-            ("--client-wait-ms", &PATIENCE.as_millis().to_string()),
+            ("--client-wait-ms", server_process::PATIENCE_MS),
         ]);
         Server::start_with(&self.static_route, arguments, [("LC_ALL", "C")]).await
     }
@@ -255,15 +251,13 @@ pub(crate) fn arguments(arm: Arm) -> anyhow::Result<Vec<String>> {
     let Some(strategy) = arm.strategy() else {
         bail!("{arm} is no server");
     };
-    Ok(server_process::arguments(strategy, POOL_SIZE))
-}
-
-async fn start_redis() -> anyhow::Result<Sandbox> {
-    let options = Options {
-        postgres: false,
-        ..Options::default()
-    };
-    Ok(tokio::task::spawn_blocking(move || Sandbox::start(&options)).await??)
+    let who = [
+        ("--strategy", strategy.as_str()),
+        ("--listen", "127.0.0.1:0"),
+    ];
+    let pool_size = POOL_SIZE.to_string();
+    let how = server_process::patient(&pool_size);
+    Ok(server_process::flags(&[&who[..], &how].concat()))
 }
 
 /// The directory of the private stores is on this disk.

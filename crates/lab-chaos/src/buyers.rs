@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
-use flash_lab_crowd::client::{Client, Method, SendError, json_request};
+use flash_lab_crowd::{Client, Method, Reply, SendError, json_request, purchase};
 use serde::Serialize;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -33,6 +33,8 @@ pub(crate) struct Sale {
     pub(crate) journal: Journal,
     /// The moment after which nobody asks again; none before all faults are healed.
     pub(crate) deadline: watch::Sender<Option<Instant>>,
+    /// Whether somebody cancels: a program of somebody's own is not asked to.
+    pub(crate) has_cancels: bool,
 }
 
 /// How long everybody waits once all faults are healed: only what is never answered is wrong,
@@ -58,12 +60,6 @@ pub(crate) struct Buyer {
     clients: [Option<Client>; 2],
     turn: usize,
     patience: Duration,
-}
-
-#[derive(Serialize)]
-struct NewOrder<'a> {
-    buyer_id: &'a str,
-    units: i64,
 }
 
 #[derive(Serialize)]
@@ -102,25 +98,18 @@ impl Buyer {
         let sent_us = self.sale.journal.now_us();
         let reply = self.exchange(wish, instance).await;
         let answer = Answer::of(&wish.ask, &reply);
-        let Wish {
-            sku,
-            buyer,
-            key,
-            units,
-            ask,
-            leaves,
-        } = wish.clone();
+        let wish = wish.clone();
         self.sale.journal.add(Entry {
-            sku,
-            buyer,
-            key,
-            units,
-            ask,
+            sku: wish.sku,
+            buyer: wish.buyer,
+            key: wish.key,
+            units: wish.units,
+            ask: wish.ask,
             instance,
             sent_us,
             answered_us: self.sale.journal.now_us(),
             answer: answer.clone(),
-            leaves,
+            leaves: wish.leaves,
         });
         answer
     }
@@ -129,18 +118,13 @@ impl Buyer {
         &mut self,
         wish: &Wish,
         instance: usize,
-    ) -> Result<flash_lab_crowd::client::Reply, SendError> {
+    ) -> Result<Reply, SendError> {
         let not_sent = |error: anyhow::Error| SendError::NotSent(error.to_string());
         let address = self.sale.addresses[instance];
         let key = Some(wish.key.as_str());
         let units = wish.units;
         let request = match &wish.ask {
-            Ask::Order => {
-                let path = format!("/v1/skus/{}/orders", wish.sku);
-                let buyer_id = wish.buyer.as_str();
-                let body = NewOrder { buyer_id, units };
-                json_request(Method::POST, address, &path, key, &body)
-            }
+            Ask::Order => purchase(address, &wish.sku, (&wish.buyer, &wish.key), units),
             Ask::Restock => {
                 let path = format!("/v1/skus/{}/restock", wish.sku);
                 json_request(Method::POST, address, &path, key, &NewUnits { units })
@@ -209,7 +193,7 @@ pub(crate) async fn shop(sale: Arc<Sale>, plan: Arc<Plan>, number: u64) {
 async fn live_with(buyer: &mut Buyer, rng: &mut Rng, wish: &Wish, answer: Answer) {
     match answer {
         Answer::Accepted { order_id } => {
-            if rng.u64(0..100) < 20 {
+            if rng.u64(0..100) < 20 && buyer.sale.has_cancels {
                 let mut cancel = wish.clone();
                 cancel.ask = Ask::Cancel { order_id };
                 cancel.leaves = false;

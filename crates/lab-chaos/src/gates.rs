@@ -62,15 +62,17 @@ impl Gates {
         loop {
             for (sku, key) in &self.keys {
                 // A Redis that is away says nothing of its permits.
-                let Ok(Some(permits)) = redis::permits(&self.socket, key).await else {
+                let Ok((expires_ms @ 1.., names)) =
+                    redis::permits(&self.socket, key).await
+                else {
                     continue;
                 };
                 let now_ms = unix_ms();
-                for name in permits.names {
+                for name in names {
                     let permit = Permit {
                         sku: sku.clone(),
                         name,
-                        expires_ms: permits.expires_ms,
+                        expires_ms,
                     };
                     let seen = self.seen.entry(permit).or_insert(Seen {
                         first_ms: now_ms,

@@ -6,7 +6,6 @@ mod schedule;
 mod postgres;
 mod redis;
 mod process;
-mod first_host;
 mod world;
 mod journal;
 mod buyers;

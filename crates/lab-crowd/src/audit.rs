@@ -1,11 +1,14 @@
 //! The judge: reads the database of a sale, and only reads.
 
 use anyhow::{Context, bail};
-use diesel::QueryableByName;
+use diesel::Queryable;
+use diesel::dsl::sql;
 use diesel::sql_types::{Bool, Text};
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use flash_core::{Audit, Sku};
 use flash_db::{Connection, Pool, PoolOptions};
+
+use crate::seller::Seller;
 
 /// An open view of the database.
 pub struct Auditor {
@@ -13,13 +16,11 @@ pub struct Auditor {
 }
 
 /// What PostgreSQL says about itself.
-#[derive(Debug, Clone, QueryableByName)]
+#[derive(Debug, Clone, Queryable)]
 pub struct DatabaseFacts {
     /// Such as `16.4`.
-    #[diesel(sql_type = Text)]
     pub version: String,
     /// Whether a commit waits for the disk.
-    #[diesel(sql_type = Bool)]
     pub fsync: bool,
 }
 
@@ -78,15 +79,31 @@ impl Auditor {
         Ok(counts.map(|counts| counts.judge(strategy)))
     }
 
+    /// Counts and judges the SKU of a sale.
+    ///
+    /// # Errors
+    ///
+    /// PostgreSQL does not answer, or there is no such SKU any more.
+    pub async fn audit_sale(
+        &mut self,
+        sku: &Sku,
+        seller: &Seller,
+        gate_free_units: Option<i64>,
+    ) -> anyhow::Result<Audit> {
+        self.audit(sku, Some(seller.name()), gate_free_units)
+            .await?
+            .with_context(|| format!("the SKU {sku} has vanished"))
+    }
+
     /// Asks PostgreSQL what it is.
     ///
     /// # Errors
     ///
     /// It does not answer.
     pub async fn database_facts(&mut self) -> anyhow::Result<DatabaseFacts> {
-        diesel::sql_query(
-            "SELECT split_part(current_setting('server_version'), ' ', 1) AS version, \
-                    current_setting('fsync')::boolean AS fsync",
+        sql::<(Text, Bool)>(
+            "SELECT split_part(current_setting('server_version'), ' ', 1), \
+                    current_setting('fsync')::boolean",
         )
         .get_result(&mut self.conn)
         .await
@@ -94,18 +111,9 @@ impl Auditor {
     }
 }
 
-#[derive(QueryableByName)]
-struct Present {
-    #[diesel(sql_type = Bool)]
-    present: bool,
-}
-
 async fn has_tables(conn: &mut Connection) -> anyhow::Result<bool> {
-    let row: Present = diesel::sql_query(
-        "SELECT to_regclass('skus') IS NOT NULL AND to_regclass('orders') IS NOT NULL \
-             AS present",
-    )
-    .get_result(&mut **conn)
-    .await?;
-    Ok(row.present)
+    let present = sql::<Bool>(
+        "SELECT to_regclass('skus') IS NOT NULL AND to_regclass('orders') IS NOT NULL",
+    );
+    Ok(present.get_result(&mut **conn).await?)
 }

@@ -3,9 +3,11 @@
 use std::fmt;
 
 use clap::{Args as ClapArgs, ValueEnum, value_parser};
+use serde::Serialize;
 
 /// A strategy of the server, by its name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
 pub enum Strategy {
     /// Read, decide, write: oversells
     Naive,
@@ -20,6 +22,10 @@ pub enum Strategy {
 impl Strategy {
     /// The steps of the lesson, in their order.
     pub const PHASES: [Self; 3] = [Self::Naive, Self::Pessimistic, Self::Hybrid];
+
+    /// The same, and the engine.
+    pub const ALL: [Self; 4] =
+        [Self::Naive, Self::Pessimistic, Self::Hybrid, Self::Engine];
 
     /// Whether its server asks Redis.
     #[must_use]

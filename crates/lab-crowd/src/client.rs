@@ -111,6 +111,28 @@ impl Client {
     }
 }
 
+#[derive(Serialize)]
+struct NewOrder<'a> {
+    buyer_id: &'a str,
+    units: i64,
+}
+
+/// Makes a purchase request.
+///
+/// # Errors
+///
+/// A name or a key that HTTP does not allow.
+pub fn purchase(
+    address: SocketAddr,
+    sku: &str,
+    (buyer_id, key): (&str, &str),
+    units: i64,
+) -> anyhow::Result<JsonRequest> {
+    let path = format!("/v1/skus/{sku}/orders");
+    let body = NewOrder { buyer_id, units };
+    json_request(Method::POST, address, &path, Some(key), &body)
+}
+
 /// Makes a request with a JSON body.
 ///
 /// # Errors

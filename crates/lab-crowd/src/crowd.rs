@@ -6,14 +6,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use flash_core::{Audit, Sku};
-use serde::Serialize;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
-use crate::cli::Strategy;
-use crate::client::{Client, JsonRequest, Method, json_request};
+use crate::client::{Client, JsonRequest, purchase};
 use crate::outcome::Outcome;
 use crate::run::{Latency, Outcomes, Run, millis, undersold_units};
+use crate::seller::Seller;
 
 /// Connections being opened at once: well below any backlog of a listener.
 const CONNECTING_MAX: usize = 64;
@@ -56,12 +55,12 @@ impl Sale {
     /// What a sale to so many was, once it is counted.
     pub fn counted(
         self,
-        strategy: Strategy,
+        seller: &Seller,
         (units, buyers): (u32, u32),
         audit: Audit,
     ) -> Run {
         Run {
-            strategy,
+            seller: seller.clone(),
             units,
             buyers,
             undersold_units: undersold_units(&self.outcomes, &audit),
@@ -94,7 +93,9 @@ pub async fn rush(
 
     let mut crowd = JoinSet::new();
     for number in 0..buyers {
-        let request = purchase(address, sku, number)?;
+        // A database keeps the pair of buyer and key for ever, so the key names the SKU too.
+        let (buyer, key) = (format!("buyer-{number}"), format!("{sku}-{number}"));
+        let request = purchase(address, sku.as_str(), (&buyer, &key), 1)?;
         crowd.spawn(buy(
             address,
             request,
@@ -164,28 +165,4 @@ async fn buy(
         outcome: Outcome::of(&answer),
         latency: Some(released.elapsed()),
     }
-}
-
-#[derive(Serialize)]
-struct NewOrder {
-    buyer_id: String,
-    units: i64,
-}
-
-/// A database keeps the pair of buyer and key for ever, so the key names the SKU too.
-fn purchase(
-    address: SocketAddr,
-    sku: &Sku,
-    number: u32,
-) -> anyhow::Result<JsonRequest> {
-    json_request(
-        Method::POST,
-        address,
-        &format!("/v1/skus/{sku}/orders"),
-        Some(&format!("{sku}-{number}")),
-        &NewOrder {
-            buyer_id: format!("buyer-{number}"),
-            units: 1,
-        },
-    )
 }

@@ -39,19 +39,17 @@ fn race(run: &Run, pool_size: u16) -> Race {
 }
 
 /// Whether phase 1 was mended: nothing that it loses by design was lost, though it could.
-#[must_use]
 pub(crate) fn is_mended(run: &Run, pool_size: u16) -> bool {
-    run.strategy == Strategy::Naive
+    run.seller.is(Strategy::Naive)
         && is_sold_exactly(run)
         && race(run, pool_size) == Race::Certain
 }
 
 /// A few sentences.
-#[must_use]
 pub(crate) fn of(runs: &[Run], pool_size: u16) -> String {
-    let by = |strategy| runs.iter().find(|run| run.strategy == strategy);
+    let by = |strategy| runs.iter().find(|run| run.seller.is(strategy));
     let is_broken =
-        |run: &&Run| run.strategy != Strategy::Naive && !is_sold_exactly(run);
+        |run: &&Run| !run.seller.is(Strategy::Naive) && !is_sold_exactly(run);
     if let Some(run) = runs.iter().find(is_broken) {
         return broken(run);
     }
@@ -100,9 +98,14 @@ fn exact(run: &Run, pool_size: u16) -> String {
 
 fn broken(run: &Run) -> String {
     let lost = run.audit.oversold_units > 0 || run.audit.lost_updates > 0;
-    let strategy = run.strategy;
-    match (strategy, lost, run.audit.verdict) {
-        (Strategy::Pessimistic, true, _) => UNLOCKED.to_owned(),
+    let strategy = &run.seller;
+    match (strategy.strategy(), lost, run.audit.verdict) {
+        (Some(Strategy::Pessimistic), true, _) => UNLOCKED.to_owned(),
+        (None, true, _) => format!(
+            "{strategy} sold what was not there, or lost what was written. \
+             `./just judge --server PROGRAM` says which order of two buyers' steps does it, \
+             and why."
+        ),
         (_, true, _) => format!(
             "{strategy} decides under the row's lock as well, so this must not happen: \
              whoever changed it finds the lock in `./just diff 1 2`. \
@@ -190,21 +193,14 @@ what it was for: `git diff crates/phase2-pessimistic` shows what you changed.";
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::tests::{audit, told};
-    use crate::run::{Latency, Outcomes};
+    use crate::run::Outcomes;
+    use crate::run::tests::{audit, sale, told};
 
     fn run(strategy: Strategy, (units, buyers): (u32, u32), orders: u32) -> Run {
-        let left = i64::from(units) - i64::from(orders);
-        Run {
-            strategy,
-            units,
-            buyers,
-            outcomes: told(orders, buyers - orders),
-            undersold_units: 0,
-            elapsed_ms: 1.0,
-            latency_ms: Latency::of(Vec::new()),
-            audit: audit(units, orders.into(), left.max(0)),
-        }
+        let left = i64::from(units.saturating_sub(orders));
+        let audit = audit(units, orders.into(), left);
+        let told = told(orders, buyers - orders);
+        sale(strategy, (units, buyers), told, audit)
     }
 
     fn naive(terms: (u32, u32), orders: u32) -> Run {

@@ -55,7 +55,7 @@ fn demo_table(runs: &[Run]) -> Sheet {
     let mut table = Sheet::new(header);
     for run in runs {
         let mut row = vec![
-            Cell::new(run.strategy),
+            Cell::new(&run.seller),
             Cell::new(run.outcomes.accepted),
             Cell::new(run.outcomes.sold_out),
         ];
@@ -81,7 +81,7 @@ fn demo_table(runs: &[Run]) -> Sheet {
 
 /// One line, and where the books do not balance a second one that says how.
 fn verdict(run: &Run, look: &Look) -> String {
-    let (strategy, audit) = (run.strategy, &run.audit);
+    let (strategy, audit) = (&run.seller, &run.audit);
     let units = count(run.units.into(), "unit");
     let orders = count(live_units(audit), "order");
     let sold = format!("{orders} for {units}");
@@ -130,28 +130,18 @@ fn stock_row(audit: &Audit) -> String {
 mod tests {
     use super::*;
     use crate::cli::{DEFAULT_POOL_SIZE, Strategy};
-    use crate::run::tests::audit;
-    use crate::run::{Latency, Outcomes};
+    use crate::run::Latency;
+    use crate::run::tests::{audit, sale, told};
 
     fn naive_run() -> Run {
+        let audit = audit(100, 912, 12);
         Run {
-            strategy: Strategy::Naive,
-            units: 100,
-            buyers: 1000,
-            outcomes: Outcomes {
-                accepted: 912,
-                sold_out: 88,
-                ..Outcomes::default()
-            },
-            undersold_units: 0,
             elapsed_ms: 123_456.0,
             latency_ms: Latency {
-                p50: 99_999.0,
-                p90: 99_999.0,
-                p99: 99_999.0,
                 max: 123_456.0,
+                ..Latency::at(|_| 99_999.0)
             },
-            audit: audit(100, 912, 12),
+            ..sale(Strategy::Naive, (100, 1000), told(912, 88), audit)
         }
     }
 

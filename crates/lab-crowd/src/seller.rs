@@ -3,12 +3,17 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args as ClapArgs;
 
 use crate::cli::Strategy;
 use crate::error::Ending;
 use crate::server_process::{self, Server};
+use crate::stores::Stores;
+
+/// How long the tables may take to be made.
+const MIGRATION_LIMIT: Duration = Duration::from_secs(30);
 
 /// Who sells.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,14 +49,19 @@ impl SellerArgs {
     ///
     /// A program that is not there.
     pub fn sellers(&self, default: &[Strategy]) -> anyhow::Result<Vec<Seller>> {
-        let strategies = if self.strategies.is_empty() && self.servers.is_empty() {
+        let ours = self.strategies(default).iter().map(|it| Seller::of(*it));
+        let own = self.servers.iter().map(|it| Seller::own(it));
+        ours.chain(own).collect()
+    }
+}
+
+impl SellerArgs {
+    fn strategies<'a>(&'a self, default: &'a [Strategy]) -> &'a [Strategy] {
+        if self.strategies.is_empty() && self.servers.is_empty() {
             default
         } else {
             &self.strategies
-        };
-        let ours = strategies.iter().map(|it| Seller::of(*it));
-        let own = self.servers.iter().map(|it| Seller::own(it));
-        ours.chain(own).collect()
+        }
     }
 }
 
@@ -110,10 +120,36 @@ impl Seller {
         &self.name
     }
 
+    /// The program that is run.
+    #[must_use]
+    pub fn executable(&self) -> &Path {
+        &self.program
+    }
+
+    /// The arguments that it needs to sell this way.
+    #[must_use]
+    pub fn arguments(&self) -> Vec<String> {
+        self.strategy.map_or(Vec::new(), |strategy| {
+            server_process::flags(&[("--strategy", strategy.as_str())])
+        })
+    }
+
+    /// A name that may be part of the name of a SKU.
+    #[must_use]
+    pub fn slug(&self) -> &'static str {
+        self.strategy.map_or("own", Strategy::as_str)
+    }
+
     /// Which of our strategies it is, if it is one.
     #[must_use]
     pub fn strategy(&self) -> Option<Strategy> {
         self.strategy
+    }
+
+    /// Whether it is this strategy of ours.
+    #[must_use]
+    pub fn is(&self, strategy: Strategy) -> bool {
+        self.strategy == Some(strategy)
     }
 
     /// Whether it may ask Redis: nobody knows that of a program of somebody's own.
@@ -135,11 +171,12 @@ impl Seller {
         redis_url: Option<&str>,
     ) -> anyhow::Result<(Server, SocketAddr)> {
         const ANYWHERE: &str = "127.0.0.1:0";
-        let mut arguments = server_process::flags(&[("--listen", ANYWHERE)]);
-        if let Some(strategy) = self.strategy {
-            arguments
-                .extend(server_process::flags(&[("--strategy", strategy.as_str())]));
+        if self.strategy.is_none() {
+            // It is not asked to make the tables.
+            flash_db::migrate(database_url, MIGRATION_LIMIT).await?;
         }
+        let mut arguments = self.arguments();
+        arguments.extend(server_process::flags(&[("--listen", ANYWHERE)]));
         arguments.extend(server_process::flags(flags));
         arguments.extend(self.arguments.iter().cloned());
         // URLs hold passwords, and everybody can read the arguments of a process.
@@ -153,8 +190,57 @@ impl Seller {
     }
 }
 
+impl Seller {
+    /// Starts a server for a crowd, that waits as long as its buyers, and whose gates outlive
+    /// the lesson.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    pub async fn start_patient(
+        &self,
+        pool_size: u16,
+        stores: &Stores,
+    ) -> anyhow::Result<(Server, SocketAddr)> {
+        let pool_size = pool_size.to_string();
+        let patient = server_process::patient(&pool_size);
+        let flags = [&patient[..], &[server_process::LESSON_GATE]].concat();
+        let redis_url = stores.redis_url.as_deref();
+        self.start(&flags, &stores.database_url, redis_url).await
+    }
+}
+
 impl fmt::Display for Seller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_nobody_is_named_the_phases_sell_in_their_order_and_then_the_engine() {
+        let nobody = SellerArgs::default();
+        let names = nobody
+            .strategies(&Strategy::ALL)
+            .iter()
+            .map(|it| it.as_str());
+        let names: Vec<_> = names.collect();
+        assert_eq!(names, ["naive", "pessimistic", "hybrid", "engine"]);
+
+        let own = SellerArgs {
+            servers: vec![PathBuf::from("./my-server")],
+            ..SellerArgs::default()
+        };
+        assert!(own.strategies(&Strategy::ALL).is_empty());
+    }
+
+    #[test]
+    fn a_program_that_is_not_there_is_named() {
+        let error = Seller::own(Path::new("/nowhere/shop")).expect_err("none");
+        let text = "--server /nowhere/shop: there is no such program";
+        assert_eq!(error.to_string(), text);
     }
 }

@@ -14,11 +14,8 @@ use flash_sandbox::Supervised;
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::cli::Strategy;
 use crate::client::{Client, Method, json_request};
-use crate::crowd::PATIENCE;
 use crate::error::Ending;
-use crate::stores::Stores;
 
 /// From the start to the line that says where it listens; it waits for its stores and
 /// migrates in between.
@@ -90,27 +87,11 @@ pub fn find_beside(name: &str) -> anyhow::Result<PathBuf> {
 }
 
 impl Server {
-    /// Starts a server and waits until it sells.
-    ///
-    /// # Errors
-    ///
-    /// It ended, or was not ready in time, with the end of its log.
-    pub async fn start(
-        program: &Path,
-        strategy: Strategy,
-        stores: &Stores,
-        pool_size: u16,
-    ) -> anyhow::Result<(Self, SocketAddr)> {
-        let mut arguments = arguments(strategy, pool_size);
-        arguments.extend(flags(&[LESSON_GATE]));
-        Self::start_with(program, arguments, environment(stores)).await
-    }
-
     /// Starts a server with these arguments and waits until it sells.
     ///
     /// # Errors
     ///
-    /// As [`start`](Self::start).
+    /// It ended, or was not ready in time, with the end of its log.
     pub async fn start_with<V: AsRef<OsStr>>(
         program: &Path,
         arguments: Vec<String>,
@@ -233,22 +214,21 @@ impl Server {
     }
 }
 
+/// As long as a buyer waits, as an argument.
+pub const PATIENCE_MS: &str = "120000";
+
 /// Buyers should be told what the strategy says, not that they waited too long: all
 /// limits of the server are as long as a buyer waits, or longer than it takes to connect.
-pub fn arguments(strategy: Strategy, pool_size: u16) -> Vec<String> {
-    let patience_ms = PATIENCE.as_millis().to_string();
-    let pool_size = pool_size.to_string();
-    flags(&[
-        ("--strategy", strategy.as_str()),
-        ("--listen", "127.0.0.1:0"),
-        ("--pool-size", &pool_size),
-        ("--pool-wait-ms", &patience_ms),
-        ("--lock-wait-ms", &patience_ms),
-        ("--request-timeout-ms", &patience_ms),
-        ("--client-wait-ms", &patience_ms),
+pub fn patient(pool_size: &str) -> [(&str, &str); 7] {
+    [
+        ("--pool-size", pool_size),
+        ("--pool-wait-ms", PATIENCE_MS),
+        ("--lock-wait-ms", PATIENCE_MS),
+        ("--request-timeout-ms", PATIENCE_MS),
+        ("--client-wait-ms", PATIENCE_MS),
         ("--queue-max", "20000"),
         ("--log-format", "pretty"),
-    ])
+    ]
 }
 
 /// Puts flags and their values in a row.
@@ -257,18 +237,6 @@ pub fn flags(pairs: &[(&str, &str)]) -> Vec<String> {
         .iter()
         .flat_map(|(flag, value)| [(*flag).to_owned(), (*value).to_owned()])
         .collect()
-}
-
-/// URLs hold passwords, and everybody can read the arguments of a process.
-fn environment(stores: &Stores) -> Vec<(&'static str, &str)> {
-    let redis_url = stores.redis_url.as_deref();
-    let mut variables = vec![
-        ("DATABASE_URL", stores.database_url.as_str()),
-        // It listens on loopback only, where admin calls need no token.
-        ("ADMIN_TOKEN", ""),
-    ];
-    variables.extend(redis_url.map(|url| ("REDIS_URL", url)));
-    variables
 }
 
 /// Whether a server answers there. One that starts listens before it answers.
@@ -298,16 +266,22 @@ fn tail(log: &str) -> String {
         .collect()
 }
 
-/// A name that no earlier sale in a given database has.
+/// Puts units on sale, under a name that no earlier sale in a given database has.
 ///
 /// # Errors
 ///
-/// None can be made.
-pub fn new_sku(strategy: Strategy) -> anyhow::Result<Sku> {
+/// The server does not answer, or refuses.
+pub async fn put_on_sale(
+    address: SocketAddr,
+    seller: &str,
+    units: u32,
+) -> anyhow::Result<Sku> {
     // The last bytes of a UUID of version 7 are random.
     let id = Uuid::now_v7().simple().to_string();
     let (_, random) = id.split_at(id.len() - 8);
-    Ok(Sku::new(format!("demo-{strategy}-{random}"))?)
+    let sku = Sku::new(format!("demo-{seller}-{random}"))?;
+    create_sku(address, &sku, units, None).await?;
+    Ok(sku)
 }
 
 #[derive(Serialize)]

@@ -42,8 +42,7 @@ impl Stores {
         };
         let sandbox = if options.postgres || options.redis {
             progress.step("starting private stores");
-            let sandbox =
-                tokio::task::spawn_blocking(move || Sandbox::start(&options)).await??;
+            let sandbox = start(options).await?;
             progress.note(&first_line(&sandbox.announce()));
             Some(sandbox)
         } else {
@@ -101,6 +100,19 @@ impl Stores {
             sandbox: None,
         })
     }
+}
+
+/// Starts private stores.
+///
+/// # Errors
+///
+/// A program that is missing, or stores that do not start.
+///
+/// # Cancel safety
+///
+/// A dropped future ends and removes what it has started.
+pub async fn start(options: Options) -> anyhow::Result<Sandbox> {
+    Ok(tokio::task::spawn_blocking(move || Sandbox::start(&options)).await??)
 }
 
 /// What was started, without the ways in: nobody has the time to paste them.

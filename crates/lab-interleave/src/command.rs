@@ -1,11 +1,8 @@
 //! `lab interleave`, from what was asked to what is told.
 
-use clap::ValueEnum;
-use flash_lab_crowd::cli::Strategy;
-use flash_lab_crowd::error::Ending as CommandEnding;
-use flash_lab_crowd::output::{self, JsonFile};
-use flash_lab_crowd::progress::Progress;
-use flash_lab_crowd::seller::Seller;
+use flash_lab_crowd::{
+    Ending as CommandEnding, JsonFile, Progress, Seller, Strategy, output,
+};
 use serde::Serialize;
 
 use crate::cli::InterleaveArgs;
@@ -31,7 +28,7 @@ struct Runs<'a> {
 /// A dropped future ends and removes what it has started.
 pub async fn run(mut args: InterleaveArgs) -> anyhow::Result<()> {
     let json = args.json.take().map(JsonFile::open).transpose()?;
-    let sellers = args.sellers.sellers(Strategy::value_variants())?;
+    let sellers = args.sellers.sellers(&Strategy::ALL)?;
     let progress = Progress::start();
     progress.step("starting private stores");
     let stores = start_stores().await?;

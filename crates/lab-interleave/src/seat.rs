@@ -9,7 +9,7 @@ use flash_lab_crowd::client::{Client, Method, SendError, json_request};
 use flash_lab_crowd::outcome::{Outcome, Told};
 use flash_lab_crowd::seller::Seller;
 use flash_lab_crowd::server_process::Server;
-use flash_lab_wire::{Port, hold_postgres, hold_redis};
+use flash_lab_wire::{Cable, Store};
 use flash_sandbox::Sandbox;
 use serde::Serialize;
 use tokio::sync::mpsc;
@@ -41,8 +41,8 @@ pub(crate) struct Seat {
     server: Server,
     seller: Seller,
     gate_lifetime: Duration,
-    postgres: Port,
-    redis: Port,
+    postgres: Cable,
+    redis: Cable,
 }
 
 impl Seat {
@@ -61,8 +61,10 @@ impl Seat {
         let (desk, events) = Desk::new(watch);
         let desk = Arc::new(desk);
         let dir = sandbox.dir();
-        let postgres = hold_postgres(dir.join(".s.PGSQL.5432"), desk.clone()).await?;
-        let redis = hold_redis(dir.join("redis.sock"), desk.clone()).await?;
+        let open =
+            |store, socket| Cable::open(store, dir.join(socket), Some(desk.clone()));
+        let postgres = open(Store::PostgreSQL, ".s.PGSQL.5432").await?;
+        let redis = open(Store::Redis, "redis.sock").await?;
         let (server, address) =
             start(seller, &postgres, &redis, gate_lifetime, pool_size).await?;
         Ok(Self {
@@ -136,8 +138,8 @@ impl Seat {
 
 async fn start(
     seller: &Seller,
-    postgres: &Port,
-    redis: &Port,
+    postgres: &Cable,
+    redis: &Cable,
     gate_lifetime: Duration,
     pool_size: &str,
 ) -> anyhow::Result<(Server, SocketAddr)> {
@@ -152,8 +154,8 @@ async fn start(
         ("--request-timeout-ms", SERVER_WAIT_MS),
         ("--log-format", "pretty"),
     ];
-    let database_url = format!("postgresql://flash@{}/flash", postgres.address);
-    let redis_url = format!("redis://{}", redis.address);
+    let database_url = format!("postgresql://flash@{}/flash", postgres.address());
+    let redis_url = format!("redis://{}", redis.address());
     seller.start(&flags, &database_url, Some(&redis_url)).await
 }
 

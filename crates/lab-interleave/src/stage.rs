@@ -25,9 +25,6 @@ use crate::transcript::{Ending, Transcript};
 /// Four strategies with two servers each, their admin calls, and the observers.
 const MAX_CONNECTIONS: u32 = 100;
 
-/// How long the tables may take to be made.
-const MIGRATION_LIMIT: Duration = Duration::from_secs(30);
-
 /// Units that are there to rehearse with.
 const REHEARSAL_UNITS: u32 = 10_000;
 
@@ -128,8 +125,6 @@ impl Stage {
         gate_lifetime: Duration,
     ) -> anyhow::Result<Self> {
         let database_url = stores.database_url().context("there is no database")?;
-        // A program of somebody's own finds the tables.
-        flash_db::migrate(database_url, MIGRATION_LIMIT).await?;
         let seats = [
             Seat::take(seller, &stores, gate_lifetime, "1").await?,
             Seat::take(seller, &stores, gate_lifetime, "1").await?,

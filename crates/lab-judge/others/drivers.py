@@ -43,5 +43,8 @@ def psycopg_inlined():
 @contextlib.contextmanager
 def pg8000_prepared():
     """No libpq: each statement is prepared under a name, described and run."""
-    with contextlib.closing(pg8000.dbapi.connect(**shop.database())) as connection:
+    given = shop.database()
+    if given["host"].startswith("/"):
+        given["unix_sock"] = f"{given.pop('host')}/.s.PGSQL.{given['port']}"
+    with contextlib.closing(pg8000.dbapi.connect(**given)) as connection:
         yield Connection(connection, connection.cursor)

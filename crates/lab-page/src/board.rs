@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use actix_web::web::Bytes;
 use flash_core::{Audit, Sku};
-use flash_lab_crowd::run::{Latency, Outcomes};
+use flash_lab_crowd::{Latency, Outcomes};
 use serde::Serialize;
 use tokio::sync::watch;
 
@@ -20,10 +20,11 @@ pub(crate) enum SaleStage {
 }
 
 /// How far one strategy is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Stage {
     /// No sale was started.
+    #[default]
     Ready,
     /// Another strategy sells first.
     Queued,
@@ -45,9 +46,9 @@ pub(crate) struct Terms {
 }
 
 /// One strategy.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub(crate) struct Column {
-    pub(crate) strategy: &'static str,
+    pub(crate) strategy: String,
     pub(crate) stage: Stage,
     pub(crate) sku: Option<Sku>,
     /// Buyers at the door.
@@ -70,21 +71,11 @@ pub(crate) struct Column {
 }
 
 impl Column {
-    pub(crate) fn new(strategy: &'static str, stage: Stage) -> Self {
+    pub(crate) fn new(strategy: String, stage: Stage) -> Self {
         Self {
             strategy,
             stage,
-            sku: None,
-            arrived: 0,
-            outcomes: Outcomes::default(),
-            waiting: 0,
-            elapsed_ms: 0.0,
-            latency_ms: Latency::of(Vec::new()),
-            curve: Vec::new(),
-            turned_away: None,
-            audit: None,
-            audit_command: None,
-            error: None,
+            ..Self::default()
         }
     }
 }
@@ -108,10 +99,10 @@ pub(crate) struct Board {
 }
 
 impl Board {
-    pub(crate) fn new(strategies: &[&'static str], terms: Terms, most: u32) -> Self {
+    pub(crate) fn new(strategies: &[String], terms: Terms, most: u32) -> Self {
         let columns = strategies
             .iter()
-            .map(|name| Column::new(name, Stage::Ready));
+            .map(|name| Column::new(name.clone(), Stage::Ready));
         let state = State {
             sale: 0,
             stage: SaleStage::Idle,
@@ -126,6 +117,12 @@ impl Board {
         }
     }
 
+    /// Who has a column.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let columns = &self.state().columns;
+        columns.iter().map(|it| it.strategy.clone()).collect()
+    }
+
     /// Begins a sale, unless one is running.
     pub(crate) fn begin(&self, terms: Terms) -> Result<(), Terms> {
         let mut state = self.lock();
@@ -136,7 +133,7 @@ impl Board {
         state.stage = SaleStage::Running;
         state.terms = terms;
         for column in &mut state.columns {
-            *column = Column::new(column.strategy, Stage::Queued);
+            *column = Column::new(column.strategy.clone(), Stage::Queued);
         }
         self.events.send_replace(event(&state));
         Ok(())
@@ -198,7 +195,7 @@ mod tests {
     };
 
     fn board() -> Board {
-        Board::new(&["naive"], TERMS, 10_000)
+        Board::new(&["naive".to_owned()], TERMS, 10_000)
     }
 
     #[test]

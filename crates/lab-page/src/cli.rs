@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
-use flash_lab_crowd::cli::{Strategy, TermArgs};
+use flash_lab_crowd::{Seller, SellerArgs, Strategy, TermArgs};
 
 /// What `page` is asked for.
 #[derive(Debug, ClapArgs)]
@@ -42,23 +42,31 @@ pub struct ReportArgs {
 /// Who has a column.
 #[derive(Debug, ClapArgs)]
 pub struct ShownArgs {
-    /// Who sells; can be given several times
-    #[arg(long = "strategy", value_enum, value_name = "STRATEGY",
-          default_values_t = Strategy::PHASES)]
-    strategies: Vec<Strategy>,
+    /// Who sells; where nobody is named, the three phases, and beside a program of your own
+    /// the first and the last word: naive and the engine.
+    #[command(flatten)]
+    sellers: SellerArgs,
 }
 
 impl ShownArgs {
     /// Those that were asked for, each once.
-    #[must_use]
-    pub fn strategies(&self) -> Vec<Strategy> {
+    ///
+    /// # Errors
+    ///
+    /// A program that is not there.
+    pub fn sellers(&self) -> anyhow::Result<Vec<Seller>> {
+        let mut all = self.sellers.sellers(&Strategy::PHASES)?;
+        if self.sellers.strategies.is_empty() && !self.sellers.servers.is_empty() {
+            all.insert(0, Seller::of(Strategy::Naive)?);
+            all.push(Seller::of(Strategy::Engine)?);
+        }
         let mut once = Vec::new();
-        for strategy in &self.strategies {
-            if !once.contains(strategy) {
-                once.push(*strategy);
+        for seller in all {
+            if !once.contains(&seller) {
+                once.push(seller);
             }
         }
-        once
+        Ok(once)
     }
 }
 

@@ -4,14 +4,10 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use flash_lab_crowd::cli::{Strategy, TermArgs};
-use flash_lab_crowd::environment::environment;
-use flash_lab_crowd::look::Look;
-use flash_lab_crowd::output::{self, JsonFile};
-use flash_lab_crowd::progress::Progress;
-use flash_lab_crowd::promise::keep_promises;
-use flash_lab_crowd::seller::Seller;
-use flash_lab_crowd::{open_files, report, server_process};
+use flash_lab_crowd::{
+    JsonFile, Look, Progress, Seller, Strategy, TermArgs, environment, keep_promises,
+    open_files, output, report, server_process,
+};
 use flash_lab_interleave::{Buyer, Finish, Schedule, Stage, start_stores, to_text};
 use tokio::sync::mpsc;
 
@@ -41,19 +37,18 @@ const TURNS_MAX: usize = 8;
 /// A dropped future ends and removes what it has started, and ends what browsers listen
 /// to.
 pub async fn run(args: PageArgs) -> anyhow::Result<()> {
-    let program = server_process::find()?;
+    server_process::find()?;
     let (listener, address) = bind(args.listen)?;
-    let strategies = args.shown.strategies();
+    let sellers = args.shown.sellers()?;
     let most = open_files::raise_towards(BUYERS_MAX.max(args.terms.buyers))?;
     let progress = Progress::start();
-    let mut shops =
-        Shops::open(&program, &strategies, args.terms.pool_size, &progress).await?;
+    let mut shops = Shops::open(&sellers, args.terms.pool_size, &progress).await?;
     if let Some(ways_in) = shops.ways_in() {
         progress.note(&ways_in);
     }
     drop(progress);
 
-    let board = Arc::new(Board::new(&names(&strategies), terms(args.terms), most));
+    let board = Arc::new(Board::new(&names(&sellers), terms(args.terms), most));
     let _closing = Closing(Arc::clone(&board));
     let (starts, mut started) = mpsc::channel(1);
     let (play, asked) = mpsc::channel(PLAYS_MAX);
@@ -69,7 +64,7 @@ pub async fn run(args: PageArgs) -> anyhow::Result<()> {
     tokio::select! {
         ended = site => ended.context("the page has ended"),
         ended = sell => ended,
-        () = plays::serve(asked) => Ok(()),
+        () = plays::serve(asked, sellers) => Ok(()),
     }
 }
 
@@ -82,8 +77,8 @@ impl Drop for Closing {
     }
 }
 
-fn names(strategies: &[Strategy]) -> Vec<&'static str> {
-    strategies.iter().map(|it| it.as_str()).collect()
+fn names(sellers: &[Seller]) -> Vec<String> {
+    sellers.iter().map(Seller::to_string).collect()
 }
 
 fn terms(args: TermArgs) -> Terms {
@@ -117,14 +112,13 @@ fn bind(listen: SocketAddr) -> anyhow::Result<(TcpListener, SocketAddr)> {
 ///
 /// A dropped future ends and removes what it has started.
 pub async fn report(args: ReportArgs) -> anyhow::Result<()> {
-    let program = server_process::find()?;
+    server_process::find()?;
     let html = JsonFile::open(args.html)?;
-    let strategies = args.shown.strategies();
+    let sellers = args.shown.sellers()?;
     open_files::raise_for(args.terms.buyers)?;
     let progress = Progress::start();
-    let mut shops =
-        Shops::open(&program, &strategies, args.terms.pool_size, &progress).await?;
-    let board = Board::new(&names(&strategies), terms(args.terms), BUYERS_MAX);
+    let mut shops = Shops::open(&sellers, args.terms.pool_size, &progress).await?;
+    let board = Board::new(&names(&sellers), terms(args.terms), BUYERS_MAX);
     let terms = terms(args.terms);
     progress.step("all of them sell");
     // Nothing else can be running.

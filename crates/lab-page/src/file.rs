@@ -66,7 +66,7 @@ mod tests {
             units: 5,
             buyers: 40,
         };
-        let state = Board::new(&["naive"], terms, 10_000).state();
+        let state = Board::new(&["naive".to_owned()], terms, 10_000).state();
         let words = Words {
             table: "1 < 2 & 3".to_owned(),
             transcript: "T1".to_owned(),

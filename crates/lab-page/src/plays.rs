@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use anyhow::Context;
-use flash_lab_crowd::cli::Strategy;
-use flash_lab_crowd::seller::Seller;
+use clap::ValueEnum;
+use flash_lab_crowd::{Seller, Strategy};
 use flash_lab_interleave::{Finish, Schedule, Stage, Transcript, start_stores};
 use flash_sandbox::Sandbox;
 use tokio::sync::{mpsc, oneshot};
 
 /// One order of steps, and who wants to see what comes of it.
 pub(crate) struct Play {
-    pub(crate) strategy: Strategy,
+    /// Who sells, by name.
+    pub(crate) strategy: String,
     pub(crate) schedule: Schedule,
     pub(crate) finish: Finish,
     pub(crate) answer: oneshot::Sender<anyhow::Result<Transcript>>,
@@ -20,6 +21,7 @@ pub(crate) struct Play {
 /// The stages that were needed so far, on stores of their own.
 #[derive(Default)]
 struct Stages {
+    sellers: Vec<Seller>,
     stages: Vec<Stage>,
     // After what depends on it, so that it ends last.
     stores: Option<Arc<Sandbox>>,
@@ -30,11 +32,14 @@ struct Stages {
 /// # Cancel safety
 ///
 /// A dropped future ends and removes what it has started.
-pub(crate) async fn serve(mut plays: mpsc::Receiver<Play>) {
-    let mut stages = Stages::default();
+pub(crate) async fn serve(mut plays: mpsc::Receiver<Play>, sellers: Vec<Seller>) {
+    let mut stages = Stages {
+        sellers,
+        ..Stages::default()
+    };
     while let Some(play) = plays.recv().await {
         let played = stages
-            .play(play.strategy, &play.schedule, play.finish)
+            .play(&play.strategy, &play.schedule, play.finish)
             .await;
         // A tab that was closed in the meantime does not want it any more.
         let _ = play.answer.send(played);
@@ -44,7 +49,7 @@ pub(crate) async fn serve(mut plays: mpsc::Receiver<Play>) {
 impl Stages {
     async fn play(
         &mut self,
-        strategy: Strategy,
+        strategy: &str,
         schedule: &Schedule,
         finish: Finish,
     ) -> anyhow::Result<Transcript> {
@@ -59,20 +64,25 @@ impl Stages {
     }
 
     /// Opens a stage where there is none yet.
-    async fn position(&mut self, strategy: Strategy) -> anyhow::Result<usize> {
+    async fn position(&mut self, strategy: &str) -> anyhow::Result<usize> {
         let stages = &self.stages;
-        if let Some(position) = stages
-            .iter()
-            .position(|it| it.seller().strategy() == Some(strategy))
+        if let Some(position) =
+            stages.iter().position(|it| it.seller().name() == strategy)
         {
             return Ok(position);
         }
+        let shown = self.sellers.iter().find(|it| it.name() == strategy);
+        let seller = match shown {
+            Some(seller) => seller.clone(),
+            None => Seller::of(
+                Strategy::from_str(strategy, false).map_err(anyhow::Error::msg)?,
+            )?,
+        };
         let stores = match &self.stores {
             Some(stores) => Arc::clone(stores),
             None => Arc::clone(self.stores.insert(start_stores().await?)),
         };
-        self.stages
-            .push(Stage::open(stores, &Seller::of(strategy)?).await?);
+        self.stages.push(Stage::open(stores, &seller).await?);
         Ok(self.stages.len() - 1)
     }
 }

@@ -2,19 +2,15 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use flash_core::{Audit, Sku};
 use flash_engine::gate_free_units;
-use flash_lab_crowd::audit::{Auditor, DatabaseFacts};
-use flash_lab_crowd::cli::{StoreArgs, Strategy};
-use flash_lab_crowd::crowd;
-use flash_lab_crowd::progress::Progress;
-use flash_lab_crowd::run::Run;
-use flash_lab_crowd::server_process::{self, Server};
-use flash_lab_crowd::stores::Stores;
+use flash_lab_crowd::{
+    Auditor, DatabaseFacts, Progress, Run, Seller, Server, StoreArgs, Stores, Strategy,
+    crowd, put_on_sale,
+};
 use tokio::time::MissedTickBehavior;
 
 use crate::board::{Board, Stage, Terms};
@@ -36,9 +32,9 @@ pub(crate) struct Shops {
     stores: Stores,
 }
 
-/// One strategy behind its server.
+/// One seller behind its server.
 struct Shop {
-    strategy: Strategy,
+    seller: Seller,
     server: Server,
     address: SocketAddr,
     stores: Stores,
@@ -47,22 +43,20 @@ struct Shop {
 impl Shops {
     /// Starts stores and servers.
     pub(crate) async fn open(
-        program: &Path,
-        strategies: &[Strategy],
+        sellers: &[Seller],
         pool_size: u16,
         progress: &Progress,
     ) -> anyhow::Result<Self> {
         let pools = pool_size.saturating_mul(4);
         let stores = Stores::open(StoreArgs::default(), true, pools, progress).await?;
         let mut shops = Vec::new();
-        for strategy in strategies.iter().copied() {
-            progress.step(&format!("{strategy}: starting the server"));
-            let with_redis = strategy.uses_redis();
-            let own = stores.beside(strategy.as_str(), with_redis).await?;
-            let (server, address) =
-                Server::start(program, strategy, &own, pool_size).await?;
+        for (number, seller) in sellers.iter().enumerate() {
+            progress.step(&format!("{seller}: starting the server"));
+            let name = format!("{}_{number}", seller.slug());
+            let own = stores.beside(&name, seller.uses_redis()).await?;
+            let (server, address) = seller.start_patient(pool_size, &own).await?;
             shops.push(Shop {
-                strategy,
+                seller: seller.clone(),
                 server,
                 address,
                 stores: own,
@@ -110,12 +104,11 @@ impl Shop {
         if !self.server.is_running() {
             bail!(
                 "the server of {} has ended; start the page again",
-                self.strategy
+                self.seller
             );
         }
         let Terms { units, buyers } = terms;
-        let sku = server_process::new_sku(self.strategy)?;
-        server_process::create_sku(self.address, &sku, units, None).await?;
+        let sku = put_on_sale(self.address, self.seller.slug(), units).await?;
         let refused_before = self.turned_away().await?;
         let command = self.audit_command(&sku);
         board.change(index, |column| {
@@ -133,7 +126,7 @@ impl Shop {
         };
         let audit = self.audit_at_rest(&sku).await?;
         let turned_away = self.turned_away().await?;
-        let run = sale.counted(self.strategy, (units, buyers), audit);
+        let run = sale.counted(&self.seller, (units, buyers), audit);
         board.change(index, |column| {
             watcher.show(column);
             column.stage = Stage::Ended;
@@ -158,9 +151,7 @@ impl Shop {
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tick.tick().await;
-            let audit = auditor
-                .audit(sku, Some(self.strategy.as_str()), None)
-                .await?;
+            let audit = auditor.audit(sku, Some(self.seller.name()), None).await?;
             let turned_away = self.turned_away().await?;
             board.change(index, |column| {
                 watcher.show(column);
@@ -171,7 +162,7 @@ impl Shop {
     }
 
     async fn turned_away(&self) -> anyhow::Result<Option<TurnedAway>> {
-        if self.strategy != Strategy::Engine {
+        if !self.seller.is(Strategy::Engine) {
             return Ok(None);
         }
         TurnedAway::read(self.address).await.map(Some)
@@ -188,10 +179,7 @@ impl Shop {
                     .context("cannot read the gate")?,
                 None => None,
             };
-            let audit = auditor
-                .audit(sku, Some(self.strategy.as_str()), free)
-                .await?
-                .with_context(|| format!("the SKU {sku} has vanished"))?;
+            let audit = auditor.audit_sale(sku, &self.seller, free).await?;
             let at_rest = audit.gate_drift_units.unwrap_or(0) == 0;
             if at_rest || Instant::now() >= end {
                 return Ok(audit);

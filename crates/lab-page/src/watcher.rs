@@ -3,9 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use flash_lab_crowd::crowd::{Answer, Onlooker};
-use flash_lab_crowd::outcome::Outcome;
-use flash_lab_crowd::run::{Latency, Outcomes, millis};
+use flash_lab_crowd::{Answer, Latency, Onlooker, Outcome, Outcomes, millis};
 
 use crate::board::{Column, Stage};
 
@@ -99,7 +97,7 @@ mod tests {
     fn buyers_wait_only_once_they_were_let_go() {
         let watcher = Watcher::default();
         watcher.arrived(3);
-        let mut column = Column::new("naive", Stage::Queued);
+        let mut column = Column::new("naive".to_owned(), Stage::Queued);
         watcher.show(&mut column);
         assert_eq!((column.stage, column.waiting), (Stage::Gathering, 0));
 

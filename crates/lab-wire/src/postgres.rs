@@ -6,10 +6,15 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use crate::bytes::Bytes;
+use bytes::{Buf, Bytes, BytesMut};
+use fallible_iterator::FallibleIterator;
+use postgres_protocol::message::backend::{
+    DataRowBody, Header, Message, NOTIFICATION_RESPONSE_TAG, READY_FOR_QUERY_TAG,
+};
+
+use crate::protocol::{Heard, Protocol, Said};
 use crate::statement::{Does, Statement, Store};
-use crate::value::{self, Parameter};
-use crate::wire::{Heard, Protocol, Said};
+use crate::value::{decode, readable};
 
 /// Rows of a result that are shown.
 const ROWS_MAX: usize = 3;
@@ -37,7 +42,9 @@ struct Awaited {
     described: Option<String>,
     /// The columns of the rows to come, and whether they come in binary.
     columns: Vec<Column>,
+    /// The first of them, and how many there are.
     rows: Vec<String>,
+    rows_count: usize,
     outcome: Option<String>,
     executes: bool,
 }
@@ -48,7 +55,7 @@ pub(crate) struct Postgres {
     started: bool,
     prepared: HashMap<String, Prepared>,
     /// Messages that wait for their Sync.
-    gathering: Vec<u8>,
+    gathering: BytesMut,
     current: Awaited,
     statement: Option<Statement>,
     awaited: VecDeque<Awaited>,
@@ -57,22 +64,23 @@ pub(crate) struct Postgres {
 }
 
 impl Protocol for Postgres {
-    fn said(&mut self, buffer: &mut Vec<u8>) -> Option<Said> {
+    fn said(&mut self, buffer: &mut BytesMut) -> Option<Said> {
         if !self.started && asks_for_encryption(buffer) {
-            buffer.drain(..ENCRYPTION_REQUEST);
+            buffer.advance(ENCRYPTION_REQUEST);
             return Some(Said {
-                bytes: Vec::new(),
+                bytes: Bytes::new(),
                 statement: None,
                 number: self.last_number,
                 // It is asked for what it has: then the client goes on in the open.
                 answer: Some(b"N"),
             });
         }
-        while let Some(message) = self.next_message(buffer) {
-            let kind = self.started.then(|| message.first().copied()).flatten();
+        // The first message has no type.
+        while let Some(message) = next_message(buffer, usize::from(self.started)) {
             self.gathering.extend_from_slice(&message);
+            let kind = self.started.then(|| message.first().copied()).flatten();
             match kind {
-                // The first message has no type, and is answered at length.
+                // It is answered at length.
                 None => self.started = true,
                 Some(kind) => {
                     // What cannot be read is passed on, and shown as nothing.
@@ -94,7 +102,7 @@ impl Protocol for Postgres {
             let is_open = kind == Some(b'H');
             let runs = !is_open || self.current.executes;
             return Some(Said {
-                bytes: std::mem::take(&mut self.gathering),
+                bytes: self.gathering.split().freeze(),
                 statement: if runs { self.statement.take() } else { None },
                 number: self.last_number + u64::from(is_open),
                 answer: None,
@@ -103,20 +111,25 @@ impl Protocol for Postgres {
         None
     }
 
-    fn heard(&mut self, buffer: &mut Vec<u8>) -> Option<Heard> {
-        let length = typed_length(buffer)?;
-        let bytes: Vec<u8> = buffer.drain(..length).collect();
-        let kind = bytes.first().copied().unwrap_or_default();
+    fn heard(&mut self, buffer: &mut BytesMut) -> Option<Heard> {
+        let bytes = next_message(buffer, 1)?;
+        let header = Header::parse(&bytes).ok()??;
         // What cannot be read is passed on, and shown as nothing.
-        let _read = self.read_backend(kind, bytes.get(5..).unwrap_or_default());
+        if let Ok(Some(message)) = Message::parse(&mut BytesMut::from(&*bytes)) {
+            let _read = self.read_backend(&message);
+        }
         let mut returned = None;
-        if kind == b'Z' {
+        if header.tag() == READY_FOR_QUERY_TAG {
             let awaited = self.awaited.pop_front();
             returned = awaited
                 .filter(|it| it.executes)
                 .map(|it| (it.number, it.shown()));
         }
-        Some(Heard { bytes, returned })
+        Some(Heard {
+            bytes,
+            returned,
+            is_news: header.tag() == NOTIFICATION_RESPONSE_TAG,
+        })
     }
 
     fn pid(&self) -> Option<i32> {
@@ -128,41 +141,31 @@ impl Protocol for Postgres {
 const ENCRYPTION_REQUEST: usize = 8;
 
 /// Whether the first message is `SSLRequest` or `GSSENCRequest`.
-fn asks_for_encryption(buffer: &[u8]) -> bool {
-    let mut bytes = Bytes(buffer);
-    bytes.int32() == Some(8) && matches!(bytes.int32(), Some(80_877_103 | 80_877_104))
+fn asks_for_encryption(mut buffer: &[u8]) -> bool {
+    buffer.try_get_u64().is_ok_and(|it| {
+        it >> 32 == 8 && matches!(it & 0xffff_ffff, 80_877_103 | 80_877_104)
+    })
 }
 
-/// The length of the first message, if it is complete.
-fn typed_length(buffer: &[u8]) -> Option<usize> {
-    let length = usize::try_from(Bytes(buffer.get(1..)?).int32()?).ok()? + 1;
-    (buffer.len() >= length).then_some(length)
+/// Takes the first message, if it is complete; its length stands after its type.
+fn next_message(buffer: &mut BytesMut, type_length: usize) -> Option<Bytes> {
+    let length = buffer.get(type_length..)?.try_get_u32().ok()?;
+    let length = usize::try_from(length).ok()? + type_length;
+    (buffer.len() >= length).then(|| buffer.split_to(length).freeze())
 }
 
 impl Postgres {
-    fn next_message(&self, buffer: &mut Vec<u8>) -> Option<Vec<u8>> {
-        let length = if self.started {
-            typed_length(buffer)?
-        } else {
-            usize::try_from(Bytes(buffer).int32()?).ok()?
-        };
-        (buffer.len() >= length).then(|| buffer.drain(..length).collect())
-    }
-
-    fn read_frontend(&mut self, kind: u8, body: &[u8]) -> Option<()> {
-        let mut body = Bytes(body);
+    fn read_frontend(&mut self, kind: u8, mut body: &[u8]) -> Option<()> {
         match kind {
             b'Q' => {
-                let sql = body.text()?;
                 self.current.executes = true;
-                self.statement = Some(statement(sql, Vec::new()));
+                self.statement = Some(statement(text(&mut body)?, Vec::new()));
             }
             b'P' => {
-                let name = body.text()?;
-                let sql = body.text()?;
+                let (name, sql) = (text(&mut body)?, text(&mut body)?);
                 // Those that the client leaves open are described by the server.
-                let count = body.count()?;
-                let types = (0..count).map(|_| body.type_id());
+                let count = body.try_get_u16().ok()?;
+                let types = (0..count).map(|_| body.try_get_u32().ok());
                 let prepared = Prepared {
                     sql,
                     parameter_types: types.collect::<Option<_>>()?,
@@ -170,9 +173,11 @@ impl Postgres {
                 };
                 self.prepared.insert(name, prepared);
             }
-            b'D' if body.byte()? == b'S' => self.current.described = body.text(),
-            b'C' if body.byte()? == b'S' => {
-                self.prepared.remove(&body.text()?);
+            b'D' if body.try_get_u8().ok()? == b'S' => {
+                self.current.described = text(&mut body);
+            }
+            b'C' if body.try_get_u8().ok()? == b'S' => {
+                self.prepared.remove(&text(&mut body)?);
             }
             b'B' => self.bind(body)?,
             b'E' => self.current.executes = true,
@@ -181,23 +186,22 @@ impl Postgres {
         Some(())
     }
 
-    fn bind(&mut self, mut body: Bytes<'_>) -> Option<()> {
-        let _portal = body.text()?;
-        let prepared = self.prepared.get(&body.text()?)?;
-        let formats = body.int16_list()?;
-        let count = body.count()?;
-        let mut parameters = Vec::with_capacity(count);
-        for position in 0..count {
+    fn bind(&mut self, mut body: &[u8]) -> Option<()> {
+        let _portal = text(&mut body)?;
+        let prepared = self.prepared.get(&text(&mut body)?)?;
+        let formats = format_codes(&mut body)?;
+        let mut parameters = Vec::new();
+        for position in 0..usize::from(body.try_get_u16().ok()?) {
             let type_id = prepared.parameter_types.get(position).copied();
+            // A negative length is NULL.
+            let value = match usize::try_from(body.try_get_i32().ok()?) {
+                Ok(length) => Some(body.split_off(..length)?),
+                Err(_negative) => None,
+            };
             let is_binary = format_of(&formats, position);
-            let bytes = body.sized()?;
-            parameters.push(Parameter::decode(
-                type_id.unwrap_or_default(),
-                is_binary,
-                bytes,
-            ));
+            parameters.push(decode(type_id.unwrap_or_default(), is_binary, value));
         }
-        let result_formats = body.int16_list()?;
+        let result_formats = format_codes(&mut body)?;
         self.current.columns = prepared.columns.clone();
         for (position, column) in self.current.columns.iter_mut().enumerate() {
             column.is_binary = format_of(&result_formats, position);
@@ -206,34 +210,62 @@ impl Postgres {
         Some(())
     }
 
-    fn read_backend(&mut self, kind: u8, body: &[u8]) -> Option<()> {
-        let mut body = Bytes(body);
-        if kind == b'K' {
-            self.pid = body.int32();
+    fn read_backend(&mut self, message: &Message) -> Option<()> {
+        if let Message::BackendKeyData(body) = message {
+            self.pid = Some(body.process_id());
             return Some(());
         }
         let awaited = self.awaited.front_mut()?;
-        match kind {
-            b't' => {
+        match message {
+            Message::ParameterDescription(body) => {
                 let prepared = self.prepared.get_mut(awaited.described.as_ref()?)?;
-                let count = body.count()?;
-                prepared.parameter_types =
-                    (0..count).map(|_| body.type_id()).collect::<Option<_>>()?;
+                prepared.parameter_types = body.parameters().collect().ok()?;
             }
-            b'T' => {
-                let columns = columns(body)?;
+            Message::RowDescription(body) => {
+                let columns = body.fields().map(|it| {
+                    Ok(Column {
+                        name: it.name().to_owned(),
+                        type_id: it.type_oid(),
+                        is_binary: it.format() == 1,
+                    })
+                });
+                awaited.columns = columns.collect().ok()?;
                 if let Some(name) = &awaited.described {
-                    self.prepared.get_mut(name)?.columns.clone_from(&columns);
+                    let prepared = self.prepared.get_mut(name)?;
+                    prepared.columns.clone_from(&awaited.columns);
                 }
-                awaited.columns = columns;
             }
-            b'D' => awaited.rows.push(row(&awaited.columns, body)?),
-            b'C' => awaited.outcome = Some(body.text()?),
-            b'E' => awaited.outcome = Some(format!("ERROR: {}", error_message(body)?)),
+            Message::DataRow(body) => {
+                awaited.rows_count += 1;
+                if awaited.rows_count <= ROWS_MAX {
+                    awaited.rows.push(row(&awaited.columns, body)?);
+                }
+            }
+            Message::CommandComplete(body) => {
+                awaited.outcome = Some(body.tag().ok()?.to_owned());
+            }
+            Message::ErrorResponse(body) => {
+                let field = body.fields().find(|it| Ok(it.type_() == b'M')).ok()??;
+                let text = String::from_utf8_lossy(field.value_bytes());
+                awaited.outcome = Some(format!("ERROR: {text}"));
+            }
             _ => {}
         }
         Some(())
     }
+}
+
+/// A text that ends with a zero.
+fn text(body: &mut &[u8]) -> Option<String> {
+    let end = body.iter().position(|byte| *byte == 0)?;
+    let text = String::from_utf8_lossy(body.split_off(..end)?).into_owned();
+    body.advance(1);
+    Some(text)
+}
+
+fn format_codes(body: &mut &[u8]) -> Option<Vec<i16>> {
+    let count = body.try_get_u16().ok()?;
+    (0..count).map(|_| body.try_get_i16().ok()).collect()
 }
 
 /// One format code stands for all, none for text.
@@ -244,54 +276,24 @@ fn format_of(formats: &[i16], position: usize) -> bool {
     }
 }
 
-fn statement(sql: String, parameters: Vec<Parameter>) -> Statement {
+fn statement(sql: String, parameters: Vec<String>) -> Statement {
     Statement {
         store: Store::PostgreSQL,
         purpose: Does::of(Store::PostgreSQL, &sql).purpose(),
-        readable: value::readable(&sql, &parameters),
+        readable: readable(&sql, &parameters),
         sql,
-        parameters: parameters.into_iter().map(|it| it.shown).collect(),
+        parameters,
     }
 }
 
-fn columns(mut body: Bytes<'_>) -> Option<Vec<Column>> {
-    let count = body.count()?;
-    let mut columns = Vec::with_capacity(count);
-    for _ in 0..count {
-        let name = body.text()?;
-        let (_table, _number) = (body.int32()?, body.int16()?);
-        let type_id = body.type_id()?;
-        let (_size, _modifier) = (body.int16()?, body.int32()?);
-        let is_binary = body.int16()? == 1;
-        columns.push(Column {
-            name,
-            type_id,
-            is_binary,
-        });
-    }
-    Some(columns)
-}
-
-fn row(columns: &[Column], mut body: Bytes<'_>) -> Option<String> {
-    let count = body.count()?;
-    let mut fields = Vec::with_capacity(count);
-    for position in 0..count {
-        let bytes = body.sized()?;
-        let column = columns.get(position)?;
-        let value = Parameter::decode(column.type_id, column.is_binary, bytes);
-        fields.push(format!("{} = {}", column.name, value.shown));
-    }
-    Some(fields.join(", "))
-}
-
-fn error_message(mut body: Bytes<'_>) -> Option<String> {
-    loop {
-        let field = body.byte()?;
-        let text = body.text()?;
-        if field == b'M' {
-            return Some(text);
-        }
-    }
+fn row(columns: &[Column], body: &DataRowBody) -> Option<String> {
+    let ranges = body.ranges().collect::<Vec<_>>().ok()?;
+    let fields = ranges.into_iter().zip(columns).map(|(range, column)| {
+        let bytes = range.and_then(|range| body.buffer().get(range));
+        let value = decode(column.type_id, column.is_binary, bytes);
+        format!("{} = {value}", column.name)
+    });
+    Some(fields.collect::<Vec<_>>().join(", "))
 }
 
 impl Awaited {
@@ -301,11 +303,11 @@ impl Awaited {
         if outcome == "SELECT 0" {
             return "no row".to_owned();
         }
-        if self.rows.is_empty() {
+        if self.rows_count == 0 {
             return outcome;
         }
-        let more = self.rows.len().saturating_sub(ROWS_MAX);
-        let mut shown: Vec<_> = self.rows.into_iter().take(ROWS_MAX).collect();
+        let mut shown = self.rows;
+        let more = self.rows_count.saturating_sub(ROWS_MAX);
         if more > 0 {
             shown.push(format!("{more} more"));
         }

@@ -6,8 +6,10 @@
 
 use std::collections::VecDeque;
 
+use bytes::BytesMut;
+
+use crate::protocol::{Heard, Protocol, Said};
 use crate::statement::{Does, Statement, Store};
-use crate::wire::{Heard, Protocol, Said};
 
 /// The hash of a script is shown up to here.
 const HASH_SHOWN: usize = 5;
@@ -20,9 +22,9 @@ pub(crate) struct Redis {
 }
 
 impl Protocol for Redis {
-    fn said(&mut self, buffer: &mut Vec<u8>) -> Option<Said> {
+    fn said(&mut self, buffer: &mut BytesMut) -> Option<Said> {
         let (value, length) = parse(buffer)?;
-        let bytes = buffer.drain(..length).collect();
+        let bytes = buffer.split_to(length).freeze();
         self.last_number += 1;
         self.awaited.push_back(self.last_number);
         Some(Said {
@@ -33,13 +35,14 @@ impl Protocol for Redis {
         })
     }
 
-    fn heard(&mut self, buffer: &mut Vec<u8>) -> Option<Heard> {
+    fn heard(&mut self, buffer: &mut BytesMut) -> Option<Heard> {
         let (value, length) = parse(buffer)?;
-        let bytes = buffer.drain(..length).collect();
+        let bytes = buffer.split_to(length).freeze();
         let number = self.awaited.pop_front();
         Some(Heard {
             bytes,
             returned: number.map(|number| (number, value.shown())),
+            is_news: false,
         })
     }
 }
@@ -130,11 +133,10 @@ mod tests {
     #[test]
     fn a_call_of_a_script_is_a_statement_and_its_answer_is_shown() {
         let mut redis = Redis::default();
-        let mut up = b"*2\r\n$4\r\nPING\r\n$1\r\nx\r\n*3\r\n$7\r\nEVALSHA\r\n$9\r\n\
-                       0123456789"[..]
-            .to_vec();
-        up.truncate(up.len() - 1);
-        up.extend_from_slice(b"\r\n$1\r\n1\r\n");
+        let mut up = BytesMut::from(
+            &b"*2\r\n$4\r\nPING\r\n$1\r\nx\r\n*3\r\n$7\r\nEVALSHA\r\n$9\r\n\
+               012345678\r\n$1\r\n1\r\n"[..],
+        );
         let ping = redis.said(&mut up).expect("a command");
         let call = redis.said(&mut up).expect("a command");
         assert!(up.is_empty());
@@ -142,11 +144,11 @@ mod tests {
         assert_eq!(statement.sql, "EVALSHA 012345678 1");
         assert_eq!(statement.readable, "EVALSHA 01234… 1");
 
-        let mut down = b"+PONG\r\n*2\r\n:7\r\n:0\r".to_vec();
+        let mut down = BytesMut::from("+PONG\r\n*2\r\n:7\r\n:0\r");
         let pong = redis.heard(&mut down).expect("an answer");
         assert_eq!(pong.returned, Some((ping.number, "PONG".to_owned())));
         assert!(redis.heard(&mut down).is_none());
-        down.push(b'\n');
+        down.extend_from_slice(b"\n");
         let answer = redis.heard(&mut down).expect("an answer");
         assert_eq!(answer.returned, Some((call.number, "[7, 0]".to_owned())));
     }

@@ -1,6 +1,7 @@
 //! Values of the wire, as a human reads them.
 
-use crate::bytes::Bytes;
+use fallible_iterator::FallibleIterator;
+use postgres_protocol::types;
 
 /// Longer statements are shown without their middle.
 const READABLE_MAX: usize = 160;
@@ -24,22 +25,14 @@ mod type_id {
     pub(crate) const UUID_ARRAY: u32 = 2951;
 }
 
-/// A parameter of a statement, or a column of a row.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Parameter {
-    /// As SQL writes it.
-    pub(crate) shown: String,
-}
-
-impl Parameter {
-    pub(crate) fn decode(type_id: u32, is_binary: bool, bytes: Option<&[u8]>) -> Self {
-        let shown = match bytes {
-            None => "NULL".to_owned(),
-            Some(bytes) if is_binary => binary(type_id, bytes)
-                .unwrap_or_else(|| format!("<{} bytes>", bytes.len())),
-            Some(bytes) => text(type_id, &String::from_utf8_lossy(bytes)),
-        };
-        Self { shown }
+/// A parameter of a statement, or a column of a row, as SQL writes it.
+pub(crate) fn decode(type_id: u32, is_binary: bool, bytes: Option<&[u8]>) -> String {
+    match bytes {
+        None => "NULL".to_owned(),
+        Some(bytes) if is_binary => {
+            binary(type_id, bytes).unwrap_or_else(|| format!("<{} bytes>", bytes.len()))
+        }
+        Some(bytes) => text(type_id, &String::from_utf8_lossy(bytes)),
     }
 }
 
@@ -53,40 +46,31 @@ fn text(type_id: u32, text: &str) -> String {
 }
 
 fn binary(type_id: u32, value: &[u8]) -> Option<String> {
-    let mut bytes = Bytes(value);
     match type_id {
-        type_id::BOOL => bytes.byte().map(|it| (it != 0).to_string()),
-        type_id::INT2 => bytes.int16().map(|it| it.to_string()),
-        type_id::INT4 => bytes.int32().map(|it| it.to_string()),
-        type_id::INT8 => bytes.int64().map(|it| it.to_string()),
+        type_id::BOOL => types::bool_from_sql(value).ok().map(|it| it.to_string()),
+        type_id::INT2 => types::int2_from_sql(value).ok().map(|it| it.to_string()),
+        type_id::INT4 => types::int4_from_sql(value).ok().map(|it| it.to_string()),
+        type_id::INT8 => types::int8_from_sql(value).ok().map(|it| it.to_string()),
         type_id::TEXT | type_id::VARCHAR | type_id::UUID | type_id::TIMESTAMPTZ => {
             Some(text(type_id, &String::from_utf8_lossy(value)))
         }
         type_id::INT8_ARRAY
         | type_id::TEXT_ARRAY
         | type_id::UUID_ARRAY
-        | type_id::TIMESTAMPTZ_ARRAY => array(bytes),
+        | type_id::TIMESTAMPTZ_ARRAY => {
+            let array = types::array_from_sql(value).ok()?;
+            let shown = array
+                .values()
+                .map(|it| Ok(decode(array.element_type(), true, it)));
+            let shown: Vec<_> = shown.collect().ok()?;
+            Some(format!("ARRAY[{}]", shown.join(", ")))
+        }
         _ => None,
     }
 }
 
-/// An array of one dimension, or none where it is empty.
-fn array(mut bytes: Bytes<'_>) -> Option<String> {
-    let (dimensions, _has_nulls) = (bytes.int32()?, bytes.int32()?);
-    let type_id = bytes.type_id()?;
-    let mut shown = Vec::new();
-    if dimensions > 0 {
-        let (length, _lower_bound) = (bytes.int32()?, bytes.int32()?);
-        for _ in 0..length {
-            let element = Parameter::decode(type_id, true, bytes.sized()?);
-            shown.push(element.shown);
-        }
-    }
-    Some(format!("ARRAY[{}]", shown.join(", ")))
-}
-
 /// Puts the parameters in their places, and leaves out what only a machine needs.
-pub(crate) fn readable(sql: &str, parameters: &[Parameter]) -> String {
+pub(crate) fn readable(sql: &str, parameters: &[String]) -> String {
     let words: Vec<_> = sql.split_whitespace().collect();
     let mut text = words.join(" ");
     for table in ["skus", "orders"] {
@@ -98,7 +82,7 @@ pub(crate) fn readable(sql: &str, parameters: &[Parameter]) -> String {
     }
     // From the last to the first, so that $1 is not found in $10.
     for (position, parameter) in parameters.iter().enumerate().rev() {
-        text = text.replace(&format!("${}", position + 1), &parameter.shown);
+        text = text.replace(&format!("${}", position + 1), parameter);
     }
     shortened(&text)
 }
@@ -134,7 +118,7 @@ mod tests {
     use super::*;
 
     fn shown(type_id: u32, bytes: &[u8]) -> String {
-        Parameter::decode(type_id, true, Some(bytes)).shown
+        decode(type_id, true, Some(bytes))
     }
 
     #[test]
@@ -145,7 +129,7 @@ mod tests {
         assert_eq!(shown(type_id::UUID, &[7; 16]), "<uuid>");
         assert_eq!(shown(99_999, &[1, 2]), "<2 bytes>");
         assert_eq!(shown(type_id::INT8, &[1]), "<1 bytes>");
-        assert_eq!(Parameter::decode(20, true, None).shown, "NULL");
+        assert_eq!(decode(20, true, None), "NULL");
     }
 
     #[test]
@@ -160,9 +144,7 @@ mod tests {
 
     #[test]
     fn a_statement_is_readable_without_quotes_and_places() {
-        let parameters = ["'tee'", "1"].map(|shown| Parameter {
-            shown: shown.to_owned(),
-        });
+        let parameters = ["'tee'", "1"].map(str::to_owned);
         let sql = "SELECT \"skus\".\"available_units\" FROM \"skus\"
                     WHERE (\"skus\".\"sku\" = $1)  LIMIT $2";
         assert_eq!(

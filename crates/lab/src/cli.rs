@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use clap::{Args as ClapArgs, Parser, Subcommand};
 use flash_core::Sku;
 use flash_lab_bench::BenchArgs;
 use flash_lab_chaos::ChaosArgs;
-use flash_lab_crowd::cli::{StoreArgs, Strategy, TermArgs};
+use flash_lab_crowd::{SellerArgs, StoreArgs, TermArgs};
 use flash_lab_interleave::InterleaveArgs;
 use flash_lab_judge::JudgeArgs;
 use flash_lab_page::{PageArgs, ReportArgs};
@@ -58,10 +58,9 @@ pub struct DemoArgs {
     #[command(flatten)]
     pub terms: TermArgs,
 
-    /// Who sells; can be given several times
-    #[arg(long = "strategy", value_enum, value_name = "STRATEGY",
-          default_values_t = Strategy::value_variants().to_vec())]
-    pub strategies: Vec<Strategy>,
+    /// Who sells; where nobody is named, all four strategies.
+    #[command(flatten)]
+    pub sellers: SellerArgs,
 
     /// File for the result as JSON, - for standard output (tables then go to stderr)
     #[arg(long, value_name = "PATH")]
@@ -93,6 +92,7 @@ Examples:
   lab demo-oversell                                 100 units, 1000 buyers, all four
   lab demo-oversell --strategy naive --units 1      one unit is enough
   lab demo-oversell --units 1000                    tells phase 3 and the engine apart
+  lab demo-oversell --server ./my-server            a program of your own
   lab demo-oversell --buyers 5000 --json out.json
   lab demo-oversell --json - | jq '.runs[].audit.verdict'
 
@@ -123,15 +123,5 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Args::command().debug_assert();
-    }
-
-    #[test]
-    fn without_strategies_the_phases_sell_in_their_order_and_then_the_engine() {
-        let args = Args::parse_from(["lab", "demo-oversell"]);
-        let Command::DemoOversell(demo) = args.command else {
-            panic!("another command");
-        };
-        let names: Vec<_> = demo.strategies.iter().map(|it| it.as_str()).collect();
-        assert_eq!(names, ["naive", "pessimistic", "hybrid", "engine"]);
     }
 }

@@ -1,20 +1,13 @@
 //! `lab demo-oversell`: one sale per strategy, from an empty database to the verdict.
 
-use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Context;
-use flash_lab_crowd::audit::Auditor;
-use flash_lab_crowd::cli::{StoreArgs, Strategy, TermArgs};
-use flash_lab_crowd::crowd::{self, Answer, Onlooker};
-use flash_lab_crowd::environment::{Environment, environment};
-use flash_lab_crowd::output::{self, JsonFile};
-use flash_lab_crowd::progress::Progress;
-use flash_lab_crowd::promise::keep_promises;
-use flash_lab_crowd::run::{Outcomes, Run};
-use flash_lab_crowd::server_process::{self, Server};
-use flash_lab_crowd::stores::Stores;
-use flash_lab_crowd::{open_files, report};
+use flash_lab_crowd::{
+    Answer, Auditor, Environment, JsonFile, Onlooker, Outcomes, Progress, Run, Seller,
+    StoreArgs, Stores, Strategy, TermArgs, crowd, environment, keep_promises,
+    open_files, output, put_on_sale, report,
+};
 use serde::Serialize;
 
 use crate::cli::DemoArgs;
@@ -38,21 +31,21 @@ struct Demo<'a> {
 /// A dropped future ends and removes what it has started.
 pub async fn run(mut args: DemoArgs) -> anyhow::Result<()> {
     let json = args.json.take().map(JsonFile::open).transpose()?;
-    let program = server_process::find()?;
+    let sellers = args.sellers.sellers(&Strategy::ALL)?;
     open_files::raise_for(args.terms.buyers)?;
 
     let progress = Progress::start();
     let given = std::mem::take(&mut args.stores).without_empty();
-    let with_redis = args.strategies.iter().any(|it| it.uses_redis());
+    let with_redis = sellers.iter().any(Seller::uses_redis);
     let redis = redis_version(with_redis, &given);
     given::check(&given, with_redis).await?;
     let stores =
         Stores::open(given, with_redis, args.terms.pool_size, &progress).await?;
     let mut runs = Vec::new();
-    for strategy in &args.strategies {
-        let run = sell(&program, *strategy, &stores, args.terms, &progress)
+    for seller in &sellers {
+        let run = sell(seller, &stores, args.terms, &progress)
             .await
-            .with_context(|| format!("{strategy} could not sell"))?;
+            .with_context(|| format!("{seller} could not sell"))?;
         runs.push(run);
     }
     let facts = Auditor::open(&stores.database_url)
@@ -79,51 +72,42 @@ pub async fn run(mut args: DemoArgs) -> anyhow::Result<()> {
 
 /// One sale: a server, a crowd, and the judge once both have gone.
 async fn sell(
-    program: &Path,
-    strategy: Strategy,
+    seller: &Seller,
     stores: &Stores,
     terms: TermArgs,
     progress: &Progress,
 ) -> anyhow::Result<Run> {
-    let TermArgs {
-        units,
-        buyers,
-        pool_size,
-    } = terms;
-    progress.step(&format!("{strategy}: starting the server"));
-    let (server, address) = Server::start(program, strategy, stores, pool_size).await?;
-    let sku = server_process::new_sku(strategy)?;
-    server_process::create_sku(address, &sku, units, None).await?;
+    let (units, buyers, pool_size) = (terms.units, terms.buyers, terms.pool_size);
+    progress.step(&format!("{seller}: starting the server"));
+    let (server, address) = seller.start_patient(pool_size, stores).await?;
+    let sku = put_on_sale(address, seller.slug(), units).await?;
 
-    progress.step(&format!(
-        "{strategy}: {units} units, {buyers} buyers connect"
-    ));
+    progress.step(&format!("{seller}: {units} units, {buyers} buyers connect"));
     let onlooker = Teller {
-        strategy,
+        seller,
         buyers,
         progress,
     };
     let sale = crowd::rush(address, &sku, buyers, &onlooker).await?;
-    progress.step(&format!("{strategy}: stopping the server, counting"));
+    progress.step(&format!("{seller}: stopping the server, counting"));
     server.stop().await?;
 
     // The drift is that of the engine's gates.
     let redis_url = stores
         .redis_url
         .as_deref()
-        .filter(|_| strategy == Strategy::Engine);
+        .filter(|_| seller.is(Strategy::Engine));
     let free = given::gate_free_units(redis_url, &sku).await?;
     let audit = Auditor::open(&stores.database_url)
         .await?
-        .audit(&sku, Some(strategy.as_str()), free)
-        .await?
-        .with_context(|| format!("the SKU {sku} has vanished"))?;
-    Ok(sale.counted(strategy, (units, buyers), audit))
+        .audit_sale(&sku, seller, free)
+        .await?;
+    Ok(sale.counted(seller, (units, buyers), audit))
 }
 
 /// Tells on standard error how a sale goes.
 struct Teller<'a> {
-    strategy: Strategy,
+    seller: &'a Seller,
     buyers: u32,
     progress: &'a Progress,
 }
@@ -131,15 +115,14 @@ struct Teller<'a> {
 impl Onlooker for Teller<'_> {
     fn arrived(&self, arrived: u32) {
         let what = "buyers are at the door";
-        self.progress
-            .count(self.strategy, arrived, self.buyers, what);
+        self.progress.count(self.seller, arrived, self.buyers, what);
     }
 
     fn released(&self, _released: Instant) {}
 
     fn answered(&self, _answer: Answer, outcomes: &Outcomes) {
         self.progress.count(
-            self.strategy,
+            self.seller,
             outcomes.total(),
             self.buyers,
             &format!(

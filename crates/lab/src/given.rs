@@ -1,22 +1,15 @@
 //! Stores that are given by their URLs: whether they are what they should be, and answer.
 
 use std::env;
-use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use diesel::QueryableByName;
+use diesel::dsl::sql;
 use diesel::sql_types::Text;
 use diesel_async::RunQueryDsl;
 use flash_core::Sku;
 use flash_db::DbError;
 use flash_engine::redis_address;
-use flash_lab_crowd::cli::StoreArgs;
-use flash_lab_crowd::error::Ending;
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
-use tokio::net::{TcpStream, UnixStream};
-
-/// Redis has answered before, so the version is there at once or not at all.
-const INFO_LIMIT: Duration = Duration::from_secs(1);
+use flash_lab_crowd::{Ending, StoreArgs};
 
 /// A store that a URL can lead to.
 #[derive(Debug, Clone, Copy)]
@@ -95,12 +88,6 @@ pub(crate) async fn check(given: &StoreArgs, with_redis: bool) -> anyhow::Result
     Ok(())
 }
 
-#[derive(QueryableByName)]
-struct Version {
-    #[diesel(sql_type = Text)]
-    version: String,
-}
-
 /// Connects, and returns the version, such as `16.4`.
 pub(crate) async fn postgres_version(url: &str) -> anyhow::Result<String> {
     POSTGRES.check_scheme(url)?;
@@ -111,24 +98,26 @@ pub(crate) async fn postgres_version(url: &str) -> anyhow::Result<String> {
         anyhow!("cannot use PostgreSQL at {address} ({origin}): {cause}")
     };
     let mut conn = flash_db::connect(url).await.map_err(unusable)?;
-    let row: Version = diesel::sql_query(
-        "SELECT split_part(current_setting('server_version'), ' ', 1) AS version",
-    )
-    .get_result(&mut conn)
-    .await
-    .map_err(|error| unusable(error.into()))?;
-    Ok(row.version)
+    sql::<Text>("SELECT split_part(current_setting('server_version'), ' ', 1)")
+        .get_result(&mut conn)
+        .await
+        .map_err(|error| unusable(error.into()))
 }
 
-/// Connects, and returns the version where it is told without a password.
+/// Connects, and returns the version where it is told.
 pub(crate) async fn redis_version(url: &str) -> anyhow::Result<Option<String>> {
-    let address = check_redis(url).await?;
-    let told = tokio::time::timeout(INFO_LIMIT, told_version(&address));
-    Ok(told.await.ok().and_then(Result::ok))
+    check_redis(url).await?;
+    let told = flash_lab_wire::info(url, "server").await.ok();
+    let version = |told: String| {
+        let mut lines = told.lines();
+        let version = lines.find_map(|line| line.strip_prefix("redis_version:"))?;
+        Some(version.trim().to_owned())
+    };
+    Ok(told.and_then(version))
 }
 
-/// Looks whether Redis can be read, and returns its address.
-async fn check_redis(url: &str) -> anyhow::Result<String> {
+/// Looks whether Redis can be read.
+async fn check_redis(url: &str) -> anyhow::Result<()> {
     REDIS.check_scheme(url)?;
     let origin = REDIS.origin(url);
     let address =
@@ -137,7 +126,7 @@ async fn check_redis(url: &str) -> anyhow::Result<String> {
     flash_engine::gate_free_units(url, &any)
         .await
         .with_context(|| format!("cannot use Redis at {address} ({origin})"))?;
-    Ok(address)
+    Ok(())
 }
 
 /// What the gate of a SKU has free; none without Redis, or where it has no such gate.
@@ -151,34 +140,6 @@ pub(crate) async fn gate_free_units(
             .context("cannot read the gate, leave --redis-url out to audit without it"),
         None => Ok(None),
     }
-}
-
-async fn told_version(address: &str) -> anyhow::Result<String> {
-    if address.starts_with('/') {
-        version_on(UnixStream::connect(address).await?).await
-    } else {
-        version_on(TcpStream::connect(address).await?).await
-    }
-}
-
-/// # Source
-///
-/// Redis documentation, "Redis serialization protocol specification", inline commands,
-/// and `INFO`.
-async fn version_on(
-    stream: impl AsyncRead + AsyncWrite + Unpin,
-) -> anyhow::Result<String> {
-    let mut stream = BufReader::new(stream);
-    stream.write_all(b"INFO server\r\n").await?;
-    let mut lines = stream.lines();
-    while let Some(line) = lines.next_line().await? {
-        if let Some(version) = line.strip_prefix("redis_version:") {
-            return Ok(version.trim().to_owned());
-        }
-        // A refusal is one line, and nothing follows.
-        anyhow::ensure!(!line.starts_with('-'), "{line}");
-    }
-    anyhow::bail!("no version was told")
 }
 
 #[cfg(test)]

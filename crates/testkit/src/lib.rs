@@ -4,15 +4,15 @@
     reason = "all of this is part of tests, where an error is a failed test"
 )]
 
-mod cable;
 mod conductor;
 pub mod contract;
 pub mod guarantee;
 mod sale;
 mod stores;
 
-pub use cable::{Cable, Cut};
 pub use conductor::{Conductor, WAIT};
 pub use guarantee::Promise;
 pub use sale::{Sale, order_of, purchase, sku};
 pub use stores::Stores;
+
+pub use flash_lab_wire::{Cable, Cut};

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use anyhow::Context;
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use flash_db::{Pool, PoolOptions};
+use flash_lab_wire::Store;
 use flash_sandbox::{Options, Sandbox};
 use tokio::sync::OnceCell;
 use uuid::Uuid;
@@ -86,7 +87,8 @@ impl Stores {
             self.database_url.split_once("?host=").context("no host")?;
         let directory = parameters.split('&').next().unwrap_or_default();
         let database = head.rsplit('/').next().unwrap_or_default();
-        let cable = Cable::plug_in(format!("{directory}/.s.PGSQL.5432")).await?;
+        let socket = format!("{directory}/.s.PGSQL.5432");
+        let cable = Cable::open(Store::PostgreSQL, socket, None).await?;
         let url = format!("postgres://flash@{}/{database}", cable.address());
         Ok((cable, url))
     }
@@ -95,7 +97,7 @@ impl Stores {
     pub async fn cable_to_redis(&self) -> anyhow::Result<(Cable, String)> {
         let socket = self.redis_url.trim_start_matches("redis+unix://");
         let (socket, database) = socket.split_once("?db=").context("no database")?;
-        let cable = Cable::plug_in(socket).await?;
+        let cable = Cable::open(Store::Redis, socket, None).await?;
         let url = format!("redis://{}/{database}", cable.address());
         Ok((cable, url))
     }

@@ -31,7 +31,7 @@ async fn open() -> Result<(Sale<Strategy>, Cable)> {
 async fn a_commit_whose_answer_is_lost_is_one_order_and_the_buyer_is_told() -> Result<()>
 {
     let (sale, cable) = open().await?;
-    cable.cut_next_commit(Cut::AfterCommit);
+    cable.cut_commits(Cut::AfterCommit, 1);
     let (order, replayed) = order_of(sale.buy("ann", "k1", 2).await?)?;
     ensure!(!replayed, "it is the buyer's first answer");
     let (again, replayed) = order_of(sale.buy("ann", "k1", 2).await?)?;
@@ -47,7 +47,7 @@ async fn a_commit_whose_answer_is_lost_is_one_order_and_the_buyer_is_told() -> R
 #[tokio::test(flavor = "multi_thread")]
 async fn a_commit_that_never_arrived_is_sent_again() -> Result<()> {
     let (sale, cable) = open().await?;
-    cable.cut_next_commit(Cut::BeforeCommit);
+    cable.cut_commits(Cut::BeforeCommit, 1);
     let (_, replayed) = order_of(sale.buy("ann", "k1", 2).await?)?;
     ensure!(!replayed);
     let audit = sale.audit().await?;
@@ -82,11 +82,11 @@ async fn cut_and_overtaken(
         let mut conn = sale.stores.connect().await?;
         eventually(async || Ok(!lock_waits(&mut conn, OVERTAKE).await?.is_empty()))
             .await?;
-        cable.cut_next_commit_and_refuse(cut);
+        cable.cut_commit_and_refuse(cut);
         conductor.release().await
     };
     let (overtaker, ()) = tokio::try_join!(overtaker, let_go)?;
-    cable.accept_again();
+    cable.heal();
     Ok((buying, overtaker))
 }
 

@@ -7,8 +7,9 @@ use deadpool_redis::redis::cmd;
 use flash_core::{
     InventoryStrategy, Placement, Restock, StrategyError, Units, Verdict,
 };
+use flash_db::PoolOptions;
 use flash_engine::{Options, Strategy};
-use flash_testkit::{Sale, Stores, order_of, purchase, sku};
+use flash_testkit::{Sale, Stores, WAIT, order_of, purchase, sku};
 
 use crate::tampering::{
     GATE, OPTIONS, buy_until_sold_out, eventually, free_units, redis, start, start_with,
@@ -110,10 +111,21 @@ async fn a_gate_that_was_rolled_back_is_noticed_by_its_fence() -> Result<()> {
     Ok(())
 }
 
+/// Whoever waits for a second connection waits for ever.
+fn start_with_one_connection(stores: &Stores) -> Result<Strategy> {
+    let pool = stores.pool_with(PoolOptions {
+        size: 1,
+        wait: 2 * WAIT,
+        ..PoolOptions::default()
+    })?;
+    let (database_url, redis_url) = (stores.database_url(), stores.redis_url());
+    Ok(Strategy::start(pool, database_url, redis_url, OPTIONS)?)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gate_that_drifted_comes_right_when_it_is_quiet() -> Result<()> {
     for wrong in [2, 70] {
-        let sale = Sale::open(start).await?;
+        let sale = Sale::open(start_with_one_connection).await?;
         sale.stock_up(10, None).await?;
         order_of(sale.buy("ann", "k1", 1).await?)?;
         let drift = cmd("HSET").arg(GATE).arg("free_units").arg(wrong).clone();

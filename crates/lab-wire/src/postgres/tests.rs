@@ -10,15 +10,15 @@ fn message(kind: u8, body: &[u8]) -> Vec<u8> {
 }
 
 /// Short messages whose bodies are given in parts.
-fn messages(parts: &[(u8, &[&[u8]])]) -> Vec<u8> {
+fn messages(parts: &[(u8, &[&[u8]])]) -> BytesMut {
     let one = |(kind, body): &(u8, &[&[u8]])| message(*kind, &body.concat());
-    parts.iter().flat_map(one).collect()
+    BytesMut::from_iter(parts.iter().flat_map(one))
 }
 
 /// A connection that PostgreSQL has let in as process 77.
 fn connected() -> Postgres {
     let mut postgres = Postgres::default();
-    let mut up = vec![0, 0, 0, 8, 0, 3, 0, 0];
+    let mut up = BytesMut::from(&[0, 0, 0, 8, 0, 3, 0, 0][..]);
     assert!(postgres.said(&mut up).expect("a start").statement.is_none());
     let mut down = messages(&[
         (b'R', &[&[0, 0, 0, 0]]),
@@ -31,7 +31,7 @@ fn connected() -> Postgres {
 }
 
 /// Everything that was answered in these bytes.
-fn returned(postgres: &mut Postgres, down: &mut Vec<u8>) -> Vec<String> {
+fn returned(postgres: &mut Postgres, down: &mut BytesMut) -> Vec<String> {
     let mut texts = Vec::new();
     while let Some(heard) = postgres.heard(down) {
         texts.extend(heard.returned.map(|(_, text)| text));
@@ -100,7 +100,7 @@ fn a_prepared_statement_is_shown_when_it_runs_with_parameters_and_result() {
         (b'S', &[]),
     ]);
     let whole = up.clone();
-    let mut part: Vec<u8> = up.drain(..10).collect();
+    let mut part = up.split_to(10);
     assert!(postgres.said(&mut part).is_none());
     part.extend_from_slice(&up);
     let said = postgres.said(&mut part).expect("the rest");
@@ -147,4 +147,28 @@ fn what_cannot_be_read_is_passed_on_as_it_is() {
     assert!(said.statement.is_none());
     let mut down = messages(&[(b'D', &[&[9]]), (b'Z', &[b"I"])]);
     assert!(returned(&mut postgres, &mut down).is_empty());
+}
+
+#[test]
+fn the_deaf_hear_everything_but_notifications_however_the_packets_are_cut() {
+    let news: (u8, &[&[u8]]) = (b'A', &[&[0, 0, 0, 1], b"news\0", b"from afar\0"]);
+    let row: (u8, &[&[u8]]) = (b'D', &[b"A row"]);
+    let ready: (u8, &[&[u8]]) = (b'Z', &[b"I"]);
+    let said = messages(&[row, news, ready, news, row]);
+    for size in 1..=said.len() {
+        let mut postgres = connected();
+        let (mut down, mut deaf, mut all) =
+            (BytesMut::new(), BytesMut::new(), BytesMut::new());
+        for packet in said.chunks(size) {
+            down.extend_from_slice(packet);
+            while let Some(heard) = postgres.heard(&mut down) {
+                all.extend_from_slice(&heard.bytes);
+                if !heard.is_news {
+                    deaf.extend_from_slice(&heard.bytes);
+                }
+            }
+        }
+        assert_eq!(deaf, messages(&[row, ready, row]), "{size}");
+        assert_eq!(all, said, "{size}");
+    }
 }
