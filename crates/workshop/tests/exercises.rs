@@ -216,6 +216,18 @@ fn an_exercise_has_all_that_a_learner_needs() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn there_are_enough_near_misses() -> Result<()> {
+    let exercises = Table::read()?.exercises;
+    let counts: Vec<_> = exercises.iter().map(|it| it.misses.len()).collect();
+    let of_four = counts.iter().filter(|it| **it >= 4).count();
+    ensure!(
+        counts.iter().sum::<usize>() >= 30 && of_four >= 3,
+        "{counts:?}"
+    );
+    Ok(())
+}
+
 /// Each near miss that there is, is in the table, and the other way round.
 fn ensure_misses(exercise: &Exercise) -> Result<()> {
     let folder = root().join(exercise.answer("misses"));
