@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use flash_lab_crowd::server_process::limits;
 use flash_lab_crowd::{Server, Strategy, server_process, stores};
 use flash_lab_wire::{Cable, Store};
 use flash_sandbox::{Options, Sandbox, SandboxError};
@@ -212,22 +213,16 @@ impl World {
         let listen = self.addresses[instance].to_string();
         let pool_size = POOL_SIZE.to_string();
         let gate_lifetime_ms = GATE_LIFETIME.as_millis().to_string();
-        let mut arguments = server_process::flags(&[
+        let batch_max = self.recipe.batch_max.map(|it| it.to_string());
+        let mut flags = limits(&pool_size, WAIT_MS, REQUEST_MS).to_vec();
+        flags.extend([
             ("--strategy", self.recipe.strategy.as_str()),
             ("--listen", &listen),
-            ("--pool-size", &pool_size),
-            ("--pool-wait-ms", WAIT_MS),
-            ("--lock-wait-ms", WAIT_MS),
-            ("--request-timeout-ms", REQUEST_MS),
             ("--drain-wait-ms", DRAIN_MS),
             ("--gate-lifetime-ms", &gate_lifetime_ms),
-            ("--log-format", "pretty"),
         ]);
-        if let Some(batch_max) = self.recipe.batch_max {
-            let batch_max = batch_max.to_string();
-            arguments.extend(server_process::flags(&[("--batch-max", &batch_max)]));
-        }
-        arguments
+        flags.extend(batch_max.as_deref().map(|it| ("--batch-max", it)));
+        server_process::flags(&flags)
     }
 }
 
