@@ -33,6 +33,8 @@ pub(crate) struct Sale {
     pub(crate) journal: Journal,
     /// The moment after which nobody asks again; none before all faults are healed.
     pub(crate) deadline: watch::Sender<Option<Instant>>,
+    /// Whether somebody cancels: a program of somebody's own is not asked to.
+    pub(crate) has_cancels: bool,
 }
 
 /// How long everybody waits once all faults are healed: only what is never answered is wrong,
@@ -191,7 +193,7 @@ pub(crate) async fn shop(sale: Arc<Sale>, plan: Arc<Plan>, number: u64) {
 async fn live_with(buyer: &mut Buyer, rng: &mut Rng, wish: &Wish, answer: Answer) {
     match answer {
         Answer::Accepted { order_id } => {
-            if rng.u64(0..100) < 20 {
+            if rng.u64(0..100) < 20 && buyer.sale.has_cancels {
                 let mut cancel = wish.clone();
                 cancel.ask = Ask::Cancel { order_id };
                 cancel.leaves = false;

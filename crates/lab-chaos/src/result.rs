@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use flash_core::Audit;
-use flash_lab_crowd::Strategy;
+use flash_lab_crowd::Seller;
 use serde::Serialize;
 
 use crate::evidence::{Evidence, Violation};
@@ -16,7 +16,7 @@ use crate::story;
 /// All runs of one command.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Chaos {
-    strategy: &'static str,
+    strategy: String,
     batch_max: Option<u16>,
     runs: Vec<Run>,
     faults: BTreeMap<String, u64>,
@@ -82,9 +82,9 @@ impl Run {
 }
 
 impl Chaos {
-    pub(crate) fn new(strategy: Strategy, batch_max: Option<u16>) -> Self {
+    pub(crate) fn new(seller: &Seller, batch_max: Option<u16>) -> Self {
         Self {
-            strategy: strategy.as_str(),
+            strategy: seller.to_string(),
             batch_max,
             ..Self::default()
         }

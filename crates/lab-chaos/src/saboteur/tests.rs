@@ -9,7 +9,7 @@ use diesel::sql_types::Text;
 use diesel_async::{
     AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection,
 };
-use flash_lab_crowd::Strategy;
+use flash_lab_crowd::{Seller, Strategy};
 use futures_util::StreamExt;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
@@ -29,18 +29,24 @@ const SEEN_LIMIT: Duration = Duration::from_secs(30);
 const SILENCE: Duration = Duration::from_millis(100);
 
 fn recipe(strategy: Strategy) -> Recipe {
+    recipe_of(beside(), strategy)
+}
+
+fn beside() -> PathBuf {
     let test = std::env::current_exe().expect("a test has a program");
     let programs = test.ancestors().nth(2).expect("target/debug");
+    programs.join(format!("server{}", std::env::consts::EXE_SUFFIX))
+}
+
+fn recipe_of(program: PathBuf, strategy: Strategy) -> Recipe {
     Recipe {
-        program: programs.join(format!("server{}", std::env::consts::EXE_SUFFIX)),
-        strategy,
+        seller: Seller::of_server(program, strategy),
         batch_max: None,
     }
 }
 
 async fn stores(strategy: Strategy) -> Arc<World> {
-    let mut recipe = recipe(strategy);
-    recipe.program = PathBuf::from("/no/server");
+    let recipe = recipe_of(PathBuf::from("/no/server"), strategy);
     Arc::new(World::with_stores(recipe).await.expect("stores"))
 }
 
