@@ -14,8 +14,10 @@ use tokio::sync::mpsc;
 use crate::board::{Board, Terms};
 use crate::cli::{PageArgs, ReportArgs};
 use crate::file::{self, Words};
+use crate::judge::Judge;
+use crate::plays;
 use crate::shop::Shops;
-use crate::{plays, site};
+use crate::site::{self, Desk};
 
 /// The largest crowd that the form takes.
 const BUYERS_MAX: u32 = 10_000;
@@ -52,7 +54,12 @@ pub async fn run(args: PageArgs) -> anyhow::Result<()> {
     let _closing = Closing(Arc::clone(&board));
     let (starts, mut started) = mpsc::channel(1);
     let (play, asked) = mpsc::channel(PLAYS_MAX);
-    let site = site::serve(listener, Arc::clone(&board), starts, play);
+    let desk = Desk {
+        starts,
+        plays: play,
+        judge: Judge::of(sellers.clone()),
+    };
+    let site = site::serve(listener, Arc::clone(&board), desk);
     eprintln!("the page is ready; Ctrl-C ends it and removes what was started");
     output::to_stdout(&format!("http://{address}/\n"))?;
     let sell = async {

@@ -21,6 +21,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::assets::ASSETS;
 use crate::board::{Board, Terms};
+use crate::judge::Judge;
 use crate::plays::Play;
 
 /// A browser loads and calls nothing but this page.
@@ -30,24 +31,25 @@ const ONLY_FROM_HERE: &str = "default-src 'none'; script-src 'self'; style-src '
 /// A few tabs; the crowd goes to other servers.
 const WORKERS: usize = 2;
 
-struct Site {
-    board: Arc<Board>,
-    starts: mpsc::Sender<Terms>,
-    plays: mpsc::Sender<Play>,
+/// Where what a tab wants goes to.
+pub(crate) struct Desk {
+    pub(crate) starts: mpsc::Sender<Terms>,
+    pub(crate) plays: mpsc::Sender<Play>,
+    pub(crate) judge: Judge,
 }
 
-/// Serves the page; what a tab wants is told to `starts` and `plays`.
+struct Site {
+    board: Arc<Board>,
+    desk: Desk,
+}
+
+/// Serves the page.
 pub(crate) async fn serve(
     listener: TcpListener,
     board: Arc<Board>,
-    starts: mpsc::Sender<Terms>,
-    plays: mpsc::Sender<Play>,
+    desk: Desk,
 ) -> std::io::Result<()> {
-    let site = web::Data::new(Site {
-        board,
-        starts,
-        plays,
-    });
+    let site = web::Data::new(Site { board, desk });
     HttpServer::new(move || {
         let headers = DefaultHeaders::new()
             .add((CONTENT_SECURITY_POLICY, ONLY_FROM_HERE))
@@ -79,7 +81,8 @@ fn routes(config: &mut web::ServiceConfig) {
         .route("/state", web::get().to(state))
         .route("/events", web::get().to(events))
         .route("/sales", web::post().to(start))
-        .route("/plays", web::post().to(play));
+        .route("/plays", web::post().to(play))
+        .route("/judgements", web::get().to(judgement));
 }
 
 /// A page elsewhere must not reach this one under a name that it made up.
@@ -177,7 +180,7 @@ async fn start(site: web::Data<Site>, wanted: web::Json<Wanted>) -> HttpResponse
         );
         return refused(HttpResponse::Conflict(), message);
     }
-    if site.starts.send(terms).await.is_err() {
+    if site.desk.starts.send(terms).await.is_err() {
         site.board.end();
         return refused(HttpResponse::ServiceUnavailable(), ENDING);
     }
@@ -226,13 +229,29 @@ async fn play(site: web::Data<Site>, wanted: web::Json<WantedPlay>) -> HttpRespo
         finish,
         answer,
     };
-    let _queued = site.plays.send(play).await;
+    let _queued = site.desk.plays.send(play).await;
     match played.await {
         Ok(Ok(transcript)) => HttpResponse::Ok().json(transcript),
         Ok(Err(error)) => {
             refused(HttpResponse::InternalServerError(), sentence(&error))
         }
         Err(_ending) => refused(HttpResponse::ServiceUnavailable(), ENDING),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WantedJudgement {
+    strategy: String,
+}
+
+async fn judgement(
+    site: web::Data<Site>,
+    wanted: web::Query<WantedJudgement>,
+) -> HttpResponse {
+    match site.desk.judge.ask(&wanted.strategy).await {
+        Ok(judgement) => HttpResponse::Ok().json(judgement),
+        Err(error) => refused(HttpResponse::InternalServerError(), sentence(&error)),
     }
 }
 
