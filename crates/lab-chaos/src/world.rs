@@ -230,6 +230,7 @@ impl World {
             ("--pool-wait-ms", WAIT_MS),
             ("--lock-wait-ms", WAIT_MS),
             ("--request-timeout-ms", REQUEST_MS),
+            ("--drain-delay-ms", "0"),
             ("--drain-wait-ms", DRAIN_MS),
             ("--gate-lifetime-ms", &gate_lifetime_ms),
             ("--log-format", "pretty"),
