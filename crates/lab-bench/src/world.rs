@@ -254,6 +254,7 @@ pub(crate) fn arguments(arm: Arm) -> anyhow::Result<Vec<String>> {
     let who = [
         ("--strategy", strategy.as_str()),
         ("--listen", "127.0.0.1:0"),
+        ("--drain-delay-ms", "0"),
     ];
     let pool_size = POOL_SIZE.to_string();
     let how = server_process::patient(&pool_size);

@@ -235,6 +235,7 @@ impl World {
         let mut flags = limits(&pool_size, WAIT_MS, REQUEST_MS).to_vec();
         flags.extend([
             ("--listen", listen.as_str()),
+            ("--drain-delay-ms", "0"),
             ("--drain-wait-ms", DRAIN_MS),
             ("--gate-lifetime-ms", &gate_lifetime_ms),
         ]);
