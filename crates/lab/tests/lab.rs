@@ -399,10 +399,11 @@ fn chaos_finds_nothing_where_things_break_by_half() {
     // Two that come one after the other may begin together.
     happened.sort_by_key(|it| planned.iter().position(|plan| it == plan));
     assert_eq!(happened, planned);
-    // A column may find its table taken for so long that the standby finds PostgreSQL taken.
+    // A column may find its table taken for so long that the standby finds PostgreSQL taken,
+    // and a server that starts without a log may take as long on a busy machine.
     let skipped = |fault: &&Value| !fault["skipped"].is_null();
     let skipped: Vec<_> = faults.iter().filter(skipped).filter_map(what).collect();
-    let may_be_skipped = [planned[1], planned[3]];
+    let may_be_skipped = [planned[1], planned[2], planned[3]];
     assert!(
         skipped
             .iter()
