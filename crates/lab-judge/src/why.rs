@@ -292,8 +292,20 @@ fn refused_at_the_gate(case: &Case<'_>, steps: &[Seen<'_>]) -> Option<Why> {
         );
     };
     let was_there = case.scenario.units;
+    // Whoever is let through goes on to PostgreSQL.
+    let goes_on = |it: &Seen<'_>| {
+        let own = |next: &&Seen<'_>| next.buyer() == it.buyer();
+        let next = steps
+            .iter()
+            .filter(own)
+            .find(|next| next.number > it.number);
+        next.is_some_and(|next| next.step.statement.store == Store::PostgreSQL)
+    };
     let let_through = before().filter(is_gate).find(|it| {
-        it.buyer() != refused.buyer() && it.returned() == "1" && other.units > was_there
+        it.buyer() != refused.buyer()
+            && it.returned() == "1"
+            && other.units > was_there
+            && goes_on(it)
     });
     if let Some(let_through) = let_through {
         return because(

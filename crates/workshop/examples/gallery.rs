@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use flash_server::cli::Settings;
-use flash_workshop::given::{Make, Sells, serve_with, served};
+use flash_workshop::given::{Make, Sells, Test, examine, serve_with, served};
 
 #[path = "../answers/e00_green/misses/read_without_lock.rs"]
 mod e00_read_without_lock;
@@ -73,6 +73,16 @@ mod e05_solution;
 mod e05_start;
 #[path = "../answers/e05_the_gate_in_lua/misses/the_last_unit_is_refused.rs"]
 mod e05_the_last_unit_is_refused;
+#[path = "../answers/e06_a_test_that_cannot_be_lucky/misses/holds_the_row_and_hopes.rs"]
+mod e06_holds_the_row_and_hopes;
+#[path = "../answers/e06_a_test_that_cannot_be_lucky/misses/one_after_the_other.rs"]
+mod e06_one_after_the_other;
+#[path = "../answers/e06_a_test_that_cannot_be_lucky/solution.rs"]
+mod e06_solution;
+#[path = "../answers/e06_a_test_that_cannot_be_lucky/start.rs"]
+mod e06_start;
+#[path = "../answers/e06_a_test_that_cannot_be_lucky/misses/waits_for_who_never_comes.rs"]
+mod e06_waits_for_who_never_comes;
 #[path = "../answers/e07_told_failed_and_bought/misses/accepted_without_knowing.rs"]
 mod e07_accepted_without_knowing;
 #[path = "../answers/e07_told_failed_and_bought/misses/again_under_another_key.rs"]
@@ -96,7 +106,7 @@ mod e08_solution;
 #[path = "../answers/e08_the_unit_nobody_can_buy/start.rs"]
 mod e08_start;
 
-const VARIANTS: &[(&str, Make)] = &[
+const VARIANTS: &[(&str, Variant)] = &[
     ("e00/start", of::<e00_start::Strategy>()),
     ("e00/solution", of::<e00_solution::Strategy>()),
     (
@@ -187,6 +197,47 @@ const VARIANTS: &[(&str, Make)] = &[
         "e05/miss/the_last_unit_is_refused",
         of::<e05_the_last_unit_is_refused::Strategy>(),
     ),
+    (
+        "e06/start",
+        Variant::Tests(
+            e06_start::test,
+            include_str!("../answers/e06_a_test_that_cannot_be_lucky/start.rs"),
+        ),
+    ),
+    (
+        "e06/solution",
+        Variant::Tests(
+            e06_solution::test,
+            include_str!("../answers/e06_a_test_that_cannot_be_lucky/solution.rs"),
+        ),
+    ),
+    (
+        "e06/miss/holds_the_row_and_hopes",
+        Variant::Tests(
+            e06_holds_the_row_and_hopes::test,
+            include_str!(
+                "../answers/e06_a_test_that_cannot_be_lucky/misses/holds_the_row_and_hopes.rs"
+            ),
+        ),
+    ),
+    (
+        "e06/miss/one_after_the_other",
+        Variant::Tests(
+            e06_one_after_the_other::test,
+            include_str!(
+                "../answers/e06_a_test_that_cannot_be_lucky/misses/one_after_the_other.rs"
+            ),
+        ),
+    ),
+    (
+        "e06/miss/waits_for_who_never_comes",
+        Variant::Tests(
+            e06_waits_for_who_never_comes::test,
+            include_str!(
+                "../answers/e06_a_test_that_cannot_be_lucky/misses/waits_for_who_never_comes.rs"
+            ),
+        ),
+    ),
     ("e07/start", of::<e07_start::Strategy>()),
     ("e07/solution", of::<e07_solution::Strategy>()),
     (
@@ -218,8 +269,14 @@ const VARIANTS: &[(&str, Make)] = &[
     ),
 ];
 
-const fn of<E: Sells>() -> Make {
-    (served::<E>, E::USES_REDIS)
+/// What is shown of a variant.
+enum Variant {
+    Sells(Make),
+    Tests(Test, &'static str),
+}
+
+const fn of<E: Sells>() -> Variant {
+    Variant::Sells((served::<E>, E::USES_REDIS))
 }
 
 #[derive(Parser)]
@@ -235,10 +292,13 @@ struct Args {
 fn main() -> ExitCode {
     let Args { variant, settings } = Args::parse();
     let found = VARIANTS.iter().find(|(name, _)| *name == variant);
-    let Some((_, make)) = found else {
+    let Some((_, variant)) = found else {
         let names: Vec<_> = VARIANTS.iter().map(|(name, _)| *name).collect();
         eprintln!("there is no {variant}: there are {}", names.join(", "));
         return ExitCode::from(2);
     };
-    serve_with(settings, *make)
+    match variant {
+        Variant::Sells(make) => serve_with(settings, *make),
+        Variant::Tests(test, source) => examine(*test, source),
+    }
 }

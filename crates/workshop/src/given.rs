@@ -11,6 +11,7 @@ mod sale;
 mod redis;
 mod gate;
 mod serve;
+mod examine;
 
 pub use diesel::{ExpressionMethods, QueryDsl};
 pub use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
@@ -18,6 +19,7 @@ pub use flash_core::{Placement, PurchaseRequest, Sku, StrategyError};
 pub use flash_db::schema::skus;
 pub use flash_db::{Connection, DbError, Pool, orders};
 
+pub use examine::{BlackBox, Test, examine};
 pub use gate::Gate;
 pub use redis::Redis;
 pub use sale::{

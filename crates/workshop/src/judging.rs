@@ -1,12 +1,17 @@
 //! Asking the judge about an exercise.
 
+use std::collections::BTreeSet;
+use std::process::Command;
 use std::sync::Arc;
+
+use anyhow::{Context, bail};
 
 use clap::ValueEnum;
 use flash_lab_crowd::progress::Progress;
 use flash_lab_crowd::seller::Seller;
-use flash_lab_judge::{Judged, StageName, Verdict};
+use flash_lab_judge::{Judged, StageName, Verdict, Word};
 use flash_sandbox::Sandbox;
+use serde_json::Value;
 
 use crate::table::Scope;
 
@@ -40,6 +45,75 @@ fn to_judge(scope: &Scope) -> Result<flash_lab_judge::Scope, String> {
         changes_max: scope.changes_max,
         faults: faults.collect::<Result<_, _>>()?,
     })
+}
+
+/// What came of a judgement.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finding {
+    /// Rules that held, as `exercises.toml` calls them.
+    pub held: BTreeSet<String>,
+    /// The rule that is broken and its sentence, if one is.
+    pub broken: Option<(String, String)>,
+    /// The recognizer and its sentence, where one knows why.
+    pub why: Option<(String, String)>,
+    /// What was to be judged, and was not.
+    pub not_judged: Vec<String>,
+    /// All of it.
+    pub json: Value,
+}
+
+impl Finding {
+    /// What a verdict says.
+    ///
+    /// # Errors
+    ///
+    /// It could not be judged.
+    pub fn of(verdict: &Verdict) -> anyhow::Result<Self> {
+        if verdict.verdict == Word::Unknown {
+            bail!(
+                "could not judge: {}",
+                verdict.reason.as_deref().unwrap_or_default()
+            );
+        }
+        let broken = broken(verdict);
+        let held = verdict.rules.iter().filter(|it| it.held).map(name_of);
+        let why = broken.and_then(|it| it.why.as_ref());
+        Ok(Self {
+            held: held.collect(),
+            broken: broken
+                .map(|it| (it.id.to_string(), it.sentence.clone().unwrap_or_default())),
+            why: why.map(|it| (it.id.to_owned(), it.sentence.clone())),
+            not_judged: verdict.not_judged.clone(),
+            json: serde_json::to_value(verdict)?,
+        })
+    }
+
+    /// What a program says itself, as one line of JSON.
+    ///
+    /// # Errors
+    ///
+    /// It says nothing, or could not find out.
+    pub fn said_by(program: &mut Command) -> anyhow::Result<Self> {
+        let output = program.output().context("cannot run it")?;
+        if !matches!(output.status.code(), Some(0 | 3)) {
+            bail!(
+                "could not judge: {}",
+                String::from_utf8_lossy(&output.stderr)
+            );
+        }
+        let json: Value = serde_json::from_slice(&output.stdout)?;
+        let text =
+            |name: &str| json.get(name).and_then(Value::as_str).map(str::to_owned);
+        let held = json.get("held").and_then(Value::as_array);
+        let held = held.into_iter().flatten().filter_map(Value::as_str);
+        Ok(Self {
+            held: held.map(str::to_owned).collect(),
+            broken: text("rule").zip(text("sentence")),
+            why: None,
+            not_judged: Vec::new(),
+            json,
+        })
+    }
 }
 
 /// What a rule that was judged is called in `exercises.toml`.

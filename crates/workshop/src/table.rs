@@ -68,6 +68,8 @@ pub struct Scope {
     pub changes_max: usize,
     /// Faults of stage crash.
     pub faults: Vec<String>,
+    /// Whether the exercise is no server, but a program that says itself what it finds.
+    pub says_itself: bool,
 }
 
 /// How something fails. `*` in a sentence stands for anything.
