@@ -42,8 +42,9 @@ pub struct ReportArgs {
 /// Who has a column.
 #[derive(Debug, ClapArgs)]
 pub struct ShownArgs {
-    /// Who sells; where nobody is named, the three phases, and beside a program of your own
-    /// the first and the last word: naive and the engine.
+    /// Who sells; where nobody is named, the three phases (and on a page the engine, where
+    /// there is room), and beside a program of your own the first and the last word: naive
+    /// and the engine.
     #[command(flatten)]
     sellers: SellerArgs,
 }
@@ -54,8 +55,8 @@ impl ShownArgs {
     /// # Errors
     ///
     /// A program that is not there.
-    pub fn sellers(&self) -> anyhow::Result<Vec<Seller>> {
-        let mut all = self.sellers.sellers(&Strategy::PHASES)?;
+    pub fn sellers(&self, default: &[Strategy]) -> anyhow::Result<Vec<Seller>> {
+        let mut all = self.sellers.sellers(default)?;
         if self.sellers.strategies.is_empty() && !self.sellers.servers.is_empty() {
             all.insert(0, Seller::of(Strategy::Naive)?);
             all.push(Seller::of(Strategy::Engine)?);

@@ -4,6 +4,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
+use clap::ValueEnum;
 use flash_lab_crowd::{
     JsonFile, Look, Progress, Seller, Strategy, TermArgs, environment, keep_promises,
     open_files, output, report, server_process,
@@ -41,7 +42,7 @@ const TURNS_MAX: usize = 8;
 pub async fn run(args: PageArgs) -> anyhow::Result<()> {
     server_process::find()?;
     let (listener, address) = bind(args.listen)?;
-    let sellers = args.shown.sellers()?;
+    let sellers = args.shown.sellers(Strategy::value_variants())?;
     let most = open_files::raise_towards(BUYERS_MAX.max(args.terms.buyers))?;
     let progress = Progress::start();
     let mut shops = Shops::open(&sellers, args.terms.pool_size, &progress).await?;
@@ -121,7 +122,7 @@ fn bind(listen: SocketAddr) -> anyhow::Result<(TcpListener, SocketAddr)> {
 pub async fn report(args: ReportArgs) -> anyhow::Result<()> {
     server_process::find()?;
     let html = JsonFile::open(args.html)?;
-    let sellers = args.shown.sellers()?;
+    let sellers = args.shown.sellers(&Strategy::PHASES)?;
     open_files::raise_for(args.terms.buyers)?;
     let progress = Progress::start();
     let mut shops = Shops::open(&sellers, args.terms.pool_size, &progress).await?;
@@ -129,11 +130,11 @@ pub async fn report(args: ReportArgs) -> anyhow::Result<()> {
     let terms = terms(args.terms);
     progress.step("all of them sell");
     // Nothing else can be running.
-    let _ = board.begin(terms);
+    let _ = board.begin(terms, false, |_| true);
     let runs = shops.sell(terms, &board).await;
     let facts = shops.facts().await?;
     drop(shops);
-    let transcript = shortest_oversell(&progress).await?;
+    let (transcript, beside) = shortest_oversell(&progress).await?;
     progress.step("everything that was started is gone");
     drop(progress);
 
@@ -148,6 +149,8 @@ pub async fn report(args: ReportArgs) -> anyhow::Result<()> {
     let words = Words {
         table: report::demo(&runs, args.terms.pool_size, &Look::FILE),
         transcript,
+        beside,
+        why: WHY,
         environment: environment.sentence(),
     };
     html.write_text(&file::write(&state, &words)?)?;
@@ -163,21 +166,33 @@ pub async fn report(args: ReportArgs) -> anyhow::Result<()> {
     keep_promises(&runs, args.terms.pool_size)
 }
 
-/// Two buyers and one unit of the naive strategy, told for people.
+/// Why the naive strategy oversells, and a lock does not.
+const WHY: &str = "naive: both had read the 1 before either had committed what became of \
+    it, and nothing made one of them wait. pessimistic, in the same order: the second \
+    SELECT … FOR UPDATE waits for the row lock of the first, and reads 0.";
+
+/// Two buyers and one unit of the naive strategy, told for people; and of the pessimistic
+/// one in the same order.
 ///
 /// The shortest order is one in which the second buyer goes all the way between two steps
 /// of the first: with fewer changes of turn the buyers would come one after the other.
 /// Of these the first in order is taken, as `lab interleave` does, which tries them all.
-async fn shortest_oversell(progress: &Progress) -> anyhow::Result<String> {
-    progress.step("naive: two buyers, step by step");
-    let mut stage =
-        Stage::open(start_stores().await?, &Seller::of(Strategy::Naive)?).await?;
+async fn shortest_oversell(progress: &Progress) -> anyhow::Result<(String, String)> {
+    progress.step("naive and pessimistic: two buyers, step by step");
+    let stores = start_stores().await?;
+    let naive = Seller::of(Strategy::Naive)?;
+    let mut stage = Stage::open(Arc::clone(&stores), &naive).await?;
     for before in (1..TURNS_MAX).rev() {
         let mut turns = vec![Buyer::One; before];
         turns.extend([Buyer::Two; TURNS_MAX]);
-        let transcript = stage.play(&Schedule(turns), Finish::Both).await?;
+        let schedule = Schedule(turns);
+        let transcript = stage.play(&schedule, Finish::Both).await?;
         if transcript.is_oversold() && transcript.changes() == 2 {
-            return Ok(to_text(&transcript));
+            drop(stage);
+            let pessimistic = Seller::of(Strategy::Pessimistic)?;
+            let mut stage = Stage::open(stores, &pessimistic).await?;
+            let beside = stage.play(&schedule, Finish::Both).await?;
+            return Ok((to_text(&transcript), to_text(&beside)));
         }
     }
     bail!("no order of the steps of two naive buyers oversold")

@@ -159,10 +159,17 @@ async fn events(site: web::Data<Site>) -> HttpResponse {
 struct Wanted {
     units: u32,
     buyers: u32,
+    /// Who sells; all where nobody is named.
+    #[serde(default)]
+    strategies: Vec<String>,
+    /// Whether what others have sold on the same terms stays.
+    #[serde(default)]
+    keep: bool,
 }
 
 async fn start(site: web::Data<Site>, wanted: web::Json<Wanted>) -> HttpResponse {
-    let Wanted { units, buyers } = wanted.into_inner();
+    let wanted = wanted.into_inner();
+    let Wanted { units, buyers, .. } = wanted;
     let buyers_max = site.board.state().buyers_max;
     if !(1..=1_000_000).contains(&units) {
         let message = "Units: a number from 1 to 1000000.";
@@ -173,7 +180,14 @@ async fn start(site: web::Data<Site>, wanted: web::Json<Wanted>) -> HttpResponse
         return refused(HttpResponse::UnprocessableEntity(), message);
     }
     let terms = Terms { units, buyers };
-    if let Err(running) = site.board.begin(terms) {
+    let sells = |name: &str| {
+        wanted.strategies.is_empty() || wanted.strategies.iter().any(|it| it == name)
+    };
+    if !site.board.names().iter().any(|name| sells(name)) {
+        let message = "Nobody of that name sells here.";
+        return refused(HttpResponse::UnprocessableEntity(), message);
+    }
+    if let Err(running) = site.board.begin(terms, wanted.keep, sells) {
         let message = format!(
             "A sale is running: {} units, {} buyers. Start again when it has ended.",
             running.units, running.buyers

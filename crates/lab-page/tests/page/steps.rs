@@ -168,8 +168,8 @@ fn the_address_keeps_strategies_order_and_step() {
     assert!(second.contains("decides: 0 < 1 → sold out"), "{second}");
     take_pictures(&mut browser, &tab, "steps-beside");
 
-    choose(&mut browser, &tab, "beside", "");
-    choose(&mut browser, &tab, "order", "choose");
+    choose_calmly(&mut browser, &tab, "beside", "");
+    choose_calmly(&mut browser, &tab, "order", "choose");
     wait_for_step(&mut browser, &tab, 0);
     press(&mut browser, &tab, "1", 1);
     press(&mut browser, &tab, "2", 2);
@@ -192,12 +192,8 @@ fn the_judge_says_why_and_redis_is_told_in_words() {
     let why = is(&mut browser, &tab, "sentence");
     assert!(why.contains("read the same 1; nothing made one of them wait"));
 
-    choose(&mut browser, &tab, "order", "111222222111");
-    choose(&mut browser, &tab, "strategy", "hybrid");
-    let hybrid = format!("{PLAYED} && shownStrategies()[0] === 'hybrid'");
-    browser
-        .wait_for(&tab, &hybrid, PLAY_LIMIT)
-        .expect("another strategy");
+    choose_calmly(&mut browser, &tab, "order", "111222222111");
+    choose_calmly(&mut browser, &tab, "strategy", "hybrid");
     press(&mut browser, &tab, "ArrowRight", 1);
     let now = text(&mut browser, &tab, ".now .line");
     assert_eq!(now, "1. asks whether a unit may be free⇒ admitted");
@@ -231,6 +227,12 @@ fn the_player_fits_a_telephone_and_an_enlarged_page() {
         assert!(holds(&mut browser, &tab, list), "{name}");
     }
     assert_quiet(&mut browser);
+}
+
+/// Chooses as a click does, and waits for what is played then.
+fn choose_calmly(browser: &mut Browser, tab: &Tab, id: &str, value: &str) {
+    choose(browser, tab, id, value);
+    browser.wait_for(tab, CALM, JUDGE_LIMIT).expect("a play");
 }
 
 /// Chooses the turns by hand until both buyers have their answers.
