@@ -67,7 +67,7 @@ function axes(column, scale) {
     shape("path", { class: "axis", d: `M${left} ${top}V${bottom}H${right}` }),
     ...ticks,
     shape("text", { x: 0, y: 16 }, "accepted orders"),
-    shape("path", { class: "stock", d: `M${right - 122} 11H${right - 82}` }),
+    shape("path", { class: "stock", d: `M${right - 132} 11H${right - 90}` }),
     shape("text", { x: right, y: 16, "text-anchor": "end" }, "in stock"),
     shape("text", time, column.elapsed_ms > 0 ? `${Math.round(column.elapsed_ms)} ms` : ""),
   ];
@@ -85,7 +85,7 @@ function overLabel(column, scale) {
     return [];
   }
   const text = `${over} too many`;
-  const width = text.length * 11;
+  const width = text.length * 12;
   const end = scale.x(column.elapsed_ms) - 10;
   const low = scale.y(scale.units) - 10;
   const height = (at) => scale.y(Math.max(0, ...column.curve

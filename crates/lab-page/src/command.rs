@@ -1,6 +1,6 @@
 //! `lab page`: a sale of all phases, live in the browser; `lab report`: the same as a file.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
@@ -59,10 +59,14 @@ pub async fn run(args: PageArgs) -> anyhow::Result<()> {
         starts,
         plays: play,
         judge: Judge::of(sellers.clone()),
+        is_open: !address.ip().is_loopback(),
     };
     let site = site::serve(listener, Arc::clone(&board), desk);
     eprintln!("the page is ready; Ctrl-C ends it and removes what was started");
-    output::to_stdout(&format!("http://{address}/\n"))?;
+    if let Some(warning) = who_sees(address) {
+        eprintln!("{warning}");
+    }
+    output::to_stdout(&format!("http://{}/\n", from_here(address)))?;
     let sell = async {
         while let Some(terms) = started.recv().await {
             shops.sell(terms, &board).await;
@@ -74,6 +78,28 @@ pub async fn run(args: PageArgs) -> anyhow::Result<()> {
         ended = sell => ended,
         () = plays::serve(asked, sellers) => Ok(()),
     }
+}
+
+/// Who sees a page that is not for this machine alone.
+fn who_sees(address: SocketAddr) -> Option<String> {
+    (!address.ip().is_loopback()).then(|| {
+        format!(
+            "whoever reaches port {} of this machine can now see the page, without a \
+             password, and start sales here; its stores stay private",
+            address.port()
+        )
+    })
+}
+
+/// The address at which this machine reaches it.
+fn from_here(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    address
 }
 
 /// Ends the streams of all tabs when the page ends.

@@ -205,7 +205,7 @@ fn check_looks(browser: &mut Browser, tab: &Tab) {
         .filter((it) => it.offsetWidth > 0 && it.textContent.trim() !== '')
         .map((it) => parseFloat(getComputedStyle(it).fontSize)),
         ...[...document.querySelectorAll('.chart')].filter((it) => it.clientWidth > 0)
-        .map((it) => 18 * it.getScreenCTM().a))";
+        .map((it) => 20 * it.getScreenCTM().a))";
     let smallest = browser.value(tab, SMALLEST).expect("sizes");
     assert!(smallest.as_f64().expect("a size") >= 16.0, "{smallest}");
     let cut = "[...document.querySelectorAll('.verdict, .column')]
