@@ -1,12 +1,14 @@
 //! The second view: two buyers, step by step.
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use serde_json::json;
 
 use crate::browser::{Browser, Tab};
 use crate::running::{
-    Page, SMALL, assert_quiet, choose, take_picture, take_pictures, text,
+    Page, SMALL, assert_quiet, choose, program, take_picture, take_pictures, text,
 };
 
 /// Two servers start, and one order of steps is played.
@@ -200,6 +202,36 @@ fn the_judge_says_why_and_redis_is_told_in_words() {
     let folded = "!document.querySelector('.now details').open
         && document.querySelector('.now details code').textContent.startsWith('EVALSHA')";
     assert!(holds(&mut browser, &tab, folded));
+    assert_quiet(&mut browser);
+}
+
+#[test]
+fn a_program_of_ones_own_stands_between_naive_and_the_engine_and_is_judged() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let own = dir.path().join("mine");
+    let server = program().with_file_name("server");
+    let script = format!("#!/bin/sh\nexec '{}' --strategy naive\n", server.display());
+    fs::write(&own, script).expect("a script");
+    fs::set_permissions(&own, Permissions::from_mode(0o755)).expect("a program");
+    let own = own.to_str().expect("a path");
+    let page = Page::start_with(&["--server", own]);
+    let mut browser = Browser::start().expect("a browser");
+    let tab = browser.open(&page.url, SMALL).expect("a page");
+    let columns = "[...document.querySelectorAll('.column')]
+        .filter((it) => it.offsetWidth > 0)
+        .map((it) => it.dataset.strategy).join() === 'naive,mine,engine'";
+    browser
+        .wait_for(&tab, columns, PLAY_LIMIT)
+        .expect("three columns");
+    take_picture(&mut browser, &tab, "sale-own");
+
+    let tab = open(&mut browser, &page, "#strategy=mine&order=worst");
+    let last = *stops(&mut browser, &tab).last().expect("a step");
+    press(&mut browser, &tab, "End", last);
+    assert_eq!(verdict(&mut browser, &tab), "✗ oversold by 1");
+    let why = is(&mut browser, &tab, "sentence");
+    assert!(why.contains("nothing made one of them wait"), "{why}");
+    take_picture(&mut browser, &tab, "steps-own");
     assert_quiet(&mut browser);
 }
 
