@@ -23,10 +23,12 @@ const KEYS_JS: &str = include_str!("../page/keys.js");
 const LANES_JS: &str = include_str!("../page/lanes.js");
 const STEPS_JS: &str = include_str!("../page/steps.js");
 const ICON_SVG: &str = include_str!("../page/icon.svg");
+pub(crate) const REPLAY_JS: &str = include_str!("../page/replay.js");
+const START_JS: &str = include_str!("../page/start.js");
 pub(crate) const SALE_JS: &str = include_str!("../page/sale.js");
 
 /// All of them: the path of its URL, its type, its text.
-pub(crate) const ASSETS: [(&str, &str, &str); 13] = [
+pub(crate) const ASSETS: [(&str, &str, &str); 15] = [
     ("/", HTML, SALE_HTML),
     ("/page.css", CSS, PAGE_CSS),
     ("/steps", HTML, STEPS_HTML),
@@ -39,5 +41,7 @@ pub(crate) const ASSETS: [(&str, &str, &str); 13] = [
     ("/icon.svg", SVG, ICON_SVG),
     ("/chart.js", JS, CHART_JS),
     ("/column.js", JS, COLUMN_JS),
+    ("/replay.js", JS, REPLAY_JS),
     ("/sale.js", JS, SALE_JS),
+    ("/start.js", JS, START_JS),
 ];

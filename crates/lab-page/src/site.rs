@@ -36,6 +36,8 @@ pub(crate) struct Desk {
     pub(crate) starts: mpsc::Sender<Terms>,
     pub(crate) plays: mpsc::Sender<Play>,
     pub(crate) judge: Judge,
+    /// Whether it listens on more than loopback.
+    pub(crate) is_open: bool,
 }
 
 struct Site {
@@ -49,6 +51,7 @@ pub(crate) async fn serve(
     board: Arc<Board>,
     desk: Desk,
 ) -> std::io::Result<()> {
+    let is_open = desk.is_open;
     let site = web::Data::new(Site { board, desk });
     HttpServer::new(move || {
         let headers = DefaultHeaders::new()
@@ -59,7 +62,9 @@ pub(crate) async fn serve(
             .app_data(site.clone())
             .app_data(json_config())
             .wrap(headers)
-            .wrap(from_fn(from_this_machine))
+            .wrap(from_fn(move |request, next| {
+                by_address(is_open, request, next)
+            }))
             .configure(routes)
     })
     .workers(WORKERS)
@@ -86,22 +91,24 @@ fn routes(config: &mut web::ServiceConfig) {
 }
 
 /// A page elsewhere must not reach this one under a name that it made up.
-async fn from_this_machine(
+async fn by_address(
+    is_open: bool,
     request: ServiceRequest,
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     // Not what a proxy says: there is none, and a script could say so too.
     let host = request.headers().get(HOST).and_then(|it| it.to_str().ok());
-    if host.is_some_and(is_loopback) {
+    if host.is_some_and(|it| is_address(it, is_open)) {
         return next.call(request).await;
     }
     Err(error::ErrorForbidden(
-        "this page answers to its loopback address only",
+        "this page answers to localhost and to addresses in numbers only",
     ))
 }
 
-/// Whether this is `localhost` or a loopback address, with a port or without.
-fn is_loopback(host: &str) -> bool {
+/// Whether this is `localhost` or a loopback address, with a port or without; where the
+/// page is open to others, any address in numbers, which nobody can make up.
+fn is_address(host: &str, is_open: bool) -> bool {
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
         _ => host,
@@ -110,7 +117,7 @@ fn is_loopback(host: &str) -> bool {
     name == "localhost"
         || name
             .parse::<IpAddr>()
-            .is_ok_and(|address| address.is_loopback())
+            .is_ok_and(|address| is_open || address.is_loopback())
 }
 
 /// A sentence for whoever asked for what cannot be.
@@ -159,10 +166,17 @@ async fn events(site: web::Data<Site>) -> HttpResponse {
 struct Wanted {
     units: u32,
     buyers: u32,
+    /// Who sells; all where nobody is named.
+    #[serde(default)]
+    strategies: Vec<String>,
+    /// Whether what others have sold on the same terms stays.
+    #[serde(default)]
+    keep: bool,
 }
 
 async fn start(site: web::Data<Site>, wanted: web::Json<Wanted>) -> HttpResponse {
-    let Wanted { units, buyers } = wanted.into_inner();
+    let wanted = wanted.into_inner();
+    let Wanted { units, buyers, .. } = wanted;
     let buyers_max = site.board.state().buyers_max;
     if !(1..=1_000_000).contains(&units) {
         let message = "Units: a number from 1 to 1000000.";
@@ -173,7 +187,14 @@ async fn start(site: web::Data<Site>, wanted: web::Json<Wanted>) -> HttpResponse
         return refused(HttpResponse::UnprocessableEntity(), message);
     }
     let terms = Terms { units, buyers };
-    if let Err(running) = site.board.begin(terms) {
+    let sells = |name: &str| {
+        wanted.strategies.is_empty() || wanted.strategies.iter().any(|it| it == name)
+    };
+    if !site.board.names().iter().any(|name| sells(name)) {
+        let message = "Nobody of that name sells here.";
+        return refused(HttpResponse::UnprocessableEntity(), message);
+    }
+    if let Err(running) = site.board.begin(terms, wanted.keep, sells) {
         let message = format!(
             "A sale is running: {} units, {} buyers. Start again when it has ended.",
             running.units, running.buyers
@@ -262,15 +283,13 @@ mod tests {
     #[test]
     fn only_names_of_this_machine_are_answered() {
         for host in ["localhost:8090", "127.0.0.1:1", "127.0.0.1", "[::1]:8090"] {
-            assert!(is_loopback(host), "{host}");
+            assert!(is_address(host, false), "{host}");
         }
-        for host in [
-            "example.org:8090",
-            "10.0.0.1:8090",
-            "127.0.0.1.example.org",
-            "",
-        ] {
-            assert!(!is_loopback(host), "{host}");
+        for host in ["example.org:8090", "127.0.0.1.example.org", ""] {
+            assert!(!is_address(host, false), "{host}");
+            assert!(!is_address(host, true), "{host}");
         }
+        assert!(!is_address("10.0.0.1:8090", false));
+        assert!(is_address("10.0.0.1:8090", true));
     }
 }

@@ -1,12 +1,14 @@
 //! The second view: two buyers, step by step.
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use serde_json::json;
 
 use crate::browser::{Browser, Tab};
 use crate::running::{
-    Page, SMALL, assert_quiet, choose, take_picture, take_pictures, text,
+    Page, SMALL, assert_quiet, choose, program, take_picture, take_pictures, text,
 };
 
 /// Two servers start, and one order of steps is played.
@@ -168,8 +170,8 @@ fn the_address_keeps_strategies_order_and_step() {
     assert!(second.contains("decides: 0 < 1 → sold out"), "{second}");
     take_pictures(&mut browser, &tab, "steps-beside");
 
-    choose(&mut browser, &tab, "beside", "");
-    choose(&mut browser, &tab, "order", "choose");
+    choose_calmly(&mut browser, &tab, "beside", "");
+    choose_calmly(&mut browser, &tab, "order", "choose");
     wait_for_step(&mut browser, &tab, 0);
     press(&mut browser, &tab, "1", 1);
     press(&mut browser, &tab, "2", 2);
@@ -192,18 +194,44 @@ fn the_judge_says_why_and_redis_is_told_in_words() {
     let why = is(&mut browser, &tab, "sentence");
     assert!(why.contains("read the same 1; nothing made one of them wait"));
 
-    choose(&mut browser, &tab, "order", "111222222111");
-    choose(&mut browser, &tab, "strategy", "hybrid");
-    let hybrid = format!("{PLAYED} && shownStrategies()[0] === 'hybrid'");
-    browser
-        .wait_for(&tab, &hybrid, PLAY_LIMIT)
-        .expect("another strategy");
+    choose_calmly(&mut browser, &tab, "order", "111222222111");
+    choose_calmly(&mut browser, &tab, "strategy", "hybrid");
     press(&mut browser, &tab, "ArrowRight", 1);
     let now = text(&mut browser, &tab, ".now .line");
     assert_eq!(now, "1. asks whether a unit may be free⇒ admitted");
     let folded = "!document.querySelector('.now details').open
         && document.querySelector('.now details code').textContent.startsWith('EVALSHA')";
     assert!(holds(&mut browser, &tab, folded));
+    assert_quiet(&mut browser);
+}
+
+#[test]
+fn a_program_of_ones_own_stands_between_naive_and_the_engine_and_is_judged() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let own = dir.path().join("mine");
+    let server = program().with_file_name("server");
+    let script = format!("#!/bin/sh\nexec '{}' --strategy naive\n", server.display());
+    fs::write(&own, script).expect("a script");
+    fs::set_permissions(&own, Permissions::from_mode(0o755)).expect("a program");
+    let own = own.to_str().expect("a path");
+    let page = Page::start_with(&["--server", own]);
+    let mut browser = Browser::start().expect("a browser");
+    let tab = browser.open(&page.url, SMALL).expect("a page");
+    let columns = "[...document.querySelectorAll('.column')]
+        .filter((it) => it.offsetWidth > 0)
+        .map((it) => it.dataset.strategy).join() === 'naive,mine,engine'";
+    browser
+        .wait_for(&tab, columns, PLAY_LIMIT)
+        .expect("three columns");
+    take_picture(&mut browser, &tab, "sale-own");
+
+    let tab = open(&mut browser, &page, "#strategy=mine&order=worst");
+    let last = *stops(&mut browser, &tab).last().expect("a step");
+    press(&mut browser, &tab, "End", last);
+    assert_eq!(verdict(&mut browser, &tab), "✗ oversold by 1");
+    let why = is(&mut browser, &tab, "sentence");
+    assert!(why.contains("nothing made one of them wait"), "{why}");
+    take_picture(&mut browser, &tab, "steps-own");
     assert_quiet(&mut browser);
 }
 
@@ -231,6 +259,12 @@ fn the_player_fits_a_telephone_and_an_enlarged_page() {
         assert!(holds(&mut browser, &tab, list), "{name}");
     }
     assert_quiet(&mut browser);
+}
+
+/// Chooses as a click does, and waits for what is played then.
+fn choose_calmly(browser: &mut Browser, tab: &Tab, id: &str, value: &str) {
+    choose(browser, tab, id, value);
+    browser.wait_for(tab, CALM, JUDGE_LIMIT).expect("a play");
 }
 
 /// Chooses the turns by hand until both buyers have their answers.
