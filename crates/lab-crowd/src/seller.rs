@@ -184,6 +184,8 @@ impl Seller {
             ("DATABASE_URL", database_url),
             ("ADMIN_TOKEN", ""),
             ("LISTEN", ANYWHERE),
+            // No proxy must notice that it ends.
+            ("DRAIN_DELAY_MS", "0"),
         ];
         environment.extend(redis_url.map(|url| ("REDIS_URL", url)));
         Server::start_with(&self.program, arguments, environment).await
