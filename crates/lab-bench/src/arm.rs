@@ -2,11 +2,12 @@
 
 use std::fmt;
 
-use flash_lab_crowd::cli::Strategy;
-use serde::{Serialize, Serializer};
+use flash_lab_crowd::Strategy;
+use serde::Serialize;
 
 /// Who is measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Arm {
     /// The same listener with nothing behind it.
     Static,
@@ -15,6 +16,7 @@ pub(crate) enum Arm {
     Hybrid,
     Engine,
     /// The engine whose Redis has gone.
+    #[serde(rename = "engine-redis-down")]
     RedisDown,
     /// PostgreSQL alone, without HTTP.
     Pgbench,
@@ -68,12 +70,6 @@ impl Arm {
 impl fmt::Display for Arm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
-    }
-}
-
-impl Serialize for Arm {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
     }
 }
 

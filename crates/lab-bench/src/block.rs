@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use flash_lab_crowd::run::millis;
+use flash_lab_crowd::{Latency, millis};
 use serde::Serialize;
 
 use crate::arm::{Arm, Setup, Work};
 use crate::books::{Answers, Books, judge};
-use crate::counters::{Snapshot, Sources, fsync_us, seconds_of_ticks};
+use crate::counters::{MachineTicks, Snapshot, Sources, fsync_us, seconds_of_ticks};
 use crate::load::{Load, Pace, apply};
 use crate::shop::put_on_sale;
 use crate::statistics::{number, quotient};
@@ -33,7 +33,7 @@ pub(crate) struct Block {
     pub(crate) answers: Answers,
     /// Null without a database.
     pub(crate) books: Option<Books>,
-    pub(crate) latency_ms: percentiles::Latency,
+    pub(crate) latency_ms: Latency,
     #[serde(flatten)]
     pub(crate) counters: Counters,
     /// Why this block is not used.
@@ -146,7 +146,7 @@ fn pace(work: Work, lasting: Duration) -> Pace {
 /// Each transaction of pgbench is an order that was accepted.
 fn tally_of(outcome: &pgbench::Outcome) -> anyhow::Result<Tally> {
     let mut tally = Tally::new()?;
-    tally.accepted = outcome.transactions;
+    tally.answers.accepted = outcome.transactions;
     let seconds = quotient(number(outcome.transactions), outcome.per_second);
     tally.elapsed = Duration::from_secs_f64(seconds.unwrap_or_default());
     for micros in &outcome.latencies_us {
@@ -165,21 +165,14 @@ impl Block {
     ) -> Self {
         let Setup { arm, work, buyers } = setup;
         let seconds = tally.elapsed.as_secs_f64();
-        let answers = Answers {
-            accepted: tally.accepted,
-            replayed: tally.replayed,
-            sold_out: tally.sold_out,
-            busy: tally.busy,
-            other: tally.other,
-            unsent: tally.unsent,
-        };
+        let answers = tally.answers.clone();
         let books = (arm != Arm::Static).then_some(Books {
             orders: told.orders,
             stock_taken: told.stock_taken,
         });
         let counted = match books {
             Some(books) if work != Work::Refusals => books.orders,
-            _ => tally.answers(),
+            _ => answers.telling(),
         };
         let (void, violation) = judge(arm, work, &answers, books);
         Self {
@@ -195,7 +188,7 @@ impl Block {
             counters: Counters::of(tally, told, fsync_us),
             answers,
             books,
-            latency_ms: percentiles::Latency::of(&tally.latency_us),
+            latency_ms: percentiles::latency(&tally.latency_us),
             void,
             violation,
             accepted_at_ms: tally.accepted_at.iter().copied().map(millis).collect(),
@@ -207,10 +200,9 @@ impl Block {
 impl Counters {
     fn of(tally: &Tally, told: &Snapshot, fsync_us: f64) -> Self {
         let orders = number(told.orders);
-        let requests = number(tally.answers() + tally.other);
+        let requests = number(tally.answers.telling() + tally.answers.other);
         let seconds = tally.elapsed.as_secs_f64();
         let machine = told.machine;
-        let share = |part: u64, all: u64| quotient(number(part), number(all));
         Self {
             commits_per_order: quotient(number(told.transactions), orders),
             wal_bytes_per_order: quotient(number(told.wal_bytes), orders),
@@ -222,9 +214,9 @@ impl Counters {
                 .and_then(|it| quotient(seconds_of_ticks(it) * 1e6, requests)),
             generator_cpu_share: quotient(tally.cpu.as_secs_f64(), seconds)
                 .filter(|_| !tally.cpu.is_zero()),
-            machine_busy_share: machine
-                .and_then(|it| share(it.all.saturating_sub(it.idle), it.all)),
-            stolen_share: machine.and_then(|it| share(it.stolen, it.all)),
+            machine_busy_share: machine.and_then(MachineTicks::busy_share),
+            stolen_share: machine
+                .and_then(|it| quotient(number(it.stolen), number(it.all))),
             fsync_us,
         }
     }

@@ -1,10 +1,6 @@
 //! `lab bench`, from what was asked to what is told.
 
-use flash_lab_crowd::error::Ending;
-use flash_lab_crowd::open_files;
-use flash_lab_crowd::output::{self, JsonFile};
-use flash_lab_crowd::progress::Progress;
-use flash_lab_crowd::stores::first_line;
+use flash_lab_crowd::{Ending, JsonFile, Progress, first_line, open_files, output};
 
 use crate::cli::BenchArgs;
 use crate::environment::Environment;
@@ -42,10 +38,8 @@ pub async fn run(mut args: BenchArgs) -> anyhow::Result<()> {
     let mut session = Session::new(world, &plan, &progress);
     session.run().await?;
     progress.step("removing what was started");
-    let Session {
-        world, measured, ..
-    } = session;
-    drop(world);
+    let measured = session.measured;
+    drop(session.world);
     drop(progress);
 
     let result = Report::new(args.quick, environment, measured, &plan);

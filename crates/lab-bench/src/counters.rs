@@ -34,6 +34,21 @@ pub(crate) struct MachineTicks {
     pub(crate) stolen: u64,
 }
 
+impl MachineTicks {
+    fn since(self, before: Self) -> Self {
+        Self {
+            all: self.all.saturating_sub(before.all),
+            idle: self.idle.saturating_sub(before.idle),
+            stolen: self.stolen.saturating_sub(before.stolen),
+        }
+    }
+
+    /// The share of it that was taken.
+    pub(crate) fn busy_share(self) -> Option<f64> {
+        quotient(number(self.all.saturating_sub(self.idle)), number(self.all))
+    }
+}
+
 /// Where the counters of an arm are.
 pub(crate) struct Sources<'a> {
     pub(crate) conn: Option<&'a mut AsyncPgConnection>,
@@ -108,13 +123,10 @@ impl Snapshot {
                 self.server_cpu_ticks,
                 before.server_cpu_ticks,
             ),
-            machine: self.machine.zip(before.machine).map(|(after, before)| {
-                MachineTicks {
-                    all: after.all.saturating_sub(before.all),
-                    idle: after.idle.saturating_sub(before.idle),
-                    stolen: after.stolen.saturating_sub(before.stolen),
-                }
-            }),
+            machine: self
+                .machine
+                .zip(before.machine)
+                .map(|(it, it_was)| it.since(it_was)),
         }
     }
 }
@@ -163,9 +175,7 @@ pub(crate) async fn busy_share() -> Option<f64> {
     let before = machine_ticks()?;
     tokio::time::sleep(BUSY_LOOK).await;
     let after = machine_ticks()?;
-    let all = after.all.saturating_sub(before.all);
-    let idle = after.idle.saturating_sub(before.idle);
-    quotient(number(all.saturating_sub(idle)), number(all))
+    after.since(before).busy_share()
 }
 
 fn machine_of(stat: &str) -> Option<MachineTicks> {

@@ -1,15 +1,14 @@
 //! Where and with what it was measured.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::process::Command;
-use std::thread::available_parallelism;
 
 use anyhow::Context;
-use chrono::{SecondsFormat, Utc};
-use diesel::QueryableByName;
+use diesel::dsl::sql;
 use diesel::sql_types::Text;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use nix::sys::utsname::uname;
+use flash_lab_crowd::Here;
 use serde::Serialize;
 
 use crate::arm::Arm;
@@ -24,18 +23,17 @@ const FSYNCS: usize = 200;
 /// What does not change during a run.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Environment {
-    pub(crate) date: String,
-    pub(crate) os: String,
-    pub(crate) cpus: usize,
+    #[serde(flatten)]
+    pub(crate) here: Here,
     /// Null where the system does not tell, as below.
     pub(crate) cpu: Option<String>,
     pub(crate) memory_mib: Option<u64>,
     pub(crate) rustc: Option<String>,
-    pub(crate) lab: &'static str,
     pub(crate) debug_build: bool,
     pub(crate) postgresql: String,
     pub(crate) redis: String,
-    pub(crate) settings: Settings,
+    /// Of PostgreSQL.
+    pub(crate) settings: BTreeMap<String, String>,
     pub(crate) fsync_us: f64,
     pub(crate) pool_size: u16,
     pub(crate) server_flags: Vec<String>,
@@ -45,56 +43,29 @@ pub(crate) struct Environment {
 }
 
 /// What PostgreSQL promises of a commit, and with what memory.
-#[derive(Debug, Clone, Serialize, QueryableByName)]
-pub(crate) struct Settings {
-    #[diesel(sql_type = Text)]
-    pub(crate) fsync: String,
-    #[diesel(sql_type = Text)]
-    pub(crate) synchronous_commit: String,
-    #[diesel(sql_type = Text)]
-    pub(crate) full_page_writes: String,
-    #[diesel(sql_type = Text)]
-    pub(crate) wal_sync_method: String,
-    #[diesel(sql_type = Text)]
-    pub(crate) shared_buffers: String,
-    #[diesel(sql_type = Text)]
-    pub(crate) max_wal_size: String,
-    #[diesel(sql_type = Text)]
-    pub(crate) checkpoint_timeout: String,
-}
-
-const QUERY: &str = "\
-SELECT current_setting('fsync') AS fsync,
-       current_setting('synchronous_commit') AS synchronous_commit,
-       current_setting('full_page_writes') AS full_page_writes,
-       current_setting('wal_sync_method') AS wal_sync_method,
-       current_setting('shared_buffers') AS shared_buffers,
-       current_setting('max_wal_size') AS max_wal_size,
-       current_setting('checkpoint_timeout') AS checkpoint_timeout";
+const SETTINGS: &str = "\
+SELECT name, current_setting(name) FROM pg_settings WHERE name IN
+       ('fsync', 'synchronous_commit', 'full_page_writes', 'wal_sync_method',
+        'shared_buffers', 'max_wal_size', 'checkpoint_timeout')";
 
 impl Environment {
     /// Asks the machine and the stores.
     pub(crate) async fn of(world: &World, plan: &Plan) -> anyhow::Result<Self> {
-        let system = uname().context("cannot ask for the operating system")?;
-        let words = [system.sysname(), system.release(), system.machine()];
         let url = world.sandbox.database_url().context("no database")?;
         let mut conn: AsyncPgConnection = flash_db::connect(url).await?;
-        let settings = diesel::sql_query(QUERY)
-            .get_result(&mut conn)
+        let settings: Vec<(String, String)> = sql::<(Text, Text)>(SETTINGS)
+            .load(&mut conn)
             .await
             .context("cannot ask PostgreSQL for its settings")?;
         Ok(Self {
-            date: Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true),
-            os: words.map(|word| word.to_string_lossy()).join(" "),
-            cpus: available_parallelism().map_or(1, usize::from),
+            here: Here::now()?,
             cpu: field("/proc/cpuinfo", "model name"),
             memory_mib: memory_mib(),
             rustc: rustc(),
-            lab: env!("CARGO_PKG_VERSION"),
             debug_build: cfg!(debug_assertions),
             postgresql: flash_sandbox::find_postgres()?.version,
             redis: flash_sandbox::find_redis()?.version,
-            settings,
+            settings: settings.into_iter().collect(),
             fsync_us: fsync_us(disk(&world.sandbox), FSYNCS)?,
             pool_size: POOL_SIZE,
             server_flags: arguments(Arm::Engine)?,

@@ -156,7 +156,7 @@ impl Crowd {
             }
             let now = Instant::now();
             if now >= end {
-                self.tally.unsent += self.schedule.close();
+                self.tally.answers.unsent += self.schedule.close();
                 if self.under_way == 0 {
                     break;
                 }
@@ -165,7 +165,7 @@ impl Crowd {
                 bail!("the load was called off");
             }
             if now >= end + DRAIN_LIMIT {
-                self.tally.other += u64::try_from(self.under_way)?;
+                self.tally.answers.other += u64::try_from(self.under_way)?;
                 break;
             }
             let due = self.schedule.next.filter(|_| !self.free.is_empty());
@@ -201,7 +201,7 @@ impl Crowd {
         match self.connections[number].send(request, due) {
             Ok(()) => self.under_way += 1,
             // A connection that is lost is not used again.
-            Err(_lost) => self.tally.other += 1,
+            Err(_lost) => self.tally.answers.other += 1,
         }
     }
 
@@ -218,7 +218,7 @@ impl Crowd {
         match received {
             Ok(Some(kind)) => self.answered(number, kind, due, end),
             // A connection that is lost is not used again.
-            _ => self.tally.other += 1,
+            _ => self.tally.answers.other += 1,
         }
     }
 

@@ -46,7 +46,7 @@ fn tables(report: &Report) -> String {
     format!(
         "Measured {} by `./just bench{quick}`.\n\n### Ratios\n\n{}\n### Throughput\n\n{}\n\
          {notes}\n### Latency below the capacity\n\n{}\n### Machine\n\n{}",
-        report.environment.date,
+        report.environment.here.date,
         markdown(&ratios(report)),
         markdown(&throughput(report)),
         markdown(&steady(report)),

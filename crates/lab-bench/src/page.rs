@@ -1,8 +1,8 @@
 //! The result as one page that needs no network: tables and plots.
 
 use crate::arm::{Arm, SERIES};
-use crate::plot::{Axis, Line, Plot, Scale, escape, tick_whole};
-use crate::result::{Burst, Report, buyers};
+use crate::plot::{Axis, Line, Plot, escape};
+use crate::result::{Burst, Report, Steady, buyers};
 use crate::statistics::{number, whole};
 use crate::table::{Rows, environment, notes, ratios, throughput};
 
@@ -29,7 +29,7 @@ pub(crate) fn html(report: &Report) -> String {
          <body>\n<h1>Flash Sale, measured</h1>\n<p>{date}, {command}</p>\n\
          {figures}<h2>Ratios</h2>\n{ratios}<h2>Throughput</h2>\n{throughput}\
          <ul>\n{notes}</ul>\n<h2>Where</h2>\n{environment}</body>\n</html>\n",
-        date = escape(&report.environment.date),
+        date = escape(&report.environment.here.date),
         command = command(report),
         ratios = table(&ratios(report)),
         throughput = table(&throughput(report)),
@@ -62,98 +62,67 @@ fn table(rows: &Rows) -> String {
     )
 }
 
-const BUYERS: Axis = Axis {
-    label: "buyers at once (connections)",
-    scale: Scale::Log,
-    tick: tick_whole,
-};
+const BUYERS: Axis = Axis::log("buyers at once (connections)");
 
 fn throughput_plot(report: &Report) -> Plot {
-    let line = |(style, arm): (usize, Arm)| Line {
-        label: if arm == Arm::Static {
-            "static route (answers)".to_owned()
-        } else {
-            arm.to_string()
-        },
-        style,
-        points: report
-            .series
-            .iter()
-            .filter(|point| point.arm == arm)
-            .map(|point| (buyers(point), point.per_second.median))
-            .collect(),
-        marked: true,
-        joined: true,
+    let line = |(style, arm): (usize, Arm)| {
+        let points = report.series.iter().filter(|point| point.arm == arm);
+        Line {
+            label: match arm {
+                Arm::Static => "static route (answers)".to_owned(),
+                arm => arm.to_string(),
+            },
+            style,
+            points: points
+                .map(|point| (buyers(point), point.per_second.median))
+                .collect(),
+            marked: true,
+        }
     };
     Plot {
         title: "Durable orders per second",
         x: BUYERS,
-        y: Axis {
-            label: "orders per second",
-            ..BUYERS
-        },
+        y: Axis::log("orders per second"),
         lines: SERIES.into_iter().enumerate().map(line).collect(),
         guide: None,
     }
 }
 
 fn latency_plot(report: &Report) -> Plot {
-    let lines = report
-        .steady
-        .iter()
-        .enumerate()
-        .map(|(style, steady)| Line {
-            label: format!(
-                "{} orders due per second",
-                whole(steady.offered_per_second)
-            ),
-            style,
-            points: steady.curve.clone(),
-            marked: true,
-            joined: true,
-        });
+    let line = |(style, steady): (usize, &Steady)| Line {
+        label: format!("{} orders due per second", whole(steady.offered_per_second)),
+        style,
+        points: steady.curve.clone(),
+        marked: true,
+    };
     Plot {
         title: "How long the engine takes below its capacity",
-        x: Axis {
-            label: "one order in so many takes longer (2: p50, 10: p90, 100: p99)",
-            ..BUYERS
-        },
-        y: Axis {
-            label: "milliseconds since the order was due",
-            ..BUYERS
-        },
-        lines: lines.collect(),
+        x: Axis::log("one order in so many takes longer (2: p50, 10: p90, 100: p99)"),
+        y: Axis::log("milliseconds since the order was due"),
+        lines: report.steady.iter().enumerate().map(line).collect(),
         guide: None,
     }
 }
 
 fn burst_plot(report: &Report) -> Plot {
-    let line = |burst: &Burst| Line {
-        label: format!(
-            "{}: {} accepted, last answer after {} ms",
-            burst.arm,
-            burst.accepted,
-            whole(burst.last_answer_ms)
-        ),
-        style: SERIES
-            .iter()
-            .position(|arm| *arm == burst.arm)
-            .unwrap_or_default(),
-        points: steps(burst),
-        marked: false,
-        joined: true,
+    let line = |burst: &Burst| {
+        let style = SERIES.iter().position(|arm| *arm == burst.arm);
+        Line {
+            label: format!(
+                "{}: {} accepted, last answer after {} ms",
+                burst.arm,
+                burst.accepted,
+                whole(burst.last_answer_ms)
+            ),
+            style: style.unwrap_or_default(),
+            points: steps(burst),
+            marked: false,
+        }
     };
     Plot {
         title: "A burst: everybody at once, 100 units",
-        x: Axis {
-            label: "milliseconds since the release",
-            ..BUYERS
-        },
-        y: Axis {
-            label: "units accepted",
-            scale: Scale::Linear,
-            ..BUYERS
-        },
+        x: Axis::log("milliseconds since the release"),
+        y: Axis::linear("units accepted"),
         lines: report.bursts.iter().map(line).collect(),
         guide: Some((100.0, "100 units: what there is")),
     }

@@ -1,7 +1,7 @@
 //! How long answers take, as few numbers and as a curve.
 
+use flash_lab_crowd::Latency;
 use hdrhistogram::Histogram;
-use serde::Serialize;
 
 use crate::statistics::number;
 
@@ -13,25 +13,12 @@ const ONE_IN: [f64; 16] = [
 ];
 
 /// Latencies in milliseconds; all zero where nothing was measured.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
-pub(crate) struct Latency {
-    pub(crate) p50: f64,
-    pub(crate) p90: f64,
-    pub(crate) p99: f64,
-    pub(crate) p999: f64,
-    pub(crate) max: f64,
-}
-
-impl Latency {
-    pub(crate) fn of(micros: &Histogram<u64>) -> Self {
-        let at = |quantile| number(micros.value_at_quantile(quantile)) / 1e3;
-        Self {
-            p50: at(0.5),
-            p90: at(0.9),
-            p99: at(0.99),
-            p999: at(0.999),
-            max: number(micros.max()) / 1e3,
-        }
+pub(crate) fn latency(micros: &Histogram<u64>) -> Latency {
+    let at = |quantile| number(micros.value_at_quantile(quantile)) / 1e3;
+    Latency {
+        p999: Some(at(0.999)),
+        max: number(micros.max()) / 1e3,
+        ..Latency::at(|percent| at(f64::from(percent) / 1e2))
     }
 }
 
@@ -59,7 +46,7 @@ mod tests {
         for value in 1..=1_000 {
             micros.record(value * 100).expect("within its range");
         }
-        let latency = Latency::of(&micros);
+        let latency = super::latency(&micros);
         assert!((latency.p50 - 50.0).abs() < 0.1, "{latency:?}");
         assert!((latency.p99 - 99.0).abs() < 0.1, "{latency:?}");
         let curve = curve(&micros);
@@ -70,6 +57,6 @@ mod tests {
     fn nothing_measured_is_no_curve() {
         let micros = Histogram::new(3).expect("a histogram");
         assert!(curve(&micros).is_empty());
-        assert_eq!(Latency::of(&micros).max, 0.0);
+        assert_eq!(latency(&micros).max, 0.0);
     }
 }

@@ -6,7 +6,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use flash_lab_crowd::error::Ending;
+use flash_lab_crowd::Ending;
 use tokio::process::Command;
 
 /// What pgbench has done.

@@ -22,8 +22,18 @@ pub(crate) enum Scale {
 pub(crate) struct Axis {
     pub(crate) label: &'static str,
     pub(crate) scale: Scale,
-    /// How a number at the axis is shown.
-    pub(crate) tick: fn(f64) -> String,
+}
+
+impl Axis {
+    pub(crate) const fn log(label: &'static str) -> Self {
+        let scale = Scale::Log;
+        Self { label, scale }
+    }
+
+    pub(crate) const fn linear(label: &'static str) -> Self {
+        let scale = Scale::Linear;
+        Self { label, scale }
+    }
 }
 
 /// Points that belong together.
@@ -34,7 +44,6 @@ pub(crate) struct Line {
     pub(crate) style: usize,
     pub(crate) points: Vec<(f64, f64)>,
     pub(crate) marked: bool,
-    pub(crate) joined: bool,
 }
 
 /// A plot with its legend.
@@ -64,19 +73,14 @@ impl Frame {
         (from, to): (f64, f64),
     ) -> Self {
         let log = matches!(axis.scale, Scale::Log);
-        let mut low = f64::INFINITY;
-        let mut high = f64::NEG_INFINITY;
-        for value in values.filter(|it| it.is_finite() && (!log || *it > 0.0)) {
-            low = low.min(value);
-            high = high.max(value);
-        }
-        if low > high {
-            (low, high) = (1.0, 10.0);
-        }
-        match axis.scale {
-            Scale::Log => (low, high) = (low / 1.25, high * 1.25),
-            Scale::Linear => (low, high) = (0.0, high * 1.05),
-        }
+        let values = values.filter(|it| it.is_finite() && (!log || *it > 0.0));
+        let ends = values.map(|it| (it, it));
+        let ends = ends.reduce(|(low, high), (it, _)| (low.min(it), high.max(it)));
+        let (low, high) = ends.unwrap_or((1.0, 10.0));
+        let (low, high) = match axis.scale {
+            Scale::Log => (low / 1.25, high * 1.25),
+            Scale::Linear => (0.0, high * 1.05),
+        };
         Self {
             axis,
             low,
@@ -101,30 +105,20 @@ impl Frame {
     fn ticks(&self) -> Vec<f64> {
         let shown = |value: &f64| (self.low..=self.high).contains(value);
         let decades = || (-6..=9).map(|power| 10_f64.powi(power));
+        let mut steps = decades().flat_map(|it| [1.0, 2.0, 5.0].map(|step| step * it));
         match self.axis.scale {
             Scale::Log => {
                 let few: Vec<_> = decades().filter(shown).collect();
                 if few.len() > 2 {
                     return few;
                 }
-                decades()
-                    .flat_map(|decade| [1.0, 2.0, 5.0].map(|step| step * decade))
-                    .filter(shown)
-                    .collect()
+                steps.filter(shown).collect()
             }
             Scale::Linear => {
-                let rough = self.high / 5.0;
-                let steps =
-                    decades().flat_map(|it| [1.0, 2.0, 5.0].map(|step| step * it));
-                let step = steps.into_iter().find(|step| *step >= rough);
+                let step = steps.find(|step| *step >= self.high / 5.0);
                 let step = step.unwrap_or(self.high);
-                let mut ticks = vec![0.0];
-                while let Some(last) = ticks.last().copied()
-                    && last + step <= self.high
-                {
-                    ticks.push(last + step);
-                }
-                ticks
+                let ticks = std::iter::successors(Some(0.0), |last| Some(last + step));
+                ticks.take_while(|tick| *tick <= self.high).collect()
             }
         }
     }
@@ -171,7 +165,7 @@ impl Plot {
         let mut svg = String::new();
         for tick in y.ticks() {
             let at = y.at(tick);
-            let text = (self.y.tick)(tick);
+            let text = tick_whole(tick);
             svg += &format!(
                 "<path class=\"grid\" d=\"M{LEFT} {at:.1}H{right}\"/>\
                  <text class=\"end\" x=\"{}\" y=\"{:.1}\">{text}</text>\n",
@@ -181,7 +175,7 @@ impl Plot {
         }
         for tick in x.ticks() {
             let at = x.at(tick);
-            let text = (self.x.tick)(tick);
+            let text = tick_whole(tick);
             svg += &format!(
                 "<path class=\"grid\" d=\"M{at:.1} {TOP}V{bottom}\"/>\
                  <text class=\"middle\" x=\"{at:.1}\" y=\"{}\">{text}</text>\n",
@@ -209,7 +203,7 @@ impl Line {
             .map(|(a, b)| (x.at(*a), y.at(*b)))
             .collect();
         let mut svg = String::new();
-        if self.joined && !places.is_empty() {
+        if !places.is_empty() {
             let way: Vec<_> = places
                 .iter()
                 .map(|(a, b)| format!("{a:.1} {b:.1}"))
@@ -233,14 +227,9 @@ impl Line {
 fn legend(line: &Line) -> String {
     let style = line.style;
     let sample = marker(style, 17.0, 8.0);
-    let way = if line.joined {
-        format!("<path class=\"line s{style}\" d=\"M0 8H34\"/>")
-    } else {
-        String::new()
-    };
     format!(
-        "<span class=\"key\"><svg class=\"sample\" viewBox=\"0 0 34 16\">{way}{}</svg> \
-         {}</span>\n",
+        "<span class=\"key\"><svg class=\"sample\" viewBox=\"0 0 34 16\">\
+         <path class=\"line s{style}\" d=\"M0 8H34\"/>{}</svg> {}</span>\n",
         if line.marked { &sample } else { "" },
         escape(&line.label)
     )
@@ -259,7 +248,7 @@ fn marker(style: usize, x: f64, y: f64) -> String {
 }
 
 /// Numbers from one on.
-pub(crate) fn tick_whole(value: f64) -> String {
+fn tick_whole(value: f64) -> String {
     if value < 1.0 && value > 0.0 {
         significant(value)
     } else {

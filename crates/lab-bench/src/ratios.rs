@@ -33,13 +33,7 @@ pub(crate) struct Ratio {
 
 impl Ratio {
     fn new(promise: &Promise, values: Vec<f64>) -> Self {
-        let Promise {
-            id,
-            what,
-            side,
-            target,
-            ..
-        } = *promise;
+        let (side, target) = (promise.side, promise.target);
         let estimate = estimate(&values);
         let met = target.map(|target| {
             estimate.is_some_and(|it| match side {
@@ -48,8 +42,8 @@ impl Ratio {
             })
         });
         Self {
-            id,
-            what,
+            id: promise.id,
+            what: promise.what,
             median: estimate.map(|it| it.median),
             low: estimate.map(|it| it.low),
             high: estimate.map(|it| it.high),

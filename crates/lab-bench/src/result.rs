@@ -1,11 +1,11 @@
 //! The result of a run: what the JSON has, and what tables and pictures show.
 
+use flash_lab_crowd::Latency;
 use serde::Serialize;
 
 use crate::arm::{Arm, SERIES, Work};
 use crate::block::Block;
 use crate::environment::Environment;
-use crate::percentiles::Latency;
 use crate::plan::{BURST_UNITS, Plan};
 use crate::ratios::{Ratio, ratios, same_vs_same};
 use crate::session::Measured;
@@ -150,7 +150,7 @@ fn steady(measured: &Measured) -> Vec<Steady> {
                     p50: mid(|it| it.p50),
                     p90: mid(|it| it.p90),
                     p99: mid(|it| it.p99),
-                    p999: mid(|it| it.p999),
+                    p999: Some(mid(|it| it.p999.unwrap_or_default())),
                     max: mid(|it| it.max),
                 },
                 curve: middle.map(|it| it.curve.clone()).unwrap_or_default(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::Context;
-use flash_lab_crowd::progress::Progress;
+use flash_lab_crowd::Progress;
 
 use crate::arm::{Arm, SERIES, Setup, Work};
 use crate::block::{Block, measure};

@@ -1,7 +1,6 @@
 //! The tables: for the terminal, and as Markdown.
 
-use flash_lab_crowd::look::{Look, paragraph};
-use flash_lab_crowd::sheet::{Cell, Sheet};
+use flash_lab_crowd::{Cell, Look, Sheet, paragraph};
 
 use crate::arm::{Arm, SERIES};
 use crate::meaning::meaning;
@@ -14,8 +13,8 @@ pub(crate) fn terminal(report: &Report, look: &Look) -> String {
     let notes = notes(report).join("\n");
     format!(
         "\n{}\n{}\n{}",
-        with_notes(ratios(report)).text(look),
-        sheet(throughput(report)).text(look),
+        sheet(ratios(report), true).text(look),
+        sheet(throughput(report), false).text(look),
         paragraph(&notes, look)
     )
 }
@@ -26,21 +25,16 @@ pub(crate) struct Rows {
     pub(crate) rows: Vec<Vec<String>>,
 }
 
-fn sheet(rows: Rows) -> Sheet {
-    let mut sheet = Sheet::new(rows.header);
-    for row in rows.rows {
-        sheet.add(row.into_iter().map(Cell::new).collect());
+/// What stands in the last column may come below each row.
+fn sheet(mut rows: Rows, has_notes: bool) -> Sheet {
+    if has_notes {
+        rows.header.pop();
     }
-    sheet
-}
-
-/// What stands in the last column comes below each row.
-fn with_notes(mut rows: Rows) -> Sheet {
-    rows.header.pop();
     let mut sheet = Sheet::new(rows.header);
     for mut row in rows.rows {
-        let note = row.pop().unwrap_or_default();
-        sheet.add_with_note(row.into_iter().map(Cell::new).collect(), &note);
+        let note = if has_notes { row.pop() } else { None };
+        let cells = row.into_iter().map(Cell::new).collect();
+        sheet.add_with_note(cells, &note.unwrap_or_default());
     }
     sheet
 }
@@ -110,19 +104,10 @@ pub(crate) fn throughput(report: &Report) -> Rows {
 /// A row per rate at which requests came.
 pub(crate) fn steady(report: &Report) -> Rows {
     let row = |steady: &Steady| {
-        let latency = steady.latency_ms;
-        let mut row = vec![whole(steady.offered_per_second)];
-        row.extend(
-            [
-                latency.p50,
-                latency.p90,
-                latency.p99,
-                latency.p999,
-                latency.max,
-            ]
-            .map(significant),
-        );
-        row
+        let it = steady.latency_ms;
+        let latencies = [it.p50, it.p90, it.p99, it.p999.unwrap_or_default(), it.max]
+            .map(significant);
+        [&[whole(steady.offered_per_second)], &latencies[..]].concat()
     };
     Rows {
         header: words(["due per second", "p50 ms", "p90", "p99", "p99.9", "max"]),
@@ -134,12 +119,12 @@ pub(crate) fn steady(report: &Report) -> Rows {
 pub(crate) fn environment(report: &Report) -> Rows {
     let told = |value: Option<String>| value.unwrap_or_else(|| "not told".to_owned());
     let of = &report.environment;
-    let settings = &of.settings;
+    let setting = |name| told(of.settings.get(name).cloned());
     let facts = [
-        ("date", of.date.clone()),
-        ("system", of.os.clone()),
+        ("date", of.here.date.clone()),
+        ("system", of.here.os.clone()),
         ("processor", told(of.cpu.clone())),
-        ("cores", of.cpus.to_string()),
+        ("cores", of.here.cpus.to_string()),
         (
             "memory",
             told(of.memory_mib.map(|mib| format!("{mib} MiB"))),
@@ -148,11 +133,11 @@ pub(crate) fn environment(report: &Report) -> Rows {
         ("PostgreSQL", of.postgresql.clone()),
         ("Redis", of.redis.clone()),
         ("compiler", told(of.rustc.clone())),
-        ("fsync", settings.fsync.clone()),
-        ("synchronous_commit", settings.synchronous_commit.clone()),
-        ("full_page_writes", settings.full_page_writes.clone()),
-        ("wal_sync_method", settings.wal_sync_method.clone()),
-        ("shared_buffers", settings.shared_buffers.clone()),
+        ("fsync", setting("fsync")),
+        ("synchronous_commit", setting("synchronous_commit")),
+        ("full_page_writes", setting("full_page_writes")),
+        ("wal_sync_method", setting("wal_sync_method")),
+        ("shared_buffers", setting("shared_buffers")),
         ("server", of.server_flags.join(" ")),
         ("block", format!("{} ms", of.block_ms)),
     ];
@@ -166,12 +151,10 @@ pub(crate) fn environment(report: &Report) -> Rows {
 
 /// What the tables do not say.
 pub(crate) fn notes(report: &Report) -> Vec<String> {
-    let mut notes = vec![
-        "durable orders per second, counted in the database; of static, answers"
-            .to_owned(),
-        "low and high: 95 % interval of the median over pairs of neighboring blocks"
-            .to_owned(),
-    ];
+    let mut notes = words([
+        "durable orders per second, counted in the database; of static, answers",
+        "low and high: 95 % interval of the median over pairs of neighboring blocks",
+    ]);
     if let Some(same) = report.same_vs_same {
         notes.push(format!(
             "engine against itself: {} ({} to {}); nothing closer to 1 means anything",
@@ -208,14 +191,12 @@ fn generator(report: &Report) -> String {
         .iter()
         .filter_map(|block| block.counters.generator_cpu_share)
         .fold(0.0, f64::max);
-    let of = |arm: fn(Arm) -> bool| {
-        let points = report.series.iter().filter(|point| arm(point.arm));
+    let best = |is_static: bool| {
+        let points = report.series.iter();
+        let points = points.filter(|it| (it.arm == Arm::Static) == is_static);
         points.map(|it| it.per_second.median).fold(0.0, f64::max)
     };
-    let (ceiling, others) = (
-        of(|arm| arm == Arm::Static),
-        of(|arm| arm != Arm::Static).max(1.0),
-    );
+    let (ceiling, others) = (best(true), best(false).max(1.0));
     format!(
         "generator: at most {:.0} % of a core; static / best other arm {}, both at \
          their best",

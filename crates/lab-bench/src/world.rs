@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
-use flash_lab_crowd::cli::DEFAULT_POOL_SIZE;
-use flash_lab_crowd::server_process::{self, Server};
-use flash_lab_crowd::stores;
+use flash_lab_crowd::{DEFAULT_POOL_SIZE, Server, server_process, stores};
 use flash_sandbox::{Options, Sandbox};
 use tempfile::NamedTempFile;
 
@@ -96,12 +94,13 @@ impl World {
         format!("bench-{number:05}")
     }
 
+    fn first_url(&self) -> anyhow::Result<&str> {
+        self.sandbox.database_url().context("there is no database")
+    }
+
     /// The database of an arm.
     pub(crate) fn database_url(&self, arm: Arm) -> anyhow::Result<String> {
-        let url = self
-            .sandbox
-            .database_url()
-            .context("there is no database")?;
+        let url = self.first_url()?;
         Ok(url.replacen("/flash?", &format!("/{}?", arm.database()), 1))
     }
 
@@ -112,11 +111,7 @@ impl World {
     ) -> anyhow::Result<AsyncPgConnection> {
         let url = self.database_url(arm)?;
         if !self.databases.contains(&arm) {
-            let first = self
-                .sandbox
-                .database_url()
-                .context("there is no database")?;
-            let mut conn = flash_db::connect(first).await?;
+            let mut conn = flash_db::connect(self.first_url()?).await?;
             conn.batch_execute(&format!("CREATE DATABASE {}", arm.database()))
                 .await?;
             flash_db::migrate(&url, MIGRATION_LIMIT).await?;

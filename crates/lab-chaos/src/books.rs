@@ -1,6 +1,7 @@
 //! What the stores say after a run.
 
-use diesel::QueryableByName;
+use diesel::Queryable;
+use diesel::dsl::sql;
 use diesel::sql_types::{BigInt, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use flash_core::{Audit, Sku};
@@ -15,34 +16,24 @@ pub(crate) struct Books {
     pub(crate) restocks: Vec<RestockRow>,
 }
 
-/// An order as PostgreSQL has it.
-#[derive(Debug, Clone, PartialEq, Eq, QueryableByName)]
+/// An order as PostgreSQL has it, in the order in which it is read.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable)]
 pub(crate) struct OrderRow {
-    #[diesel(sql_type = Text)]
     pub(crate) order_id: String,
-    #[diesel(sql_type = Text)]
     pub(crate) sku: String,
-    #[diesel(sql_type = Text)]
     pub(crate) buyer_id: String,
-    #[diesel(sql_type = Text)]
     pub(crate) idempotency_key: String,
-    #[diesel(sql_type = BigInt)]
     pub(crate) units: i64,
-    #[diesel(sql_type = Text)]
     pub(crate) status: String,
     /// Microseconds of Unix time, and since the run began once it was read.
-    #[diesel(sql_type = BigInt)]
     pub(crate) created_us: i64,
 }
 
-/// A restock as PostgreSQL has it.
-#[derive(Debug, Clone, PartialEq, Eq, QueryableByName)]
+/// A restock as PostgreSQL has it, in the same way.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable)]
 pub(crate) struct RestockRow {
-    #[diesel(sql_type = Text)]
     pub(crate) sku: String,
-    #[diesel(sql_type = Text)]
     pub(crate) idempotency_key: String,
-    #[diesel(sql_type = BigInt)]
     pub(crate) units: i64,
 }
 
@@ -58,16 +49,18 @@ pub(crate) async fn read(
     began_unix_us: i64,
 ) -> anyhow::Result<Books> {
     let mut books = Books {
-        orders: diesel::sql_query(
+        orders: sql::<(Text, Text, Text, Text, BigInt, Text, BigInt)>(
             "SELECT order_id::text, sku, buyer_id, idempotency_key, units, status, \
-                    (extract(epoch FROM created_at) * 1000000)::bigint AS created_us \
+                    (extract(epoch FROM created_at) * 1000000)::bigint \
                FROM orders ORDER BY created_at",
         )
         .load(conn)
         .await?,
-        restocks: diesel::sql_query("SELECT sku, idempotency_key, units FROM restocks")
-            .load(conn)
-            .await?,
+        restocks: sql::<(Text, Text, BigInt)>(
+            "SELECT sku, idempotency_key, units FROM restocks",
+        )
+        .load(conn)
+        .await?,
         audits: Vec::new(),
     };
     for order in &mut books.orders {

@@ -5,9 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
-use flash_lab_crowd::client::{
-    Client, Method, Reply, SendError, json_request, purchase,
-};
+use flash_lab_crowd::{Client, Method, Reply, SendError, json_request, purchase};
 use serde::Serialize;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -35,6 +33,8 @@ pub(crate) struct Sale {
     pub(crate) journal: Journal,
     /// The moment after which nobody asks again; none before all faults are healed.
     pub(crate) deadline: watch::Sender<Option<Instant>>,
+    /// Whether somebody cancels: a program of somebody's own is not asked to.
+    pub(crate) has_cancels: bool,
 }
 
 /// How long everybody waits once all faults are healed: only what is never answered is wrong,
@@ -98,25 +98,18 @@ impl Buyer {
         let sent_us = self.sale.journal.now_us();
         let reply = self.exchange(wish, instance).await;
         let answer = Answer::of(&wish.ask, &reply);
-        let Wish {
-            sku,
-            buyer,
-            key,
-            units,
-            ask,
-            leaves,
-        } = wish.clone();
+        let wish = wish.clone();
         self.sale.journal.add(Entry {
-            sku,
-            buyer,
-            key,
-            units,
-            ask,
+            sku: wish.sku,
+            buyer: wish.buyer,
+            key: wish.key,
+            units: wish.units,
+            ask: wish.ask,
             instance,
             sent_us,
             answered_us: self.sale.journal.now_us(),
             answer: answer.clone(),
-            leaves,
+            leaves: wish.leaves,
         });
         answer
     }
@@ -200,7 +193,7 @@ pub(crate) async fn shop(sale: Arc<Sale>, plan: Arc<Plan>, number: u64) {
 async fn live_with(buyer: &mut Buyer, rng: &mut Rng, wish: &Wish, answer: Answer) {
     match answer {
         Answer::Accepted { order_id } => {
-            if rng.u64(0..100) < 20 {
+            if rng.u64(0..100) < 20 && buyer.sale.has_cancels {
                 let mut cancel = wish.clone();
                 cancel.ask = Ask::Cancel { order_id };
                 cancel.leaves = false;

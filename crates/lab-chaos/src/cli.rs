@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, value_parser};
-use flash_lab_crowd::cli::Strategy;
+use flash_lab_crowd::SellerArgs;
 
 /// What `chaos` is asked for.
 #[derive(Debug, ClapArgs)]
@@ -17,9 +17,9 @@ pub struct ChaosArgs {
     #[arg(long, default_value_t = 1, value_name = "S")]
     pub seed: u64,
 
-    /// Who sells
-    #[arg(long, value_enum, value_name = "STRATEGY", default_value_t = Strategy::Engine)]
-    pub strategy: Strategy,
+    /// Who sells, one at a time; where nobody is named, the engine.
+    #[command(flatten)]
+    pub sellers: SellerArgs,
 
     /// Requests in one transaction of the engine at most; 1 commits for each winner alone
     #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..=10_000))]
@@ -40,6 +40,7 @@ Examples:
   lab chaos --runs 1 --seed 42              the same faults at the same times once more
   lab chaos --strategy hybrid --runs 50     permits that die come back with the next gate
   lab chaos --strategy naive --runs 3       violations, exit code 3
+  lab chaos --server ./my-server --runs 3   a program of your own: nobody cancels or restocks
 
 A seed settles what is sold, who is how patient, and which fault comes when; how the
 processes then race is theirs. A violation is told with its seed, the schedule, and what

@@ -3,15 +3,13 @@
 use std::time::Instant;
 
 use anyhow::Context;
-use flash_lab_crowd::error::Ending;
-use flash_lab_crowd::output::{self, JsonFile};
-use flash_lab_crowd::progress::Progress;
-use flash_lab_crowd::{open_files, server_process};
+use flash_lab_crowd::{
+    Ending, JsonFile, Progress, Seller, Strategy, open_files, output,
+};
 
 use crate::cli::ChaosArgs;
 use crate::result::Chaos;
 use crate::run::carry_out;
-use crate::schedule;
 use crate::world::Recipe;
 
 /// Buyers have a connection to each instance, and each server is behind two proxies.
@@ -29,17 +27,20 @@ const OPEN_FILES: u32 = 2_000;
 pub async fn run(mut args: ChaosArgs) -> anyhow::Result<()> {
     let json = args.json.take().map(JsonFile::open).transpose()?;
     open_files::raise_for(OPEN_FILES)?;
-    let recipe = Recipe {
-        program: server_process::find()?,
-        strategy: args.strategy,
-        batch_max: args.batch_max,
-    };
+    let sellers = args.sellers.sellers(&[Strategy::Engine])?;
+    let [seller] = <[Seller; 1]>::try_from(sellers).map_err(|all| {
+        Ending::Usage(format!("chaos has one seller at a time, not {}", all.len()))
+    })?;
     let began = Instant::now();
     let progress = Progress::start();
-    let mut chaos = Chaos::new(args.strategy, args.batch_max);
+    let mut chaos = Chaos::new(&seller, args.batch_max);
+    let recipe = Recipe {
+        seller,
+        batch_max: args.batch_max,
+    };
     for number in 0..args.runs {
         let seed = args.seed.wrapping_add(u64::from(number));
-        let plan = schedule::draw(seed, args.strategy.uses_redis());
+        let plan = recipe.plan(seed);
         progress.step(&format!("run {}/{}: seed {seed}", number + 1, args.runs));
         let run = carry_out(recipe.clone(), plan, &progress)
             .await

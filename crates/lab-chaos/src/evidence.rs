@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use flash_lab_crowd::cli::Strategy;
-use flash_lab_crowd::rule::Rule;
+use flash_lab_crowd::{Rule, Seller, Strategy};
 use serde::Serialize;
 
 use crate::books::Books;
@@ -36,11 +35,9 @@ impl Violation {
 
     pub(crate) fn of(rule: Rule, entry: &Entry, what: String) -> Self {
         Self {
-            rule,
-            sku: entry.sku.clone(),
             buyer: Some(entry.buyer.clone()),
             key: Some(entry.key.clone()),
-            what,
+            ..Self::of_sku(rule, &entry.sku, what)
         }
     }
 }
@@ -60,9 +57,9 @@ pub(crate) enum Promise {
 
 impl Promise {
     /// What a strategy owes whose gates live so long.
-    pub(crate) fn of(strategy: Strategy, gate_lifetime: Duration) -> Self {
-        match strategy {
-            Strategy::Hybrid => Self::UntilGateExpires {
+    pub(crate) fn of(seller: &Seller, gate_lifetime: Duration) -> Self {
+        match seller.strategy() {
+            Some(Strategy::Hybrid) => Self::UntilGateExpires {
                 lifetime_us: i64::try_from(gate_lifetime.as_micros())
                     .unwrap_or(i64::MAX),
             },

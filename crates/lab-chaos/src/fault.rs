@@ -147,35 +147,65 @@ impl Fault {
 
     /// Its name, without numbers.
     pub(crate) fn kind(self) -> &'static str {
+        self.told().0
+    }
+
+    /// Its name, and where its numbers stand.
+    fn told(self) -> (&'static str, &'static str) {
         match self {
-            Self::KillServer { .. } => "kill -9 server",
-            Self::StopServer { .. } => "stop server",
-            Self::DrainServer { .. } => "drain server",
-            Self::KillRedis { .. } => "kill -9 redis",
-            Self::StopRedis { .. } => "stop redis",
-            Self::FlushRedis => "flushall",
-            Self::FlushScripts => "script flush",
-            Self::RollBackRedis { .. } => "old redis snapshot",
-            Self::KillPostgres { .. } => "kill -9 postgres",
-            Self::AbortPostgres { .. } => "abort postgres",
-            Self::StopPostgres { .. } => "stop postgres",
-            Self::StopBackend { .. } => "stop backend",
-            Self::KillBackend { .. } => "kill -9 backend",
-            Self::KillBackendBesideDeaf { .. } => "kill -9 backend beside a deaf one",
-            Self::TerminateBackend { .. } => "terminate backend",
-            Self::CutAfterCommit { .. } => "cut after COMMIT",
-            Self::CutBeforeCommit { .. } => "cut before COMMIT",
-            Self::CutPostgresLink { .. } => "cut postgres link",
-            Self::SlowPostgresLink { .. } => "slow postgres link",
-            Self::SlowRedisLink { .. } => "slow redis link",
-            Self::RefuseRedisWrites { .. } => "refuse redis writes",
-            Self::DemoteRedis { .. } => "demote redis",
-            Self::ReadOnlyPostgres { .. } => "read-only postgres",
-            Self::AddColumn { .. } => "add column",
-            Self::RestoreDatabase { .. } => "restore database",
-            Self::DeafListener { .. } => "deaf listener",
-            Self::HangFirstHost { .. } => "hang first host",
-            Self::LogSinkGone { .. } => "log sink gone",
+            Self::KillServer { .. } => {
+                ("kill -9 server", "instance {instance}, away {down_ms} ms")
+            }
+            Self::StopServer { .. } => {
+                ("stop server", "instance {instance}, {for_ms} ms")
+            }
+            Self::DrainServer { .. } => ("drain server", "instance {instance}"),
+            Self::KillRedis { .. } => ("kill -9 redis", "away {down_ms} ms"),
+            Self::StopRedis { .. } => ("stop redis", "{for_ms} ms"),
+            Self::FlushRedis => ("flushall", ""),
+            Self::FlushScripts => ("script flush", ""),
+            Self::RollBackRedis { .. } => ("old redis snapshot", "{age_ms} ms old"),
+            Self::KillPostgres { .. } => ("kill -9 postgres", "away {down_ms} ms"),
+            Self::AbortPostgres { .. } => ("abort postgres", "away {down_ms} ms"),
+            Self::StopPostgres { .. } => ("stop postgres", "{for_ms} ms"),
+            Self::StopBackend { .. } => ("stop backend", "{for_ms} ms"),
+            Self::KillBackend { .. } => ("kill -9 backend", ""),
+            Self::KillBackendBesideDeaf { .. } => {
+                ("kill -9 backend beside a deaf one", "")
+            }
+            Self::TerminateBackend { .. } => ("terminate backend", ""),
+            Self::CutAfterCommit { .. } => {
+                ("cut after COMMIT", "instance {instance}, {commits} times")
+            }
+            Self::CutBeforeCommit { .. } => {
+                ("cut before COMMIT", "instance {instance}, {commits} times")
+            }
+            Self::CutPostgresLink { .. } => {
+                ("cut postgres link", "instance {instance}")
+            }
+            Self::SlowPostgresLink { .. } => (
+                "slow postgres link",
+                "instance {instance}, {delay_ms} ms for {for_ms} ms",
+            ),
+            Self::SlowRedisLink { .. } => (
+                "slow redis link",
+                "instance {instance}, {delay_ms} ms for {for_ms} ms",
+            ),
+            Self::RefuseRedisWrites { .. } => ("refuse redis writes", "{for_ms} ms"),
+            Self::DemoteRedis { .. } => ("demote redis", "{for_ms} ms"),
+            Self::ReadOnlyPostgres { .. } => ("read-only postgres", "{for_ms} ms"),
+            Self::AddColumn { .. } => ("add column", ""),
+            Self::RestoreDatabase {
+                stops_servers: true,
+            } => ("restore database", "servers stopped"),
+            Self::RestoreDatabase { .. } => ("restore database", "servers running"),
+            Self::DeafListener { .. } => {
+                ("deaf listener", "instance {instance}, {for_ms} ms")
+            }
+            Self::HangFirstHost { .. } => {
+                ("hang first host", "instance {instance}, {for_ms} ms")
+            }
+            Self::LogSinkGone { .. } => ("log sink gone", "instance {instance}"),
         }
     }
 
@@ -199,53 +229,19 @@ impl Fault {
 /// The name, and in parentheses the numbers.
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.kind())?;
-        match self {
-            Self::KillServer { instance, down_ms } => {
-                write!(f, " (instance {instance}, away {down_ms} ms)")
-            }
-            Self::StopServer { instance, for_ms }
-            | Self::DeafListener { instance, for_ms }
-            | Self::HangFirstHost { instance, for_ms } => {
-                write!(f, " (instance {instance}, {for_ms} ms)")
-            }
-            Self::DrainServer { instance }
-            | Self::CutPostgresLink { instance }
-            | Self::LogSinkGone { instance } => write!(f, " (instance {instance})"),
-            Self::KillRedis { down_ms }
-            | Self::KillPostgres { down_ms }
-            | Self::AbortPostgres { down_ms } => write!(f, " (away {down_ms} ms)"),
-            Self::RestoreDatabase { stops_servers } => {
-                let servers = if *stops_servers { "stopped" } else { "running" };
-                write!(f, " (servers {servers})")
-            }
-            Self::RollBackRedis { age_ms } => write!(f, " ({age_ms} ms old)"),
-            Self::StopRedis { for_ms }
-            | Self::StopPostgres { for_ms }
-            | Self::StopBackend { for_ms, .. }
-            | Self::RefuseRedisWrites { for_ms }
-            | Self::DemoteRedis { for_ms }
-            | Self::ReadOnlyPostgres { for_ms } => write!(f, " ({for_ms} ms)"),
-            Self::CutAfterCommit { instance, commits }
-            | Self::CutBeforeCommit { instance, commits } => {
-                write!(f, " (instance {instance}, {commits} times)")
-            }
-            Self::SlowPostgresLink {
-                instance,
-                delay_ms,
-                for_ms,
-            }
-            | Self::SlowRedisLink {
-                instance,
-                delay_ms,
-                for_ms,
-            } => write!(f, " (instance {instance}, {delay_ms} ms for {for_ms} ms)"),
-            Self::FlushRedis
-            | Self::FlushScripts
-            | Self::KillBackend { .. }
-            | Self::KillBackendBesideDeaf { .. }
-            | Self::TerminateBackend { .. }
-            | Self::AddColumn { .. } => Ok(()),
+        let (name, numbers) = self.told();
+        let mut numbers = numbers.to_owned();
+        // JSON names them.
+        let json = serde_json::to_value(self).unwrap_or_default();
+        let fields = json
+            .as_object()
+            .and_then(|it| it.values().next()?.as_object());
+        for (name, number) in fields.into_iter().flatten() {
+            numbers = numbers.replace(&format!("{{{name}}}"), &number.to_string());
+        }
+        match numbers.as_str() {
+            "" => f.write_str(name),
+            numbers => write!(f, "{name} ({numbers})"),
         }
     }
 }

@@ -3,9 +3,8 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use flash_core::Code;
-use flash_lab_crowd::client::{Reply, SendError, StatusCode};
-use serde::Deserialize;
+use flash_lab_crowd::outcome::Told;
+use flash_lab_crowd::{Outcome, Reply, SendError};
 
 /// What somebody wants.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,72 +71,49 @@ pub(crate) struct Entry {
     pub(crate) leaves: bool,
 }
 
-#[derive(Deserialize)]
-struct OrderBody {
-    order_id: String,
-}
-
-#[derive(Deserialize)]
-struct Problem {
-    code: String,
-    available_units: Option<i64>,
-}
-
 impl Answer {
     /// Classifies what came back.
-    #[must_use]
     pub(crate) fn of(ask: &Ask, answer: &Result<Reply, SendError>) -> Self {
-        let reply = match answer {
-            Ok(reply) => reply,
-            Err(SendError::NotSent(_)) => return Self::NotSent,
-            Err(SendError::NoAnswer(_)) => return Self::Lost,
-        };
-        let unexpected =
-            |code: &str| Self::Unexpected(format!("{} {code}", reply.status));
-        if reply.status.is_success() {
-            if *ask != Ask::Order {
-                return Self::Done;
-            }
-            return match serde_json::from_slice::<OrderBody>(&reply.body) {
-                Ok(OrderBody { order_id }) => Self::Accepted { order_id },
-                Err(_not_an_order) => unexpected("without an order"),
+        let told = Told::of(answer);
+        let code = told.code.unwrap_or_default();
+        let Some(status) = told.status else {
+            return match told.outcome {
+                Outcome::Failed => Self::NotSent,
+                _ => Self::Lost,
             };
-        }
-        let problem = serde_json::from_slice::<Problem>(&reply.body).ok();
-        let by_row = problem
-            .as_ref()
-            .is_some_and(|it| it.available_units.is_some());
-        let code = problem.map_or_else(String::new, |problem| problem.code);
-        let is = |known: Code| code == known.as_str();
-        match reply.status {
-            StatusCode::CONFLICT if is(Code::SoldOut) && by_row => Self::SoldOutByRow,
-            StatusCode::CONFLICT if is(Code::SoldOut) => Self::SoldOut,
-            StatusCode::CONFLICT if is(Code::LimitReached) => Self::LimitReached,
-            StatusCode::SERVICE_UNAVAILABLE => Self::Again(code),
-            _ => unexpected(&code),
+        };
+        match (told.outcome, told.order_id) {
+            (Outcome::Accepted, _) if *ask != Ask::Order => Self::Done,
+            (Outcome::Accepted, Some(order_id)) => Self::Accepted { order_id },
+            (Outcome::Accepted, None) => {
+                Self::Unexpected(format!("{status} without an order"))
+            }
+            (Outcome::SoldOut, _) if told.available_units.is_some() => {
+                Self::SoldOutByRow
+            }
+            (Outcome::SoldOut, _) => Self::SoldOut,
+            (Outcome::LimitReached, _) => Self::LimitReached,
+            _ if status == 503 => Self::Again(code),
+            _ => Self::Unexpected(format!("{status} {code}")),
         }
     }
 
     /// Whether there is nothing more to ask.
-    #[must_use]
     pub(crate) fn is_final(&self) -> bool {
         !matches!(self, Self::Again(_) | Self::NotSent | Self::Lost)
     }
 
     /// Whether the buyer was told to go home.
-    #[must_use]
     pub(crate) fn is_refusal(&self) -> bool {
         self.is_sold_out() || matches!(self, Self::LimitReached)
     }
 
     /// Whether the buyer was told that there is nothing left.
-    #[must_use]
     pub(crate) fn is_sold_out(&self) -> bool {
         matches!(self, Self::SoldOut | Self::SoldOutByRow)
     }
 
     /// A word for it, to count by.
-    #[must_use]
     pub(crate) fn word(&self) -> &str {
         match self {
             Self::Accepted { .. } => "accepted",
@@ -162,7 +138,6 @@ pub(crate) struct Journal {
 
 impl Journal {
     /// Begins a run.
-    #[must_use]
     pub(crate) fn begin() -> Self {
         Self {
             began: Instant::now(),
@@ -175,19 +150,16 @@ impl Journal {
     }
 
     /// Microseconds since the run began.
-    #[must_use]
     pub(crate) fn now_us(&self) -> i64 {
         micros(self.began.elapsed())
     }
 
     /// The moment this many milliseconds into the run.
-    #[must_use]
     pub(crate) fn at_ms(&self, at_ms: u64) -> Instant {
         self.began + Duration::from_millis(at_ms)
     }
 
     /// What the clock on the wall showed when the run began, in microseconds of Unix time.
-    #[must_use]
     pub(crate) fn began_unix_us(&self) -> i64 {
         micros(self.began_unix)
     }
@@ -198,13 +170,11 @@ impl Journal {
     }
 
     /// How many entries there are.
-    #[must_use]
     pub(crate) fn len(&self) -> usize {
         self.lock().len()
     }
 
     /// All entries, in the order in which they were sent.
-    #[must_use]
     pub(crate) fn entries(&self) -> Vec<Entry> {
         let mut entries = self.lock().clone();
         entries.sort_by_key(|entry| entry.sent_us);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::books::OrderRow;
-use flash_lab_crowd::rule::Rule;
+use flash_lab_crowd::Rule;
 
 use crate::evidence::{Evidence, Violation};
 use crate::journal::{Answer, Ask, Entry};
@@ -17,7 +17,6 @@ const HANGING_UP_US: i64 = 1_000_000;
 type Name<'a> = (&'a str, &'a str);
 
 /// Finds all violations, the gravest rules first.
-#[must_use]
 pub(crate) fn judge(evidence: &Evidence) -> Vec<Violation> {
     let mut purchases: BTreeMap<Name<'_>, Vec<&Entry>> = BTreeMap::new();
     for entry in &evidence.entries {
@@ -46,6 +45,14 @@ pub(crate) fn judge(evidence: &Evidence) -> Vec<Violation> {
     violations
 }
 
+/// What a count says that is not zero.
+const WRONG: [(Rule, &str); 4] = [
+    (Rule::Oversold, "units too many"),
+    (Rule::Books, "units unaccounted for"),
+    (Rule::Limit, "buyers beyond the limit"),
+    (Rule::Acknowledged, "keys with two orders"),
+];
+
 /// What one look at the books shows.
 fn audited(evidence: &Evidence) -> Vec<Violation> {
     let mut violations = Vec::new();
@@ -63,27 +70,15 @@ fn audited(evidence: &Evidence) -> Vec<Violation> {
             "{supply_units} were supplied, {live_units} are in orders, {} are left",
             audit.available_units
         );
-        let checks = [
-            (Rule::Oversold, audit.oversold_units, "units too many: "),
-            (
-                Rule::Books,
-                audit.unaccounted_units,
-                "units unaccounted for: ",
-            ),
-            (
-                Rule::Limit,
-                audit.limit_overruns,
-                "buyers beyond the limit: ",
-            ),
-            (
-                Rule::Acknowledged,
-                audit.duplicate_keys,
-                "keys with two orders: ",
-            ),
+        let counts = [
+            audit.oversold_units,
+            audit.unaccounted_units,
+            audit.limit_overruns,
+            audit.duplicate_keys,
         ];
-        for (rule, count, text) in checks {
+        for ((rule, text), count) in WRONG.into_iter().zip(counts) {
             if count != 0 {
-                let what = format!("{count} {text}{sums}");
+                let what = format!("{count} {text}: {sums}");
                 violations.push(Violation::of_sku(rule, &planned.sku, what));
             }
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use diesel::QueryableByName;
+use diesel::dsl::sql;
 use diesel::sql_types::Bool;
 use diesel_async::{
     AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection,
@@ -20,12 +20,6 @@ const ADD_LIMIT: Duration = Duration::from_secs(4);
 /// How long a promotion may take: PostgreSQL replays what it has and writes one record.
 const PROMOTE_LIMIT: Duration = Duration::from_secs(20);
 
-#[derive(QueryableByName)]
-struct Promoted {
-    #[diesel(sql_type = Bool)]
-    is_primary: bool,
-}
-
 /// Makes a standby a primary, and returns when it takes writes. Leaves a primary alone.
 ///
 /// # Source
@@ -36,13 +30,13 @@ pub(crate) async fn promote(database_url: &str) -> anyhow::Result<()> {
     let asking = async {
         // `flash_db::connect` is for those who want a primary.
         let mut conn = AsyncPgConnection::establish(database_url).await?;
-        let promoted: Promoted = diesel::sql_query(format!(
-            "SELECT NOT pg_is_in_recovery() OR pg_promote(true, {}) AS is_primary",
+        let is_primary: bool = sql::<Bool>(&format!(
+            "SELECT NOT pg_is_in_recovery() OR pg_promote(true, {})",
             PROMOTE_LIMIT.as_secs()
         ))
         .get_result(&mut conn)
         .await?;
-        ensure!(promoted.is_primary, "postgres was not promoted in time");
+        ensure!(is_primary, "postgres was not promoted in time");
         anyhow::Ok(())
     };
     tokio::time::timeout(PROMOTE_LIMIT, asking)

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context;
-use diesel::QueryableByName;
+use diesel::dsl::sql;
 use diesel::sql_types::{Bool, Integer};
 use diesel_async::RunQueryDsl;
 use nix::sys::signal::{Signal, kill};
@@ -30,20 +30,12 @@ impl Backends {
     }
 }
 
-#[derive(QueryableByName)]
-struct Process {
-    #[diesel(sql_type = Integer)]
-    pid: i32,
-    #[diesel(sql_type = Bool)]
-    serves: bool,
-}
-
 /// Asks PostgreSQL for its processes.
 pub(crate) async fn backends(database_url: &str) -> anyhow::Result<Backends> {
     let ask = async {
         let mut conn = flash_db::connect(database_url).await?;
-        let processes: Vec<Process> = diesel::sql_query(
-            "SELECT pid, backend_type = 'client backend' AS serves \
+        let processes: Vec<(i32, bool)> = sql::<(Integer, Bool)>(
+            "SELECT pid, backend_type = 'client backend' \
                FROM pg_stat_activity WHERE pid <> pg_backend_pid() ORDER BY pid",
         )
         .load(&mut conn)
@@ -53,10 +45,10 @@ pub(crate) async fn backends(database_url: &str) -> anyhow::Result<Backends> {
     let processes = tokio::time::timeout(ASK_LIMIT, ask)
         .await
         .context("postgres does not tell its backends")??;
-    let pid = |process: &Process| process.pid.unsigned_abs();
+    let pid = |process: &(i32, bool)| process.0.unsigned_abs();
     Ok(Backends {
         all: processes.iter().map(pid).collect(),
-        serving: processes.iter().filter(|it| it.serves).map(pid).collect(),
+        serving: processes.iter().filter(|it| it.1).map(pid).collect(),
     })
 }
 

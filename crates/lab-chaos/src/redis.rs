@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use flash_core::Sku;
-use flash_lab_crowd::cli::Strategy;
+use flash_lab_crowd::{Seller, Strategy};
 use flash_lab_wire::ask;
 use redis::{Cmd, FromRedisValue, RedisResult, cmd};
 
@@ -30,9 +30,9 @@ end
 return { redis.call('PEXPIRETIME', KEYS[1]), names }";
 
 /// The key under which a strategy keeps the gate of a SKU.
-pub(crate) fn gate_key(strategy: Strategy, sku: &str) -> String {
-    match strategy {
-        Strategy::Hybrid => format!("flash:{{{sku}}}:hybrid"),
+pub(crate) fn gate_key(seller: &Seller, sku: &str) -> String {
+    match seller.strategy() {
+        Some(Strategy::Hybrid) => format!("flash:{{{sku}}}:hybrid"),
         _ => flash_engine::gate_key(&Sku::stored(sku)),
     }
 }

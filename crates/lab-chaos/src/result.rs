@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use flash_core::Audit;
-use flash_lab_crowd::cli::Strategy;
+use flash_lab_crowd::Seller;
 use serde::Serialize;
 
 use crate::evidence::{Evidence, Violation};
@@ -14,9 +14,9 @@ use crate::schedule::Plan;
 use crate::story;
 
 /// All runs of one command.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub(crate) struct Chaos {
-    strategy: &'static str,
+    strategy: String,
     batch_max: Option<u16>,
     runs: Vec<Run>,
     faults: BTreeMap<String, u64>,
@@ -82,23 +82,18 @@ impl Run {
 }
 
 impl Chaos {
-    pub(crate) fn new(strategy: Strategy, batch_max: Option<u16>) -> Self {
+    pub(crate) fn new(seller: &Seller, batch_max: Option<u16>) -> Self {
         Self {
-            strategy: strategy.as_str(),
+            strategy: seller.to_string(),
             batch_max,
-            runs: Vec::new(),
-            faults: BTreeMap::new(),
-            answers: BTreeMap::new(),
-            stranded_units: None,
-            violations: 0,
-            seconds: 0.0,
+            ..Self::default()
         }
     }
 
     pub(crate) fn add(&mut self, run: Run) {
-        for (planned, count) in run.plan.faults.iter().zip(std::iter::repeat(1)) {
+        for planned in &run.plan.faults {
             let kind = planned.fault.kind().to_owned();
-            *self.faults.entry(kind).or_default() += count;
+            *self.faults.entry(kind).or_default() += 1;
         }
         for (word, count) in &run.answers {
             *self.answers.entry(word.clone()).or_default() += count;
@@ -150,12 +145,10 @@ impl fmt::Display for Run {
         }
         let mut last = None;
         for told in &self.violations {
-            let Violation {
-                rule, sku, what, ..
-            } = &told.violation;
-            write!(f, "\n  {rule:?}: {sku}: {what}")?;
+            let it = &told.violation;
+            write!(f, "\n  {:?}: {}: {}", it.rule, it.sku, it.what)?;
             // The first story of a rule is enough to read; JSON has all.
-            if last.replace(rule) != Some(rule) {
+            if last.replace(it.rule) != Some(it.rule) {
                 for line in &told.story {
                     write!(f, "\n    {line}")?;
                 }

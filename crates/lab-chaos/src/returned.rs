@@ -1,6 +1,6 @@
 //! Whether what was added and taken back is in the books, once.
 
-use flash_lab_crowd::rule::Rule;
+use flash_lab_crowd::Rule;
 
 use crate::evidence::{Evidence, Violation};
 use crate::journal::{Answer, Ask, Entry};

@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use flash_core::Sku;
-use flash_lab_crowd::cli::Strategy;
-use flash_lab_crowd::progress::Progress;
-use flash_lab_crowd::server_process::create_sku;
+use flash_lab_crowd::{Progress, Strategy, create_sku};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -41,7 +39,8 @@ pub(crate) async fn carry_out(
     progress: &Progress,
 ) -> anyhow::Result<Run> {
     let began = Instant::now();
-    let strategy = recipe.strategy;
+    let seller = recipe.seller.clone();
+    let is_hybrid = seller.is(Strategy::Hybrid);
     let world = Arc::new(World::start(recipe).await?);
     for planned in &plan.skus {
         let sku = Sku::new(&*planned.sku)?;
@@ -55,6 +54,7 @@ pub(crate) async fn carry_out(
         skus: plan.skus.clone(),
         journal: Journal::begin(),
         deadline: watch::Sender::new(None),
+        has_cancels: seller.strategy().is_some(),
     });
 
     let mut gates = Gates::new(&world, &plan.skus);
@@ -65,16 +65,17 @@ pub(crate) async fn carry_out(
     };
     let faults = tokio::select! {
         faults = selling => faults?,
-        () = gates.watch(), if strategy == Strategy::Hybrid => bail!("nobody sells"),
+        () = gates.watch(), if is_hybrid => bail!("nobody sells"),
     };
     let mut conn = flash_db::connect(&world.database_url).await?;
     let began_us = sale.journal.began_unix_us();
     let mut read =
-        async || books::read(&mut conn, &plan.skus, strategy.as_str(), began_us).await;
+        async || books::read(&mut conn, &plan.skus, seller.name(), began_us).await;
     let mut probes = Vec::new();
-    let lifetime = match strategy {
-        Strategy::Hybrid => GATE_LIFETIME,
-        _ => Duration::ZERO,
+    let lifetime = if is_hybrid {
+        GATE_LIFETIME
+    } else {
+        Duration::ZERO
     };
     for (planned, audit) in plan.skus.iter().zip(read().await?.audits) {
         let left_units = audit.available_units;
@@ -85,12 +86,12 @@ pub(crate) async fn carry_out(
         entries: sale.journal.entries(),
         books: read().await?,
         probes,
-        promise: Promise::of(strategy, GATE_LIFETIME),
+        promise: Promise::of(&seller, GATE_LIFETIME),
         emptied_us: emptied(&faults),
     };
     let violations = judge(&evidence);
     let mut run = Run::of(&plan, &evidence, faults, violations, began.elapsed());
-    if strategy == Strategy::Hybrid {
+    if is_hybrid {
         let stranded_units = gates.stranded_units(&evidence.entries, &evidence.books);
         run.stranded_units = Some(stranded_units);
     }

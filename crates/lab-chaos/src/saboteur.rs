@@ -6,8 +6,9 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
-use flash_lab_crowd::server_process::FULL;
-use flash_lab_wire::Cut;
+use flash_lab_crowd::FULL;
+use flash_lab_wire::{Cable, Cut};
+use flash_sandbox::Sandbox;
 use nix::sys::signal::Signal;
 use serde::Serialize;
 use tokio::sync::{Mutex, MutexGuard};
@@ -96,20 +97,14 @@ async fn act(world: &World, plan: &Plan, fault: Fault) -> anyhow::Result<()> {
             delay_ms,
             for_ms,
         } => {
-            let link = &world.postgres_links[instance];
-            link.delay(delay_ms);
-            pause(for_ms).await;
-            link.delay(0);
+            slow(&world.postgres_links[instance], delay_ms, for_ms).await;
         }
         Fault::SlowRedisLink {
             instance,
             delay_ms,
             for_ms,
         } => {
-            let link = &world.redis_links[instance];
-            link.delay(delay_ms);
-            pause(for_ms).await;
-            link.delay(0);
+            slow(&world.redis_links[instance], delay_ms, for_ms).await;
         }
         Fault::DeafListener { instance, for_ms } => {
             let link = &world.postgres_links[instance];
@@ -140,33 +135,25 @@ async fn act_on_server(
     if server.as_mut().is_some_and(|it| !it.is_running()) {
         bail!("it ended by itself");
     }
-    match fault {
-        Fault::KillServer { down_ms, .. } => {
-            if let Some(mut old) = server.take() {
-                block_in_place(|| old.kill());
-            }
-            pause(down_ms).await;
-        }
-        Fault::DrainServer { .. } => {
-            if let Some(old) = server.take() {
-                old.stop().await?;
-            }
-        }
-        Fault::LogSinkGone { .. } => {
-            ensure!(Path::new(FULL).exists(), "there is no {FULL} here");
-            if let Some(mut old) = server.take() {
-                block_in_place(|| old.kill());
-            }
-        }
-        Fault::StopServer { for_ms, .. } => {
-            let server = server.as_ref().context("it does not run")?;
-            stop(vec![server.pid()], for_ms).await;
-            return Ok(());
-        }
-        _ => return Ok(()),
+    if let Fault::StopServer { for_ms, .. } = fault {
+        let server = server.as_ref().context("it does not run")?;
+        stop(vec![server.pid()], for_ms).await;
+        return Ok(());
+    }
+    let is_gone = matches!(fault, Fault::LogSinkGone { .. });
+    ensure!(
+        !is_gone || Path::new(FULL).exists(),
+        "there is no {FULL} here"
+    );
+    match (server.take(), fault) {
+        (Some(old), Fault::DrainServer { .. }) => old.stop().await?,
+        (Some(mut old), _) => block_in_place(|| old.kill()),
+        (None, _) => {}
+    }
+    if let Fault::KillServer { down_ms, .. } = fault {
+        pause(down_ms).await;
     }
     // Should it not start now, it will be started in the same way at the end.
-    let is_gone = matches!(fault, Fault::LogSinkGone { .. });
     world.logs_gone[instance].store(is_gone, Ordering::Relaxed);
     *server = Some(world.start_server(instance).await?);
     Ok(())
@@ -181,7 +168,7 @@ async fn act_on_redis(world: &World, plan: &Plan, fault: Fault) -> anyhow::Resul
         Fault::KillRedis { down_ms } => {
             signal(pid, Signal::SIGKILL)?;
             pause(down_ms).await;
-            world.restart_redis().await?;
+            world.restart(Sandbox::restart_redis).await?;
         }
         Fault::StopRedis { for_ms } => stop(vec![pid], for_ms).await,
         Fault::FlushRedis => redis::flush_all(socket).await?,
@@ -190,13 +177,11 @@ async fn act_on_redis(world: &World, plan: &Plan, fault: Fault) -> anyhow::Resul
         Fault::RestoreDatabase { stops_servers } => {
             restore_database(world, plan, stops_servers).await?;
         }
-        Fault::RefuseRedisWrites { for_ms } => {
-            redis::refuse_writes(socket).await?;
-            pause(for_ms).await;
-            redis::take_writes(socket).await?;
-        }
-        Fault::DemoteRedis { for_ms } => {
-            redis::demote(socket).await?;
+        Fault::RefuseRedisWrites { for_ms } | Fault::DemoteRedis { for_ms } => {
+            match fault {
+                Fault::DemoteRedis { .. } => redis::demote(socket).await?,
+                _ => redis::refuse_writes(socket).await?,
+            }
             pause(for_ms).await;
             redis::take_writes(socket).await?;
         }
@@ -257,19 +242,22 @@ async fn act_on_postgres(world: &World, fault: Fault) -> anyhow::Result<()> {
     let pid = pid.context("postgres does not run")?;
     let url = world.database_url.as_str();
     match fault {
-        Fault::KillPostgres { down_ms } => {
-            signal(pid, Signal::SIGKILL)?;
+        Fault::KillPostgres { down_ms } | Fault::AbortPostgres { down_ms } => {
+            let kills = matches!(fault, Fault::KillPostgres { .. });
+            signal(
+                pid,
+                if kills {
+                    Signal::SIGKILL
+                } else {
+                    Signal::SIGQUIT
+                },
+            )?;
             pause(down_ms).await;
-            world.restart_postgres().await?;
-        }
-        Fault::AbortPostgres { down_ms } => {
-            signal(pid, Signal::SIGQUIT)?;
-            pause(down_ms).await;
-            world.restart_postgres().await?;
+            world.restart(Sandbox::restart_postgres).await?;
         }
         Fault::ReadOnlyPostgres { for_ms } => {
             signal(pid, Signal::SIGQUIT)?;
-            world.restart_postgres_as_standby().await?;
+            world.restart(Sandbox::restart_postgres_as_standby).await?;
             pause(for_ms).await;
             postgres::promote(url).await?;
         }
@@ -318,6 +306,12 @@ fn free<T>(what: &Mutex<T>) -> anyhow::Result<MutexGuard<'_, T>> {
         Ok(guard) => Ok(guard),
         Err(_taken) => bail!("another fault is at it"),
     }
+}
+
+async fn slow(link: &Cable, delay_ms: u64, for_ms: u64) {
+    link.delay(delay_ms);
+    pause(for_ms).await;
+    link.delay(0);
 }
 
 async fn pause(for_ms: u64) {

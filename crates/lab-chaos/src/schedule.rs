@@ -65,7 +65,6 @@ pub(crate) struct PlannedFault {
 
 /// Draws a run. The faults of Redis are left out where it is not used; the others stay
 /// the same.
-#[must_use]
 pub(crate) fn draw(seed: u64, with_redis: bool) -> Plan {
     let mut rng = Rng::with_seed(seed);
     let skus = draw_skus(&mut rng, seed);

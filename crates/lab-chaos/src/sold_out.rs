@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use flash_lab_crowd::rule::Rule;
+use flash_lab_crowd::Rule;
 
 use crate::evidence::{Evidence, Promise, Violation};
 use crate::journal::{Answer, Ask, Entry};

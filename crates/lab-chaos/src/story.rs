@@ -1,6 +1,6 @@
 //! The shortest story that shows a violation.
 
-use flash_lab_crowd::rule::Rule;
+use flash_lab_crowd::Rule;
 
 use crate::evidence::{Evidence, Violation};
 use crate::journal::{Answer, Ask, Entry};
@@ -17,7 +17,6 @@ const LINES_MAX: usize = 16;
 const SKU_LINES_MAX: usize = 6;
 
 /// Tells what happened around a violation, in the order of time.
-#[must_use]
 pub(crate) fn tell(
     violation: &Violation,
     evidence: &Evidence,
@@ -105,16 +104,9 @@ fn entries_of<'a>(violation: &Violation, evidence: &'a Evidence) -> Vec<&'a Entr
 }
 
 fn line(entry: &Entry) -> String {
-    let Entry {
-        sku,
-        buyer,
-        key,
-        units,
-        ask,
-        instance,
-        ..
-    } = entry;
-    let what = match ask {
+    let (sku, buyer, key) = (&entry.sku, &entry.buyer, &entry.key);
+    let (units, instance) = (entry.units, entry.instance);
+    let what = match &entry.ask {
         Ask::Order => format!("{buyer} orders {units} of {sku}, key {key}"),
         Ask::Cancel { order_id } => format!("{buyer} cancels {order_id} of {sku}"),
         Ask::Restock => format!("{units} are added to {sku}, key {key}"),

@@ -6,15 +6,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use flash_lab_crowd::cli::Strategy;
-use flash_lab_crowd::server_process::{self, Server};
-use flash_lab_crowd::stores;
+use flash_lab_crowd::{Seller, Server, server_process, stores};
 use flash_lab_wire::{Cable, Store};
-use flash_sandbox::{Options, Sandbox};
+use flash_sandbox::{Options, Sandbox, SandboxError};
 use tokio::sync::Mutex;
 use tokio::task::block_in_place;
 use tokio::time::Instant;
 
+use crate::schedule::{self, Plan};
 use crate::{postgres, redis};
 
 /// Connections of one instance to PostgreSQL that serve buyers.
@@ -46,9 +45,20 @@ pub(crate) const GATE_LIFETIME: Duration = Duration::from_millis(500);
 /// What is needed to start an instance.
 #[derive(Debug, Clone)]
 pub(crate) struct Recipe {
-    pub(crate) program: PathBuf,
-    pub(crate) strategy: Strategy,
+    pub(crate) seller: Seller,
     pub(crate) batch_max: Option<u16>,
+}
+
+impl Recipe {
+    /// What happens in the run with this seed. A program of somebody's own is not asked to
+    /// restock.
+    pub(crate) fn plan(&self, seed: u64) -> Plan {
+        let mut plan = schedule::draw(seed, self.seller.uses_redis());
+        if self.seller.strategy().is_none() {
+            plan.restocks.clear();
+        }
+        plan
+    }
 }
 
 /// Everything that runs. It ends when this is dropped.
@@ -79,7 +89,8 @@ impl World {
     /// Starts the stores and both servers.
     pub(crate) async fn start(recipe: Recipe) -> anyhow::Result<Self> {
         let world = Self::with_stores(recipe).await?;
-        // The first one makes the tables.
+        // A program of somebody's own finds the tables.
+        flash_db::migrate(&world.database_url, RECOVERY_LIMIT).await?;
         for (instance, server) in world.servers.iter().enumerate() {
             *server.lock().await = Some(world.start_server(instance).await?);
         }
@@ -89,7 +100,7 @@ impl World {
     /// Starts the stores and no server yet.
     pub(crate) async fn with_stores(recipe: Recipe) -> anyhow::Result<Self> {
         let options = Options {
-            redis: recipe.strategy.uses_redis(),
+            redis: recipe.seller.uses_redis(),
             fsync: true,
             max_connections: MAX_CONNECTIONS,
             ..Options::default()
@@ -125,9 +136,10 @@ impl World {
             ("DATABASE_URL", self.database_url_of(instance)),
             ("REDIS_URL", format!("redis://{redis}")),
             ("ADMIN_TOKEN", String::new()),
+            ("LISTEN", self.addresses[instance].to_string()),
             ("RUST_LOG", "warn".to_owned()),
         ];
-        let program = &self.recipe.program;
+        let program = self.recipe.seller.executable();
         if self.logs_gone[instance].load(Ordering::Relaxed) {
             let address = self.addresses[instance];
             return Server::start_unheard(program, arguments, environment, address)
@@ -142,12 +154,16 @@ impl World {
     pub(crate) fn database_url_of(&self, instance: usize) -> String {
         let first = self.first_hosts[instance].address();
         let second = self.postgres_links[instance].address();
+        if self.recipe.seller.strategy().is_none() {
+            // Not every driver knows several hosts.
+            return format!("postgresql://flash@{second}/flash");
+        }
         format!("postgresql://flash@{first},{second}/flash")
     }
 
     /// The key of the gate of a SKU.
     pub(crate) fn gate_key(&self, sku: &str) -> String {
-        redis::gate_key(self.recipe.strategy, sku)
+        redis::gate_key(&self.recipe.seller, sku)
     }
 
     /// A name that no column has.
@@ -175,7 +191,7 @@ impl World {
     pub(crate) async fn heal_stores(&self) -> anyhow::Result<()> {
         let links = self.postgres_links.iter().chain(&self.redis_links);
         links.chain(&self.first_hosts).for_each(Cable::heal);
-        if self.recipe.strategy.uses_redis() {
+        if self.recipe.seller.uses_redis() {
             redis::take_writes(&self.redis_socket)
                 .await
                 .context("Redis takes no writes")?;
@@ -201,30 +217,21 @@ impl World {
         }
     }
 
-    /// Starts PostgreSQL again.
-    pub(crate) async fn restart_postgres(&self) -> anyhow::Result<()> {
+    /// Starts a store again.
+    pub(crate) async fn restart(
+        &self,
+        how: impl FnOnce(&mut Sandbox) -> Result<(), SandboxError>,
+    ) -> anyhow::Result<()> {
         let mut sandbox = self.sandbox.lock().await;
-        Ok(block_in_place(|| sandbox.restart_postgres())?)
-    }
-
-    /// Starts PostgreSQL again, as a standby.
-    pub(crate) async fn restart_postgres_as_standby(&self) -> anyhow::Result<()> {
-        let mut sandbox = self.sandbox.lock().await;
-        Ok(block_in_place(|| sandbox.restart_postgres_as_standby())?)
-    }
-
-    /// Starts Redis again.
-    pub(crate) async fn restart_redis(&self) -> anyhow::Result<()> {
-        let mut sandbox = self.sandbox.lock().await;
-        Ok(block_in_place(|| sandbox.restart_redis())?)
+        Ok(block_in_place(|| how(&mut sandbox))?)
     }
 
     fn arguments(&self, instance: usize) -> Vec<String> {
         let listen = self.addresses[instance].to_string();
         let pool_size = POOL_SIZE.to_string();
         let gate_lifetime_ms = GATE_LIFETIME.as_millis().to_string();
-        let mut arguments = server_process::flags(&[
-            ("--strategy", self.recipe.strategy.as_str()),
+        let mut arguments = self.recipe.seller.arguments();
+        arguments.extend(server_process::flags(&[
             ("--listen", &listen),
             ("--pool-size", &pool_size),
             ("--pool-wait-ms", WAIT_MS),
@@ -234,7 +241,7 @@ impl World {
             ("--drain-wait-ms", DRAIN_MS),
             ("--gate-lifetime-ms", &gate_lifetime_ms),
             ("--log-format", "pretty"),
-        ]);
+        ]));
         if let Some(batch_max) = self.recipe.batch_max {
             let batch_max = batch_max.to_string();
             arguments.extend(server_process::flags(&[("--batch-max", &batch_max)]));

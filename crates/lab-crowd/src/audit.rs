@@ -1,7 +1,8 @@
 //! The judge: reads the database of a sale, and only reads.
 
 use anyhow::{Context, bail};
-use diesel::QueryableByName;
+use diesel::Queryable;
+use diesel::dsl::sql;
 use diesel::sql_types::{Bool, Text};
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use flash_core::{Audit, Sku};
@@ -15,13 +16,11 @@ pub struct Auditor {
 }
 
 /// What PostgreSQL says about itself.
-#[derive(Debug, Clone, QueryableByName)]
+#[derive(Debug, Clone, Queryable)]
 pub struct DatabaseFacts {
     /// Such as `16.4`.
-    #[diesel(sql_type = Text)]
     pub version: String,
     /// Whether a commit waits for the disk.
-    #[diesel(sql_type = Bool)]
     pub fsync: bool,
 }
 
@@ -102,9 +101,9 @@ impl Auditor {
     ///
     /// It does not answer.
     pub async fn database_facts(&mut self) -> anyhow::Result<DatabaseFacts> {
-        diesel::sql_query(
-            "SELECT split_part(current_setting('server_version'), ' ', 1) AS version, \
-                    current_setting('fsync')::boolean AS fsync",
+        sql::<(Text, Bool)>(
+            "SELECT split_part(current_setting('server_version'), ' ', 1), \
+                    current_setting('fsync')::boolean",
         )
         .get_result(&mut self.conn)
         .await
@@ -112,18 +111,9 @@ impl Auditor {
     }
 }
 
-#[derive(QueryableByName)]
-struct Present {
-    #[diesel(sql_type = Bool)]
-    present: bool,
-}
-
 async fn has_tables(conn: &mut Connection) -> anyhow::Result<bool> {
-    let row: Present = diesel::sql_query(
-        "SELECT to_regclass('skus') IS NOT NULL AND to_regclass('orders') IS NOT NULL \
-             AS present",
-    )
-    .get_result(&mut **conn)
-    .await?;
-    Ok(row.present)
+    let present = sql::<Bool>(
+        "SELECT to_regclass('skus') IS NOT NULL AND to_regclass('orders') IS NOT NULL",
+    );
+    Ok(present.get_result(&mut **conn).await?)
 }

@@ -3,9 +3,11 @@
 use std::fmt;
 
 use clap::{Args as ClapArgs, ValueEnum, value_parser};
+use serde::Serialize;
 
 /// A strategy of the server, by its name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
 pub enum Strategy {
     /// Read, decide, write: oversells
     Naive,

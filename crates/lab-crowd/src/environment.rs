@@ -9,16 +9,44 @@ use serde::Serialize;
 
 use crate::audit::DatabaseFacts;
 
+/// This machine, now.
+#[derive(Debug, Clone, Serialize)]
+pub struct Here {
+    /// In seconds, of UTC.
+    pub date: String,
+    /// Name, release and architecture.
+    pub os: String,
+    /// Cores.
+    pub cpus: usize,
+    lab: &'static str,
+}
+
+impl Here {
+    /// Asks the machine.
+    ///
+    /// # Errors
+    ///
+    /// The operating system does not say what it is.
+    pub fn now() -> anyhow::Result<Self> {
+        let system = uname().context("cannot ask for the operating system")?;
+        let words = [system.sysname(), system.release(), system.machine()];
+        Ok(Self {
+            date: Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true),
+            os: words.map(|word| word.to_string_lossy()).join(" "),
+            cpus: available_parallelism().map_or(1, usize::from),
+            lab: env!("CARGO_PKG_VERSION"),
+        })
+    }
+}
+
 /// Where and with what it was measured.
 #[derive(Debug, Serialize)]
 pub struct Environment {
-    date: String,
-    os: String,
-    cpus: usize,
+    #[serde(flatten)]
+    here: Here,
     postgresql: String,
     /// Null where Redis was not used, or was given by its URL.
     redis: Option<String>,
-    lab: &'static str,
     fsync: bool,
     pool_size: u16,
 }
@@ -26,11 +54,12 @@ pub struct Environment {
 impl Environment {
     /// The same for people.
     pub fn sentence(&self) -> String {
+        let here = &self.here;
         let fsync = if self.fsync { "on" } else { "off" };
         format!(
             "{}; {}; {} CPUs; PostgreSQL {}, fsync {fsync}; {} connections per server; \
              lab {}",
-            self.date, self.os, self.cpus, self.postgresql, self.pool_size, self.lab
+            here.date, here.os, here.cpus, self.postgresql, self.pool_size, here.lab
         )
     }
 }
@@ -45,15 +74,10 @@ pub fn environment(
     redis: Option<String>,
     pool_size: u16,
 ) -> anyhow::Result<Environment> {
-    let system = uname().context("cannot ask for the operating system")?;
-    let words = [system.sysname(), system.release(), system.machine()];
     Ok(Environment {
-        date: Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true),
-        os: words.map(|word| word.to_string_lossy()).join(" "),
-        cpus: available_parallelism().map_or(1, usize::from),
+        here: Here::now()?,
         postgresql: facts.version,
         redis,
-        lab: env!("CARGO_PKG_VERSION"),
         fsync: facts.fsync,
         pool_size,
     })

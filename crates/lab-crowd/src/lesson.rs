@@ -39,7 +39,6 @@ fn race(run: &Run, pool_size: u16) -> Race {
 }
 
 /// Whether phase 1 was mended: nothing that it loses by design was lost, though it could.
-#[must_use]
 pub(crate) fn is_mended(run: &Run, pool_size: u16) -> bool {
     run.seller.is(Strategy::Naive)
         && is_sold_exactly(run)
@@ -47,7 +46,6 @@ pub(crate) fn is_mended(run: &Run, pool_size: u16) -> bool {
 }
 
 /// A few sentences.
-#[must_use]
 pub(crate) fn of(runs: &[Run], pool_size: u16) -> String {
     let by = |strategy| runs.iter().find(|run| run.seller.is(strategy));
     let is_broken =
@@ -194,25 +192,15 @@ what it was for: `git diff crates/phase2-pessimistic` shows what you changed.";
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use super::*;
-    use crate::run::tests::{audit, told};
-    use crate::run::{Latency, Outcomes};
-    use crate::seller::Seller;
+    use crate::run::Outcomes;
+    use crate::run::tests::{audit, sale, told};
 
     fn run(strategy: Strategy, (units, buyers): (u32, u32), orders: u32) -> Run {
-        let left = i64::from(units) - i64::from(orders);
-        Run {
-            seller: Seller::of_server(PathBuf::new(), strategy),
-            units,
-            buyers,
-            outcomes: told(orders, buyers - orders),
-            undersold_units: 0,
-            elapsed_ms: 1.0,
-            latency_ms: Latency::of(Vec::new()),
-            audit: audit(units, orders.into(), left.max(0)),
-        }
+        let left = i64::from(units.saturating_sub(orders));
+        let audit = audit(units, orders.into(), left);
+        let told = told(orders, buyers - orders);
+        sale(strategy, (units, buyers), told, audit)
     }
 
     fn naive(terms: (u32, u32), orders: u32) -> Run {

@@ -65,6 +65,8 @@ pub struct Told {
     pub status: Option<u16>,
     /// The code of a problem document.
     pub code: Option<String>,
+    /// What is left, where PostgreSQL has just said it.
+    pub available_units: Option<i64>,
 }
 
 /// What an answer may name.
@@ -72,6 +74,7 @@ pub struct Told {
 struct Named {
     order_id: Option<serde_json::Value>,
     code: Option<String>,
+    available_units: Option<i64>,
 }
 
 impl Told {
@@ -89,6 +92,7 @@ impl Told {
             }),
             status: reply.map(|it| it.status.as_u16()),
             code: named.code,
+            available_units: named.available_units,
         }
     }
 }

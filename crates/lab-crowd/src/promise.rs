@@ -15,7 +15,6 @@ use crate::run::{Run, live_units};
 /// - Naive oversells under the default parameters, and promises nothing about stock.
 /// - The others are exact, turn nobody away while units are left, and sell
 ///   to as many buyers as there are units; to fewer only where buyers got no answer.
-#[must_use]
 fn broken_promise(run: &Run, pool_size: u16) -> Option<String> {
     broken_books(run).or_else(|| match run.seller.strategy() {
         Some(Strategy::Naive) => missing_oversell(run, pool_size),
@@ -107,25 +106,13 @@ fn better_than_promised() -> anyhow::Error {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use super::*;
-    use crate::run::tests::{audit, told};
-    use crate::run::{Latency, Outcomes, undersold_units};
-    use crate::seller::Seller;
+    use crate::run::Outcomes;
+    use crate::run::tests::{audit, sale, told};
 
     fn run(strategy: Strategy, outcomes: Outcomes, orders: i64, available: i64) -> Run {
         let audit = audit(100, orders, available);
-        Run {
-            seller: Seller::of_server(PathBuf::new(), strategy),
-            units: 100,
-            buyers: 1000,
-            undersold_units: undersold_units(&outcomes, &audit),
-            outcomes,
-            elapsed_ms: 1.0,
-            latency_ms: Latency::of(Vec::new()),
-            audit,
-        }
+        sale(strategy, (100, 1000), outcomes, audit)
     }
 
     fn broken(run: &Run) -> Option<String> {

@@ -128,33 +128,20 @@ fn stock_row(audit: &Audit) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use super::*;
     use crate::cli::{DEFAULT_POOL_SIZE, Strategy};
-    use crate::run::tests::audit;
-    use crate::run::{Latency, Outcomes};
-    use crate::seller::Seller;
+    use crate::run::Latency;
+    use crate::run::tests::{audit, sale, told};
 
     fn naive_run() -> Run {
+        let audit = audit(100, 912, 12);
         Run {
-            seller: Seller::of_server(PathBuf::new(), Strategy::Naive),
-            units: 100,
-            buyers: 1000,
-            outcomes: Outcomes {
-                accepted: 912,
-                sold_out: 88,
-                ..Outcomes::default()
-            },
-            undersold_units: 0,
             elapsed_ms: 123_456.0,
             latency_ms: Latency {
-                p50: 99_999.0,
-                p90: 99_999.0,
-                p99: 99_999.0,
                 max: 123_456.0,
+                ..Latency::at(|_| 99_999.0)
             },
-            audit: audit(100, 912, 12),
+            ..sale(Strategy::Naive, (100, 1000), told(912, 88), audit)
         }
     }
 

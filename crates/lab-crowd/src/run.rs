@@ -46,14 +46,13 @@ impl Outcomes {
     }
 
     /// Those who learned neither that they have it nor that they cannot.
-    #[must_use]
     pub(crate) fn without_answer(&self) -> u32 {
         self.busy + self.failed + self.unknown
     }
 }
 
 /// How long buyers waited, in milliseconds from the release.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Latency {
     /// Half of them waited at most this long.
     pub p50: f64,
@@ -61,6 +60,9 @@ pub struct Latency {
     pub p90: f64,
     /// Ninety-nine of a hundred.
     pub p99: f64,
+    /// 999 of a thousand, where so many were measured that it says something.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub p999: Option<f64>,
     /// All of them.
     pub max: f64,
 }
@@ -70,12 +72,17 @@ impl Latency {
     #[must_use]
     pub fn of(mut latencies: Vec<Duration>) -> Self {
         latencies.sort_unstable();
-        let rank = |percent| millis(percentile(&latencies, percent));
+        Self::at(|percent| millis(percentile(&latencies, percent.into())))
+    }
+
+    /// Asks how long so many percent waited at most.
+    pub fn at(percentile: impl Fn(u8) -> f64) -> Self {
         Self {
-            p50: rank(50),
-            p90: rank(90),
-            p99: rank(99),
-            max: rank(100),
+            p50: percentile(50),
+            p90: percentile(90),
+            p99: percentile(99),
+            p999: None,
+            max: percentile(100),
         }
     }
 }
@@ -133,7 +140,6 @@ pub fn live_units(audit: &Audit) -> i64 {
 
 /// Whether everybody was answered, nobody refused while units were left, and each unit
 /// sold once.
-#[must_use]
 pub(crate) fn is_sold_exactly(run: &Run) -> bool {
     run.audit.verdict == Verdict::Exact
         && run.undersold_units == 0
@@ -154,9 +160,12 @@ pub fn undersold_units(outcomes: &Outcomes, audit: &Audit) -> i64 {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use std::path::PathBuf;
+
     use flash_core::{AuditCounts, Sku};
 
     use super::*;
+    use crate::cli::Strategy;
 
     pub(crate) fn audit(units: u32, orders: i64, available: i64) -> Audit {
         AuditCounts {
@@ -171,6 +180,25 @@ pub(crate) mod tests {
             gate_free_units: None,
         }
         .judge(None)
+    }
+
+    /// A sale of so many units to so many buyers, with what they were told.
+    pub(crate) fn sale(
+        strategy: Strategy,
+        (units, buyers): (u32, u32),
+        outcomes: Outcomes,
+        audit: Audit,
+    ) -> Run {
+        Run {
+            seller: Seller::of_server(PathBuf::new(), strategy),
+            units,
+            buyers,
+            undersold_units: undersold_units(&outcomes, &audit),
+            outcomes,
+            elapsed_ms: 1.0,
+            latency_ms: Latency::default(),
+            audit,
+        }
     }
 
     pub(crate) fn told(accepted: u32, sold_out: u32) -> Outcomes {

@@ -109,6 +109,20 @@ impl Seller {
         &self.name
     }
 
+    /// The program that is run.
+    #[must_use]
+    pub fn executable(&self) -> &Path {
+        &self.program
+    }
+
+    /// The arguments that it needs to sell this way.
+    #[must_use]
+    pub fn arguments(&self) -> Vec<String> {
+        self.strategy.map_or(Vec::new(), |strategy| {
+            server_process::flags(&[("--strategy", strategy.as_str())])
+        })
+    }
+
     /// A name that may be part of the name of a SKU.
     #[must_use]
     pub fn slug(&self) -> &'static str {
@@ -150,11 +164,8 @@ impl Seller {
             // It is not asked to make the tables.
             flash_db::migrate(database_url, MIGRATION_LIMIT).await?;
         }
-        let mut arguments = server_process::flags(&[("--listen", ANYWHERE)]);
-        if let Some(strategy) = self.strategy {
-            arguments
-                .extend(server_process::flags(&[("--strategy", strategy.as_str())]));
-        }
+        let mut arguments = self.arguments();
+        arguments.extend(server_process::flags(&[("--listen", ANYWHERE)]));
         arguments.extend(server_process::flags(flags));
         // URLs hold passwords, and everybody can read the arguments of a process.
         let mut environment = vec![

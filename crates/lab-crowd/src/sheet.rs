@@ -120,8 +120,7 @@ impl Sheet {
     /// A table where it fits, else a list.
     pub fn text(&self, look: &Look) -> String {
         let widths = self.widths();
-        let gaps = GAP * widths.len().saturating_sub(1);
-        if widths.iter().sum::<usize>() + gaps <= look.columns {
+        if whole(&widths) <= look.columns {
             self.table(&widths, look)
         } else {
             self.list(look)
@@ -144,19 +143,14 @@ impl Sheet {
 
     fn table(&self, widths: &[usize], look: &Look) -> String {
         let lines = self.header.iter().map(|it| it.lines().count());
-        let height = lines.max().unwrap_or_default();
         let mut text = String::new();
-        for line in 0..height {
-            let titles: Vec<_> = self
-                .header
-                .iter()
-                .map(|title| Cell::new(title.lines().nth(line).unwrap_or_default()))
-                .collect();
+        for line in 0..lines.max().unwrap_or_default() {
+            let title =
+                |it: &String| Cell::new(it.lines().nth(line).unwrap_or_default());
+            let titles: Vec<_> = self.header.iter().map(title).collect();
             text += &table_line(&titles, widths, look);
         }
-        let gaps = GAP * widths.len().saturating_sub(1);
-        text += &"─".repeat(widths.iter().sum::<usize>() + gaps);
-        text.push('\n');
+        text += &format!("{}\n", "─".repeat(whole(widths)));
         for row in &self.rows {
             text += &table_line(&row.cells, widths, look);
             text += &below(&row.note, look);
@@ -182,6 +176,11 @@ impl Sheet {
         }
         text
     }
+}
+
+/// The width of all columns with what keeps them apart.
+fn whole(widths: &[usize]) -> usize {
+    widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1)
 }
 
 fn table_line(cells: &[Cell], widths: &[usize], look: &Look) -> String {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
-use flash_lab_crowd::seller::SellerArgs;
+use flash_lab_crowd::SellerArgs;
 
 use crate::schedule::Schedule;
 

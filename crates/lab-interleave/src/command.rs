@@ -1,10 +1,8 @@
 //! `lab interleave`, from what was asked to what is told.
 
-use flash_lab_crowd::cli::Strategy;
-use flash_lab_crowd::error::Ending as CommandEnding;
-use flash_lab_crowd::output::{self, JsonFile};
-use flash_lab_crowd::progress::Progress;
-use flash_lab_crowd::seller::Seller;
+use flash_lab_crowd::{
+    Ending as CommandEnding, JsonFile, Progress, Seller, Strategy, output,
+};
 use serde::Serialize;
 
 use crate::cli::InterleaveArgs;

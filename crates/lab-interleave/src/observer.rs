@@ -1,7 +1,8 @@
 //! A connection of our own that watches the buyers.
 
 use anyhow::Context;
-use diesel::QueryableByName;
+use diesel::Queryable;
+use diesel::dsl::sql;
 use diesel::sql_types::{BigInt, Bool, Integer, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use flash_core::Sku;
@@ -12,32 +13,16 @@ pub(crate) struct Observer {
 }
 
 /// An order as PostgreSQL has it.
-#[derive(Debug, Clone, PartialEq, Eq, QueryableByName)]
+#[derive(Debug, Clone, PartialEq, Eq, Queryable)]
 pub struct OrderRow {
     /// Its name.
-    #[diesel(sql_type = Text)]
     pub order_id: String,
     /// Whose it is.
-    #[diesel(sql_type = Text)]
     pub buyer_id: String,
     /// With which key it was placed.
-    #[diesel(sql_type = Text)]
     pub idempotency_key: String,
     /// How many units.
-    #[diesel(sql_type = BigInt)]
     pub units: i64,
-}
-
-#[derive(QueryableByName)]
-struct Available {
-    #[diesel(sql_type = BigInt)]
-    available_units: i64,
-}
-
-#[derive(QueryableByName)]
-struct Waits {
-    #[diesel(sql_type = Bool)]
-    waits: bool,
 }
 
 impl Observer {
@@ -48,11 +33,12 @@ impl Observer {
 
     /// Reads the orders of a SKU, the oldest first.
     pub(crate) async fn orders(&mut self, sku: &Sku) -> anyhow::Result<Vec<OrderRow>> {
-        diesel::sql_query(
-            "SELECT order_id::text AS order_id, buyer_id, idempotency_key, units
-               FROM orders WHERE sku = $1 ORDER BY number",
+        sql::<(Text, Text, Text, BigInt)>(
+            "SELECT order_id::text, buyer_id, idempotency_key, units
+               FROM orders WHERE sku = ",
         )
         .bind::<Text, _>(sku.as_str())
+        .sql(" ORDER BY number")
         .get_results(&mut self.conn)
         .await
         .context("cannot read the orders")
@@ -60,13 +46,11 @@ impl Observer {
 
     /// Reads the committed stock.
     pub(crate) async fn available_units(&mut self, sku: &Sku) -> anyhow::Result<i64> {
-        let row: Available =
-            diesel::sql_query("SELECT available_units FROM skus WHERE sku = $1")
-                .bind::<Text, _>(sku.as_str())
-                .get_result(&mut self.conn)
-                .await
-                .context("cannot read the stock")?;
-        Ok(row.available_units)
+        sql::<BigInt>("SELECT available_units FROM skus WHERE sku = ")
+            .bind::<Text, _>(sku.as_str())
+            .get_result(&mut self.conn)
+            .await
+            .context("cannot read the stock")
     }
 
     /// Whether one process of PostgreSQL waits for a lock that the other one has.
@@ -78,17 +62,16 @@ impl Observer {
         pid: i32,
         other_pid: i32,
     ) -> anyhow::Result<bool> {
-        let row: Waits = diesel::sql_query(
-            "SELECT EXISTS (
-                SELECT FROM pg_stat_activity
-                 WHERE pid = $1 AND wait_event_type = 'Lock'
-                   AND $2 = ANY (pg_blocking_pids(pid))) AS waits",
+        sql::<Bool>(
+            "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'
+                AND pid = ",
         )
         .bind::<Integer, _>(pid)
+        .sql(" AND ")
         .bind::<Integer, _>(other_pid)
+        .sql(" = ANY (pg_blocking_pids(pid)))")
         .get_result(&mut self.conn)
         .await
-        .context("cannot see who waits")?;
-        Ok(row.waits)
+        .context("cannot see who waits")
     }
 }

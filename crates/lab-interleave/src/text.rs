@@ -2,8 +2,7 @@
 //! terminal gets one column, with the buyer's name in each step.
 
 use flash_core::Verdict;
-use flash_lab_crowd::look::{Look, count, paragraph};
-use flash_lab_crowd::sheet::{Cell, Sheet};
+use flash_lab_crowd::{Cell, Look, Sheet, count, paragraph};
 use flash_lab_wire::Store;
 
 use crate::explore::Exploration;
@@ -114,48 +113,35 @@ impl Page {
 
     fn header(&mut self) {
         let column = self.column;
-        if self.has_two {
-            self.two("", "T1: ann", "T2: bob", "stock");
-            self.text += &"─".repeat(BESIDE_TWO + 2 * column);
+        let rule = if self.has_two {
+            self.line("", ["T1: ann", "T2: bob"], "stock");
+            BESIDE_TWO + 2 * column
         } else {
-            self.one("", "", "", "stock");
-            self.text += &"─".repeat(BESIDE_ONE + column - 2);
-        }
-        self.text.push('\n');
+            self.line("", ["", ""], "stock");
+            BESIDE_ONE + column - 2
+        };
+        self.text += &format!("{}\n", "─".repeat(rule));
     }
 
-    fn two(&mut self, number: &str, one: &str, two: &str, stock: &str) {
-        let column = self.column;
-        self.line(&format!(
-            "{number:>2}  {one:<column$}  {two:<column$}  {stock:>5}"
-        ));
-    }
-
-    fn one(&mut self, number: &str, name: &str, text: &str, stock: &str) {
-        let column = self.column;
-        self.line(&format!(
-            "{number:>2}  {name:<3}  {text:<column$}  {stock:>5}"
-        ));
-    }
-
-    fn line(&mut self, line: &str) {
-        self.text.push_str(line.trim_end());
-        self.text.push('\n');
+    /// The texts of both buyers, or the name and the text of one.
+    fn line(&mut self, number: &str, [one, two]: [&str; 2], stock: &str) {
+        let second = self.column;
+        let first = if self.has_two { second } else { 3 };
+        let line = format!("{number:>2}  {one:<first$}  {two:<second$}  {stock:>5}");
+        self.text += &format!("{}\n", line.trim_end());
     }
 
     /// Lines of one buyer, the first with a number and the stock.
     fn lines(&mut self, buyer: Buyer, number: &str, stock: &str, lines: &[String]) {
-        for (position, line) in lines.iter().enumerate() {
-            let (number, stock, name) = if position == 0 {
-                (number, stock, buyer.name())
-            } else {
-                ("", "", "")
+        let mut beside = [number, stock, buyer.name()];
+        for line in lines {
+            let [number, stock, name] = std::mem::take(&mut beside);
+            let texts = match (self.has_two, buyer) {
+                (true, Buyer::One) => [line, ""],
+                (true, Buyer::Two) => ["", line],
+                (false, _) => [name, line],
             };
-            match (self.has_two, buyer) {
-                (true, Buyer::One) => self.two(number, line, "", stock),
-                (true, Buyer::Two) => self.two(number, "", line, stock),
-                (false, _) => self.one(number, name, line, stock),
-            }
+            self.line(number, texts, stock);
         }
     }
 
@@ -267,30 +253,19 @@ fn explained(step: &Step, returned: &str) -> String {
 }
 
 fn verdict(ending: &Ending) -> String {
-    let Ending {
-        oversold_units,
-        accepted_units,
-        available_units,
-        lost_updates,
-        ..
-    } = ending;
-    let orders = count(*accepted_units, "order");
-    let lost = count(*lost_updates, "lost update");
+    let (sold, says) = (ending.accepted_units, ending.available_units);
+    let orders = format!("{} for 1 unit", count(sold, "order"));
+    let row = format!("the stock row should say {} and says {says}", 1 - sold);
     match ending.verdict {
         Verdict::Oversold => format!(
-            "oversold by {oversold_units}: {orders} for 1 unit; the stock row should say \
-             {} and says {available_units}: {lost}.\nBoth had read the number before \
-             either had committed what became of it.",
-            1 - accepted_units
+            "oversold by {}: {orders}; {row}: {}.\nBoth had read the number before either \
+             had committed what became of it.",
+            ending.oversold_units,
+            count(ending.lost_updates, "lost update")
         ),
-        Verdict::Exact if *accepted_units == 1 => {
-            format!("exact: {orders} for 1 unit; the stock row says {available_units}.")
+        Verdict::Exact if sold == 1 => {
+            format!("exact: {orders}; the stock row says {says}.")
         }
-        other => format!(
-            "{}: {orders} for 1 unit; the stock row should say {} and says \
-             {available_units}.",
-            format!("{other:?}").to_lowercase(),
-            1 - accepted_units
-        ),
+        other => format!("{}: {orders}; {row}.", format!("{other:?}").to_lowercase()),
     }
 }

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """Locks the row, then looks for the key, then decides."""
 
+import psycopg
+
 import drivers
 import shop
 
@@ -25,10 +27,11 @@ def sell(connection, sku, buyer, units, key):
     order_id = shop.record(run, sku, buyer, units, key)
     try:
         connection.commit()
-    except Exception as error:  # pylint: disable=broad-except
+    except psycopg.Error as error:
         # Nobody knows whether there is an order; the same key tells later.
         raise shop.OUTCOME_UNKNOWN from error
     return order_id, False
 
 
-shop.serve(drivers.psycopg_bound, sell)
+# Where there is no connection nothing was done.
+shop.serve(drivers.psycopg_bound, sell, away=psycopg.OperationalError)

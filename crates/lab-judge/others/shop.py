@@ -73,10 +73,10 @@ def record(run, sku, buyer, units, key):
     return order_id
 
 
-def serve(connect, sell):
+def serve(connect, sell, away=()):
     """Serves until SIGTERM. `connect` opens a connection whose `run` returns rows;
     `sell(connection, sku, buyer, units, key)` returns the name of the order, and whether
-    it was there before."""
+    it was there before; `away` is what it raises where the store cannot be reached."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -145,6 +145,8 @@ def serve(connect, sell):
                     order_id, was_there = sell(connection, sku, buyer, units, key)
             except Refused as refused:
                 return self.answer(refused.status, {"code": refused.code})
+            except away:
+                return self.answer(503, {"code": "unavailable"})
             except Exception as error:  # pylint: disable=broad-except
                 print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
                 return self.answer(500, {"code": "internal"})

@@ -1,12 +1,5 @@
 //! The files of the page, as they are in the repository.
 
-/// A file and its type.
-pub(crate) struct Asset {
-    pub(crate) path: &'static str,
-    pub(crate) content_type: &'static str,
-    pub(crate) text: &'static str,
-}
-
 const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
 const SVG: &str = "image/svg+xml";
@@ -29,28 +22,16 @@ const STEPS_JS: &str = include_str!("../page/steps.js");
 const ICON_SVG: &str = include_str!("../page/icon.svg");
 pub(crate) const SALE_JS: &str = include_str!("../page/sale.js");
 
-/// All of them, by the path of their URL.
-pub(crate) const ASSETS: [Asset; 10] = [
-    asset("/", HTML, SALE_HTML),
-    asset("/page.css", CSS, PAGE_CSS),
-    asset("/steps", HTML, STEPS_HTML),
-    asset("/steps.css", CSS, STEPS_CSS),
-    asset("/lanes.js", JS, LANES_JS),
-    asset("/steps.js", JS, STEPS_JS),
-    asset("/icon.svg", SVG, ICON_SVG),
-    asset("/chart.js", JS, CHART_JS),
-    asset("/column.js", JS, COLUMN_JS),
-    asset("/sale.js", JS, SALE_JS),
+/// All of them: the path of its URL, its type, its text.
+pub(crate) const ASSETS: [(&str, &str, &str); 10] = [
+    ("/", HTML, SALE_HTML),
+    ("/page.css", CSS, PAGE_CSS),
+    ("/steps", HTML, STEPS_HTML),
+    ("/steps.css", CSS, STEPS_CSS),
+    ("/lanes.js", JS, LANES_JS),
+    ("/steps.js", JS, STEPS_JS),
+    ("/icon.svg", SVG, ICON_SVG),
+    ("/chart.js", JS, CHART_JS),
+    ("/column.js", JS, COLUMN_JS),
+    ("/sale.js", JS, SALE_JS),
 ];
-
-const fn asset(
-    path: &'static str,
-    content_type: &'static str,
-    text: &'static str,
-) -> Asset {
-    Asset {
-        path,
-        content_type,
-        text,
-    }
-}

@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use actix_web::web::Bytes;
 use flash_core::{Audit, Sku};
-use flash_lab_crowd::run::{Latency, Outcomes};
+use flash_lab_crowd::{Latency, Outcomes};
 use serde::Serialize;
 use tokio::sync::watch;
 
@@ -20,10 +20,11 @@ pub(crate) enum SaleStage {
 }
 
 /// How far one strategy is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Stage {
     /// No sale was started.
+    #[default]
     Ready,
     /// Another strategy sells first.
     Queued,
@@ -45,7 +46,7 @@ pub(crate) struct Terms {
 }
 
 /// One strategy.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub(crate) struct Column {
     pub(crate) strategy: String,
     pub(crate) stage: Stage,
@@ -74,17 +75,7 @@ impl Column {
         Self {
             strategy,
             stage,
-            sku: None,
-            arrived: 0,
-            outcomes: Outcomes::default(),
-            waiting: 0,
-            elapsed_ms: 0.0,
-            latency_ms: Latency::of(Vec::new()),
-            curve: Vec::new(),
-            turned_away: None,
-            audit: None,
-            audit_command: None,
-            error: None,
+            ..Self::default()
         }
     }
 }

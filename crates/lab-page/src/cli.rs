@@ -4,8 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
-use flash_lab_crowd::cli::{Strategy, TermArgs};
-use flash_lab_crowd::seller::{Seller, SellerArgs};
+use flash_lab_crowd::{Seller, SellerArgs, Strategy, TermArgs};
 
 /// What `page` is asked for.
 #[derive(Debug, ClapArgs)]

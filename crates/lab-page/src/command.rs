@@ -4,14 +4,10 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use flash_lab_crowd::cli::{Strategy, TermArgs};
-use flash_lab_crowd::environment::environment;
-use flash_lab_crowd::look::Look;
-use flash_lab_crowd::output::{self, JsonFile};
-use flash_lab_crowd::progress::Progress;
-use flash_lab_crowd::promise::keep_promises;
-use flash_lab_crowd::seller::Seller;
-use flash_lab_crowd::{open_files, report, server_process};
+use flash_lab_crowd::{
+    JsonFile, Look, Progress, Seller, Strategy, TermArgs, environment, keep_promises,
+    open_files, output, report, server_process,
+};
 use flash_lab_interleave::{Buyer, Finish, Schedule, Stage, start_stores, to_text};
 use tokio::sync::mpsc;
 

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use clap::ValueEnum;
-use flash_lab_crowd::cli::Strategy;
-use flash_lab_crowd::seller::Seller;
+use flash_lab_crowd::{Seller, Strategy};
 use flash_lab_interleave::{Finish, Schedule, Stage, Transcript, start_stores};
 use flash_sandbox::Sandbox;
 use tokio::sync::{mpsc, oneshot};

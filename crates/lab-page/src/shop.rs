@@ -7,14 +7,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use flash_core::{Audit, Sku};
 use flash_engine::gate_free_units;
-use flash_lab_crowd::audit::{Auditor, DatabaseFacts};
-use flash_lab_crowd::cli::{StoreArgs, Strategy};
-use flash_lab_crowd::crowd;
-use flash_lab_crowd::progress::Progress;
-use flash_lab_crowd::run::Run;
-use flash_lab_crowd::seller::Seller;
-use flash_lab_crowd::server_process::{Server, put_on_sale};
-use flash_lab_crowd::stores::Stores;
+use flash_lab_crowd::{
+    Auditor, DatabaseFacts, Progress, Run, Seller, Server, StoreArgs, Stores, Strategy,
+    crowd, put_on_sale,
+};
 use tokio::time::MissedTickBehavior;
 
 use crate::board::{Board, Stage, Terms};

@@ -11,9 +11,9 @@ use actix_web::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::middleware::{DefaultHeaders, Next, from_fn};
-use actix_web::{App, Error, HttpResponse, HttpServer, web};
+use actix_web::{App, Error, HttpResponse, HttpResponseBuilder, HttpServer, web};
 use clap::ValueEnum;
-use flash_lab_crowd::cli::Strategy;
+use flash_lab_crowd::{Strategy, sentence};
 use flash_lab_interleave::{Finish, Schedule};
 use futures_util::stream;
 use serde::{Deserialize, Serialize};
@@ -68,13 +68,12 @@ pub(crate) async fn serve(
 }
 
 fn routes(config: &mut web::ServiceConfig) {
-    for asset in &ASSETS {
-        let answer = async || {
-            HttpResponse::Ok()
-                .content_type(asset.content_type)
-                .body(asset.text)
+    for (path, content_type, text) in ASSETS {
+        let answer = move || {
+            let answer = HttpResponse::Ok().content_type(content_type).body(text);
+            std::future::ready(answer)
         };
-        config.route(asset.path, web::get().to(answer));
+        config.route(path, web::get().to(answer));
     }
     config
         .route("/state", web::get().to(state))
@@ -117,18 +116,20 @@ struct Refusal {
     message: String,
 }
 
-impl Refusal {
-    fn new(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-        }
-    }
+fn refused(
+    mut answer: HttpResponseBuilder,
+    message: impl Into<String>,
+) -> HttpResponse {
+    let message = message.into();
+    answer.json(Refusal { message })
 }
+
+const ENDING: &str = "The page is ending; start it again.";
 
 fn json_config() -> web::JsonConfig {
     web::JsonConfig::default().error_handler(|error, _request| {
-        let refusal = Refusal::new(format!("That was not understood: {error}."));
-        let answer = HttpResponse::UnprocessableEntity().json(refusal);
+        let message = format!("That was not understood: {error}.");
+        let answer = refused(HttpResponse::UnprocessableEntity(), message);
         InternalError::from_response(error, answer).into()
     })
 }
@@ -161,24 +162,24 @@ async fn start(site: web::Data<Site>, wanted: web::Json<Wanted>) -> HttpResponse
     let Wanted { units, buyers } = wanted.into_inner();
     let buyers_max = site.board.state().buyers_max;
     if !(1..=1_000_000).contains(&units) {
-        let refusal = Refusal::new("Units: a number from 1 to 1000000.");
-        return HttpResponse::UnprocessableEntity().json(refusal);
+        let message = "Units: a number from 1 to 1000000.";
+        return refused(HttpResponse::UnprocessableEntity(), message);
     }
     if !(1..=buyers_max).contains(&buyers) {
-        let refusal = Refusal::new(format!("Buyers: a number from 1 to {buyers_max}."));
-        return HttpResponse::UnprocessableEntity().json(refusal);
+        let message = format!("Buyers: a number from 1 to {buyers_max}.");
+        return refused(HttpResponse::UnprocessableEntity(), message);
     }
     let terms = Terms { units, buyers };
     if let Err(running) = site.board.begin(terms) {
-        return HttpResponse::Conflict().json(Refusal::new(format!(
+        let message = format!(
             "A sale is running: {} units, {} buyers. Start again when it has ended.",
             running.units, running.buyers
-        )));
+        );
+        return refused(HttpResponse::Conflict(), message);
     }
     if site.starts.send(terms).await.is_err() {
         site.board.end();
-        let refusal = Refusal::new("The page is ending; start it again.");
-        return HttpResponse::ServiceUnavailable().json(refusal);
+        return refused(HttpResponse::ServiceUnavailable(), ENDING);
     }
     HttpResponse::Accepted().json(terms)
 }
@@ -216,9 +217,7 @@ impl WantedPlay {
 async fn play(site: web::Data<Site>, wanted: web::Json<WantedPlay>) -> HttpResponse {
     let (strategy, schedule, finish) = match wanted.read(&site.board.names()) {
         Ok(read) => read,
-        Err(message) => {
-            return HttpResponse::UnprocessableEntity().json(Refusal::new(message));
-        }
+        Err(message) => return refused(HttpResponse::UnprocessableEntity(), message),
     };
     let (answer, played) = oneshot::channel();
     let play = Play {
@@ -230,10 +229,10 @@ async fn play(site: web::Data<Site>, wanted: web::Json<WantedPlay>) -> HttpRespo
     let _queued = site.plays.send(play).await;
     match played.await {
         Ok(Ok(transcript)) => HttpResponse::Ok().json(transcript),
-        Ok(Err(error)) => HttpResponse::InternalServerError()
-            .json(Refusal::new(flash_lab_crowd::error::sentence(&error))),
-        Err(_ending) => HttpResponse::ServiceUnavailable()
-            .json(Refusal::new("The page is ending; start it again.")),
+        Ok(Err(error)) => {
+            refused(HttpResponse::InternalServerError(), sentence(&error))
+        }
+        Err(_ending) => refused(HttpResponse::ServiceUnavailable(), ENDING),
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use flash_engine::{REFUSED_BY, REFUSED_TOTAL};
-use flash_lab_crowd::client::{Client, Method, json_request};
+use flash_lab_crowd::{Client, Method, json_request};
 use serde::Serialize;
 
 /// Reading the metrics while a crowd is served.

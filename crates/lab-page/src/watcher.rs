@@ -3,9 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use flash_lab_crowd::crowd::{Answer, Onlooker};
-use flash_lab_crowd::outcome::Outcome;
-use flash_lab_crowd::run::{Latency, Outcomes, millis};
+use flash_lab_crowd::{Answer, Latency, Onlooker, Outcome, Outcomes, millis};
 
 use crate::board::{Column, Stage};
 

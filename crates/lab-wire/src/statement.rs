@@ -100,17 +100,9 @@ impl Does {
             let from = sql.contains(&format!(" from {table} "));
             from || sql.contains(&format!(" join {table} "))
         };
-        let row_lock = [
-            " for update",
-            " for no key update",
-            " for share",
-            " for key share",
-        ]
-        .iter()
-        .any(|lock| sql.contains(lock));
-        let condition = sql
-            .split_once(" where ")
-            .map_or("", |(_, condition)| condition);
+        let locks = ["update", "no key update", "share", "key share"];
+        let row_lock = locks.iter().any(|it| sql.contains(&format!(" for {it}")));
+        let condition = sql.split_once(" where ").map_or("", |it| it.1);
         Self {
             reads_stock: selects && from("skus") && !writes_stock,
             writes_stock,
@@ -143,36 +135,26 @@ impl Does {
 
     /// In plain words.
     pub(crate) fn purpose(self) -> Option<&'static str> {
-        let words = match self {
-            Self {
-                writes_stock: true,
-                records: true,
-                ..
-            } => "takes units and records the order",
-            Self {
-                is_guarded: true, ..
-            } => "takes units if there are enough",
-            Self {
-                writes_stock: true, ..
-            } => "writes what remains",
-            Self { records: true, .. } => "records the order",
-            Self {
-                reads_stock: true,
-                locks: true,
-                ..
-            } => "reads and locks what is available",
-            Self {
-                reads_stock: true, ..
-            } => "reads what is available",
-            Self {
-                finds_order: true, ..
-            } => "was this order placed before?",
-            Self { locks: true, .. } => "takes a lock",
-            Self { unlocks: true, .. } => "lets go of a lock",
-            Self { counts: true, .. } => "asks whether a unit may be free",
-            _ => return None,
-        };
-        Some(words)
+        let words = [
+            (
+                self.writes_stock && self.records,
+                "takes units and records the order",
+            ),
+            (self.is_guarded, "takes units if there are enough"),
+            (self.writes_stock, "writes what remains"),
+            (self.records, "records the order"),
+            (
+                self.reads_stock && self.locks,
+                "reads and locks what is available",
+            ),
+            (self.reads_stock, "reads what is available"),
+            (self.finds_order, "was this order placed before?"),
+            (self.locks, "takes a lock"),
+            (self.unlocks, "lets go of a lock"),
+            (self.counts, "asks whether a unit may be free"),
+        ];
+        let first = words.into_iter().find(|(does, _)| *does);
+        first.map(|(_, words)| words)
     }
 }
 
@@ -184,13 +166,8 @@ fn plain(sql: &str) -> String {
         .replace('"', "")
         .replace("public.", "")
         .replace(['(', ')', ',', ';'], " ");
-    words
-        .split_whitespace()
-        .fold(String::new(), |mut text, word| {
-            text.push_str(word);
-            text.push(' ');
-            text
-        })
+    let words = words.split_whitespace().map(|word| format!("{word} "));
+    words.collect()
 }
 
 #[cfg(test)]
@@ -201,17 +178,13 @@ mod tests {
         Does::of(store, text).purpose()
     }
 
+    const READS: &str = "reads what is available";
+
     #[test]
     fn a_statement_has_a_purpose_however_it_is_written() {
         for (sql, expected) in [
-            (
-                "SELECT \"skus\".\"sku\" FROM \"skus\" LIMIT $1",
-                "reads what is available",
-            ),
-            (
-                "select available_units\nfrom public.skus",
-                "reads what is available",
-            ),
+            ("SELECT \"skus\".\"sku\" FROM \"skus\" LIMIT $1", READS),
+            ("select available_units\nfrom public.skus", READS),
             (
                 "SELECT a FROM skus WHERE sku = 'tee' for\n no key  update",
                 "reads and locks what is available",

@@ -2,12 +2,9 @@
 
 use anyhow::anyhow;
 use flash_core::{Audit, Verdict};
-use flash_lab_crowd::audit::Auditor;
-use flash_lab_crowd::error::Ending;
-use flash_lab_crowd::look::{Look, paragraph};
-use flash_lab_crowd::output::{self, JsonFile};
-use flash_lab_crowd::run::live_units;
-use flash_lab_crowd::sheet::{Cell, Sheet};
+use flash_lab_crowd::{
+    Auditor, Cell, Ending, JsonFile, Look, Sheet, live_units, output, paragraph,
+};
 use serde::Serialize;
 
 use crate::cli::AuditArgs;

@@ -3,18 +3,11 @@
 use std::time::Instant;
 
 use anyhow::Context;
-use flash_lab_crowd::audit::Auditor;
-use flash_lab_crowd::cli::{StoreArgs, Strategy, TermArgs};
-use flash_lab_crowd::crowd::{self, Answer, Onlooker};
-use flash_lab_crowd::environment::{Environment, environment};
-use flash_lab_crowd::output::{self, JsonFile};
-use flash_lab_crowd::progress::Progress;
-use flash_lab_crowd::promise::keep_promises;
-use flash_lab_crowd::run::{Outcomes, Run};
-use flash_lab_crowd::seller::Seller;
-use flash_lab_crowd::server_process::put_on_sale;
-use flash_lab_crowd::stores::Stores;
-use flash_lab_crowd::{open_files, report};
+use flash_lab_crowd::{
+    Answer, Auditor, Environment, JsonFile, Onlooker, Outcomes, Progress, Run, Seller,
+    StoreArgs, Stores, Strategy, TermArgs, crowd, environment, keep_promises,
+    open_files, output, put_on_sale, report,
+};
 use serde::Serialize;
 
 use crate::cli::DemoArgs;
@@ -84,11 +77,7 @@ async fn sell(
     terms: TermArgs,
     progress: &Progress,
 ) -> anyhow::Result<Run> {
-    let TermArgs {
-        units,
-        buyers,
-        pool_size,
-    } = terms;
+    let (units, buyers, pool_size) = (terms.units, terms.buyers, terms.pool_size);
     progress.step(&format!("{seller}: starting the server"));
     let (server, address) = seller.start_patient(pool_size, stores).await?;
     let sku = put_on_sale(address, seller.slug(), units).await?;

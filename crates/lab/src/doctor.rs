@@ -5,10 +5,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::anyhow;
-use flash_lab_crowd::error::{Ending, sentence};
-use flash_lab_crowd::look::Look;
-use flash_lab_crowd::sheet::{Cell, Tone, sentences};
-use flash_lab_crowd::{open_files, output, server_process};
+use flash_lab_crowd::{
+    Cell, Ending, Look, Tone, open_files, output, sentence, sentences, server_process,
+};
 use flash_sandbox::{Found, SandboxError, find_postgres, find_redis};
 use nix::sys::statvfs::statvfs;
 
@@ -115,7 +114,11 @@ async fn findings() -> [Finding; 13] {
         linker().of("C linker", "every build"),
         store("DATABASE_URL", find_postgres()).of("PostgreSQL >= 14", stores),
         store("REDIS_URL", find_redis()).of("Redis >= 7", stores),
-        just().of("just", "the recipes"),
+        optional(
+            version("just"),
+            "not on PATH; ./just RECIPE installs and runs it",
+        )
+        .of("just", "the recipes"),
         chromium().of("Chromium", "./just test-page, ci and pictures alone"),
         docker().of("Docker, compose", "./just up and down alone"),
         server().of("server", "demo, page, interleave, chaos and bench"),
@@ -153,12 +156,15 @@ fn cargo() -> Finding {
     }
 }
 
+/// What need not be there, or how to get it.
+fn optional(found: Option<String>, otherwise: &str) -> Finding {
+    found.map_or_else(|| Finding::optional(otherwise), Finding::good)
+}
+
 fn chromium() -> Finding {
     let names = ["chromium", "chromium-browser", "google-chrome"];
-    match names.into_iter().find_map(version) {
-        Some(version) => Finding::good(version),
-        None => Finding::optional("not here; ./just test-page installs it"),
-    }
+    let found = names.into_iter().find_map(version);
+    optional(found, "not here; ./just test-page installs it")
 }
 
 /// The plugin is a package of its own in some distributions.
@@ -206,13 +212,6 @@ fn store(variable: &str, found: Result<Found, SandboxError>) -> Finding {
     }
 }
 
-fn just() -> Finding {
-    match version("just") {
-        Some(version) => Finding::good(version),
-        None => Finding::optional("not on PATH; ./just RECIPE installs and runs it"),
-    }
-}
-
 fn server() -> Finding {
     match server_process::find() {
         Ok(path) => Finding::good(from_here(&path)),
@@ -255,11 +254,8 @@ fn free_space() -> Finding {
         return Finding::optional("unknown");
     };
     // Their width depends on the platform.
-    let (blocks, block_bytes) = (
-        u128::from(stat.blocks_available()),
-        u128::from(stat.fragment_size()),
-    );
-    let free_mib = blocks * block_bytes / (1024 * 1024);
+    let blocks = u128::from(stat.blocks_available());
+    let free_mib = blocks * u128::from(stat.fragment_size()) / (1024 * 1024);
     if free_mib >= u128::from(FREE_SPACE_MIB) {
         Finding::good(format!("{free_mib} MiB"))
     } else {

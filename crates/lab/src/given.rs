@@ -3,14 +3,13 @@
 use std::env;
 
 use anyhow::{Context, anyhow};
-use diesel::QueryableByName;
+use diesel::dsl::sql;
 use diesel::sql_types::Text;
 use diesel_async::RunQueryDsl;
 use flash_core::Sku;
 use flash_db::DbError;
 use flash_engine::redis_address;
-use flash_lab_crowd::cli::StoreArgs;
-use flash_lab_crowd::error::Ending;
+use flash_lab_crowd::{Ending, StoreArgs};
 
 /// A store that a URL can lead to.
 #[derive(Debug, Clone, Copy)]
@@ -89,12 +88,6 @@ pub(crate) async fn check(given: &StoreArgs, with_redis: bool) -> anyhow::Result
     Ok(())
 }
 
-#[derive(QueryableByName)]
-struct Version {
-    #[diesel(sql_type = Text)]
-    version: String,
-}
-
 /// Connects, and returns the version, such as `16.4`.
 pub(crate) async fn postgres_version(url: &str) -> anyhow::Result<String> {
     POSTGRES.check_scheme(url)?;
@@ -105,13 +98,10 @@ pub(crate) async fn postgres_version(url: &str) -> anyhow::Result<String> {
         anyhow!("cannot use PostgreSQL at {address} ({origin}): {cause}")
     };
     let mut conn = flash_db::connect(url).await.map_err(unusable)?;
-    let row: Version = diesel::sql_query(
-        "SELECT split_part(current_setting('server_version'), ' ', 1) AS version",
-    )
-    .get_result(&mut conn)
-    .await
-    .map_err(|error| unusable(error.into()))?;
-    Ok(row.version)
+    sql::<Text>("SELECT split_part(current_setting('server_version'), ' ', 1)")
+        .get_result(&mut conn)
+        .await
+        .map_err(|error| unusable(error.into()))
 }
 
 /// Connects, and returns the version where it is told.

@@ -8,7 +8,7 @@ use anyhow::Context;
 use clap::Parser;
 use flash_lab::cli::{Args, Command};
 use flash_lab::{audit, demo, doctor};
-use flash_lab_crowd::error::{Ending, exit_code, sentence};
+use flash_lab_crowd::{Ending, exit_code, sentence};
 use mimalloc::MiMalloc;
 use tokio::runtime::Runtime;
 

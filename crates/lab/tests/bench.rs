@@ -5,12 +5,10 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-fn bench(arguments: &[&str]) -> Command {
+fn bench(arguments: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lab"));
-    for variable in ["DATABASE_URL", "REDIS_URL"] {
-        command.env_remove(variable);
-    }
-    command.arg("bench").args(arguments);
+    command.env_remove("DATABASE_URL").env_remove("REDIS_URL");
+    command.arg("bench").args(arguments.split_whitespace());
     command
 }
 
@@ -25,8 +23,8 @@ fn told(output: &Output, code: i32) -> String {
 fn a_brief_run_keeps_all_books_and_tells_every_ratio() {
     let dir = tempfile::tempdir().expect("a directory");
     let (html, markdown) = (dir.path().join("b.html"), dir.path().join("b.md"));
-    let output = bench(&["--quick", "--block-ms", "30", "--rounds", "1"])
-        .args(["--buyers-max", "16", "--json", "-", "--html"])
+    let brief = "--quick --block-ms 30 --rounds 1 --buyers-max 16 --json - --html";
+    let output = bench(brief)
         .arg(&html)
         .arg("--markdown")
         .arg(&markdown)
@@ -84,14 +82,11 @@ fn check_blocks(blocks: &[Value]) {
 
 #[test]
 fn what_cannot_be_measured_is_said_before_it_starts() {
-    let output = bench(&["--json", "/no/such/directory/out.json"])
-        .output()
-        .expect("lab starts");
-    assert!(told(&output, 1).starts_with("error: cannot write /no/such"));
-    told(
-        &bench(&["--quick", "--block-ms", "0"])
-            .output()
-            .expect("lab"),
-        2,
-    );
+    let said = |arguments, code| {
+        let output = bench(arguments).output().expect("lab starts");
+        told(&output, code)
+    };
+    let unwritable = said("--json /no/such/directory/out.json", 1);
+    assert!(unwritable.starts_with("error: cannot write /no/such"));
+    said("--quick --block-ms 0", 2);
 }

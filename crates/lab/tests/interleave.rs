@@ -9,8 +9,7 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use flash_lab_crowd::cli::Strategy;
-use flash_lab_crowd::seller::Seller;
+use flash_lab_crowd::{Seller, Strategy};
 use flash_lab_interleave::{Finish, Place, Schedule, Stage, start_stores};
 use serde_json::Value;
 

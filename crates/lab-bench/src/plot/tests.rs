@@ -1,26 +1,17 @@
 use super::*;
 
-const PLAIN: Axis = Axis {
-    label: "buyers",
-    scale: Scale::Log,
-    tick: tick_whole,
-};
+const PLAIN: Axis = Axis::log("buyers");
 
 fn plot(points: Vec<(f64, f64)>) -> Plot {
     Plot {
         title: "orders & <buyers>",
         x: PLAIN,
-        y: Axis {
-            label: "units",
-            scale: Scale::Linear,
-            ..PLAIN
-        },
+        y: Axis::linear("units"),
         lines: vec![Line {
             label: "naive".to_owned(),
             style: 1,
             points,
             marked: true,
-            joined: true,
         }],
         guide: Some((100.0, "100 units")),
     }
@@ -56,10 +47,7 @@ fn every_point_is_inside_of_the_picture() {
 fn ticks_are_decades_or_round_steps() {
     let log = Frame::new(PLAIN, [1.0, 1_000.0].into_iter(), (0.0, 1.0));
     assert_eq!(log.ticks(), [1.0, 10.0, 100.0, 1_000.0]);
-    let axis = Axis {
-        scale: Scale::Linear,
-        ..PLAIN
-    };
+    let axis = Axis::linear("units");
     let linear = Frame::new(axis, [1_000.0].into_iter(), (0.0, 1.0));
     assert_eq!(linear.ticks(), [0.0, 500.0, 1_000.0]);
 }

@@ -1,9 +1,10 @@
+use flash_lab_crowd::Latency;
+
 use super::*;
 use crate::arm::{Arm, Work};
 use crate::block::{Block, Counters};
 use crate::books::Answers;
 use crate::meaning::meaning;
-use crate::percentiles::Latency;
 
 fn block(arm: Arm, buyers: usize, per_second: f64) -> Block {
     Block {

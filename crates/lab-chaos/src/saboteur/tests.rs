@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 
 use ::redis::RedisResult;
-use diesel::QueryableByName;
+use diesel::dsl::sql;
 use diesel::result::QueryResult;
 use diesel::sql_types::Text;
 use diesel_async::{
     AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection,
 };
-use flash_lab_crowd::cli::Strategy;
+use flash_lab_crowd::{Seller, Strategy};
 use futures_util::StreamExt;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
@@ -29,18 +29,24 @@ const SEEN_LIMIT: Duration = Duration::from_secs(30);
 const SILENCE: Duration = Duration::from_millis(100);
 
 fn recipe(strategy: Strategy) -> Recipe {
+    recipe_of(beside(), strategy)
+}
+
+fn beside() -> PathBuf {
     let test = std::env::current_exe().expect("a test has a program");
     let programs = test.ancestors().nth(2).expect("target/debug");
+    programs.join(format!("server{}", std::env::consts::EXE_SUFFIX))
+}
+
+fn recipe_of(program: PathBuf, strategy: Strategy) -> Recipe {
     Recipe {
-        program: programs.join(format!("server{}", std::env::consts::EXE_SUFFIX)),
-        strategy,
+        seller: Seller::of_server(program, strategy),
         batch_max: None,
     }
 }
 
 async fn stores(strategy: Strategy) -> Arc<World> {
-    let mut recipe = recipe(strategy);
-    recipe.program = PathBuf::from("/no/server");
+    let recipe = recipe_of(PathBuf::from("/no/server"), strategy);
     Arc::new(World::with_stores(recipe).await.expect("stores"))
 }
 
@@ -185,15 +191,8 @@ async fn a_deaf_listener_hears_of_nothing_and_is_answered() {
     .await;
 }
 
-#[derive(QueryableByName)]
-struct Word {
-    #[diesel(sql_type = Text)]
-    word: String,
-}
-
 async fn ask(conn: &mut AsyncPgConnection, query: &str) -> QueryResult<String> {
-    let word: Word = diesel::sql_query(query).get_result(conn).await?;
-    Ok(word.word)
+    sql::<Text>(query).get_result(conn).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -212,7 +211,7 @@ async fn postgres_takes_no_writes_until_it_is_promoted_with_all_who_are_connecte
         let Ok(mut new) = AsyncPgConnection::establish(url).await else {
             return false;
         };
-        let query = "SELECT current_setting('transaction_read_only') AS word";
+        let query = "SELECT current_setting('transaction_read_only')";
         let is_read_only = ask(&mut new, query).await.is_ok_and(|word| word == "on");
         if is_read_only {
             new.batch_execute(insert).await.expect_err("it is a write");
@@ -234,7 +233,7 @@ async fn a_column_is_added_unless_somebody_holds_the_table() {
     flash_db::migrate(url, wait).await.expect("tables");
     let mut conn = AsyncPgConnection::establish(url).await.expect("a database");
     let columns = "SELECT coalesce(string_agg(table_name || '.' || column_name, ' ' \
-                   ORDER BY column_name), '') AS word \
+                   ORDER BY column_name), '') \
                    FROM information_schema.columns WHERE column_name LIKE 'note%'";
 
     for pick in [4, 7] {

@@ -81,11 +81,8 @@ impl Browser {
 
     /// Opens a tab of this size, which watches its network and its console.
     pub(crate) fn open(&mut self, url: &str, size: (u32, u32)) -> Result<Tab> {
-        let target = self.pipe.call(
-            None,
-            "Target.createTarget",
-            &json!({"url": "about:blank"}),
-        )?;
+        let blank = json!({"url": "about:blank"});
+        let target = self.pipe.call(None, "Target.createTarget", &blank)?;
         let attach = json!({"targetId": target["targetId"], "flatten": true});
         let attached = self.pipe.call(None, "Target.attachToTarget", &attach)?;
         let session = attached["sessionId"].as_str().context("no session")?;
@@ -103,19 +100,15 @@ impl Browser {
 
     /// Loads the page of a tab again.
     pub(crate) fn reload(&mut self, tab: &Tab) -> Result<()> {
-        self.call(tab, "Page.reload", &json!({}))?;
-        Ok(())
+        self.call(tab, "Page.reload", &json!({})).map(drop)
     }
 
     /// Says whether people here prefer dark pages.
     pub(crate) fn prefer(&mut self, tab: &Tab, scheme: &str) -> Result<()> {
         let features = json!([{"name": "prefers-color-scheme", "value": scheme}]);
-        self.call(
-            tab,
-            "Emulation.setEmulatedMedia",
-            &json!({"features": features}),
-        )?;
-        Ok(())
+        let media = json!({"features": features});
+        self.call(tab, "Emulation.setEmulatedMedia", &media)
+            .map(drop)
     }
 
     /// The value of an expression; a promise is waited for.
@@ -188,8 +181,8 @@ impl Browser {
     ) -> Result<()> {
         let size = json!({"width": width, "height": height, "deviceScaleFactor": 1,
                           "mobile": false});
-        self.call(tab, "Emulation.setDeviceMetricsOverride", &size)?;
-        Ok(())
+        self.call(tab, "Emulation.setDeviceMetricsOverride", &size)
+            .map(drop)
     }
 
     /// Takes a picture, as PNG.
