@@ -5,15 +5,11 @@
 const SVG = "http://www.w3.org/2000/svg";
 const FRAME = { left: 52, right: 392, top: 34, bottom: 226 };
 
-// The scale that shows every column of a state.
-function chartScale(state) {
-  const units = state.terms.units;
-  let ms = 500;
-  let count = units * 1.6;
-  for (const column of state.columns) {
-    ms = Math.max(ms, column.elapsed_ms);
-    count = Math.max(count, lastCount(column.curve) * 1.06);
-  }
+// The scale that shows every column of a state; its top is a number that can be read.
+function chartScale({ terms: { units }, columns }) {
+  const ms = Math.max(500, ...columns.map((column) => column.elapsed_ms));
+  const most = Math.max(...columns.map((column) => lastCount(column.curve)));
+  const count = roundedUp(Math.max(units * 1.5, most));
   const width = FRAME.right - FRAME.left;
   const height = FRAME.bottom - FRAME.top;
   return {
@@ -23,6 +19,11 @@ function chartScale(state) {
     x: (at) => FRAME.left + (at / ms) * width,
     y: (number) => FRAME.bottom - (number / count) * height,
   };
+}
+
+function roundedUp(number) {
+  const size = 10 ** Math.floor(Math.log10(number));
+  return [1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10].find((it) => it * size >= number) * size;
 }
 
 function lastCount(curve) {
@@ -45,15 +46,7 @@ function drawChart(svg, column, scale) {
   if (column.curve.length > 0) {
     parts.push(...curve(column, scale));
   }
-  parts.push(...stockLine(scale));
-  const over = lastCount(column.curve) - scale.units;
-  // Where there is no room, the verdict above says it alone.
-  if (scale.y(scale.units) - scale.y(scale.units + over) > 34) {
-    const y = scale.y(scale.units + over * 0.3) + 7;
-    const x = Math.max(scale.x(column.elapsed_ms) - 10, FRAME.left + 160);
-    const at = { class: "over-label", x, y: Math.max(y, FRAME.top + 16) };
-    parts.push(shape("text", { ...at, "text-anchor": "end" }, `${over} too many`));
-  }
+  parts.push(stockLine(scale), ...overLabel(column, scale));
   svg.replaceChildren(...parts);
   svg.setAttribute("aria-label", description(column, scale));
 }
@@ -62,23 +55,48 @@ function axes(column, scale) {
   const { left, right, top, bottom } = FRAME;
   const end = scale.x(column.elapsed_ms);
   const anchor = end > (left + right) / 2 ? "end" : "start";
-  const time = { x: end, y: bottom + 21, "text-anchor": anchor };
+  const time = { x: end, y: bottom + 22, "text-anchor": anchor };
+  const stock = scale.y(scale.units);
+  const tick = (y, text, name) =>
+    shape("text", { class: name, x: left - 7, y: y + 6, "text-anchor": "end" }, text);
+  const ticks = [tick(stock, scale.units, "stock-label"), tick(top, scale.count, "top")];
+  if (bottom - stock > 17) {
+    ticks.push(tick(bottom, 0, "zero"));
+  }
   return [
     shape("path", { class: "axis", d: `M${left} ${top}V${bottom}H${right}` }),
-    shape("text", { x: left - 7, y: bottom + 2, "text-anchor": "end" }, "0"),
-    shape("text", { x: 0, y: 18 }, "accepted orders over time"),
+    ...ticks,
+    shape("text", { x: 0, y: 16 }, "accepted orders"),
+    shape("path", { class: "stock", d: `M${right - 132} 11H${right - 90}` }),
+    shape("text", { x: right, y: 16, "text-anchor": "end" }, "in stock"),
     shape("text", time, column.elapsed_ms > 0 ? `${Math.round(column.elapsed_ms)} ms` : ""),
   ];
 }
 
 function stockLine(scale) {
-  const { left, right } = FRAME;
   const y = scale.y(scale.units);
-  const label = `${scale.units} in stock`;
-  return [
-    shape("path", { class: "stock", d: `M${left} ${y}H${right}` }),
-    shape("text", { class: "stock-label", x: left + 8, y: y - 8 }, label),
-  ];
+  return shape("path", { class: "stock", d: `M${FRAME.left} ${y}H${FRAME.right}` });
+}
+
+// Where it does not lie on the curve; where there is no such place, the verdict says it.
+function overLabel(column, scale) {
+  const over = lastCount(column.curve) - scale.units;
+  if (over <= 0) {
+    return [];
+  }
+  const text = `${over} too many`;
+  const width = text.length * 12;
+  const end = scale.x(column.elapsed_ms) - 10;
+  const low = scale.y(scale.units) - 10;
+  const height = (at) => scale.y(Math.max(0, ...column.curve
+    .filter(([ms]) => scale.x(ms) <= at).map(([, count]) => count)));
+  if (end - width > FRAME.left && height(end - width) < low - 24) {
+    const at = { class: "over-label", x: end, y: low, "text-anchor": "end" };
+    return [shape("text", at, text)];
+  }
+  const x = FRAME.left + 10;
+  const isFree = height(x + width) > FRAME.top + 34;
+  return isFree ? [shape("text", { class: "over-label", x, y: FRAME.top + 22 }, text)] : [];
 }
 
 // The curve, what lies under it, and hatched what lies above the stock.

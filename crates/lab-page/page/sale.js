@@ -3,110 +3,93 @@
 // reloaded in the middle of a sale sees what all others see.
 
 const columns = new Map();
-const message = document.getElementById("message");
+const part = (id) => document.getElementById(id);
 // Where the page is a file, the state is in it, and nothing follows.
-const embedded = document.getElementById("state");
+const embedded = part("state");
 let sale = null;
+let state = null;
 
 function say(text, refused = false) {
-  message.textContent = text;
-  message.classList.toggle("refused", refused);
+  part("message").textContent = text;
+  part("message").classList.toggle("refused", refused);
 }
 
-function show(state) {
-  const scale = chartScale(state);
+// The step player at the shortest bad order; a file has it below.
+function whyAddress(strategy) {
+  const named = new URLSearchParams({ strategy, order: "worst" });
+  return embedded === null ? `/steps#${named}` : "#why";
+}
+
+function show(news) {
+  stopReplay();
+  state = news;
   for (const column of state.columns) {
     if (!columns.has(column.strategy)) {
       const article = newColumn(column.strategy);
       columns.set(column.strategy, article);
-      document.getElementById("columns").append(article);
+      part("columns").append(article);
+      if (embedded === null) {
+        offer(column.strategy, state.columns.length);
+      }
     }
-    const article = columns.get(column.strategy);
-    showColumn(article, column, state.terms);
-    drawChart(article.querySelector(".chart"), column, scale);
+    showColumn(columns.get(column.strategy), column, state.terms, whyAddress);
   }
+  arrange();
   document.body.dataset.stage = state.stage;
   document.body.dataset.sale = state.sale;
+  part("replay").disabled = state.stage !== "ended";
   // A refusal stays until something else has happened.
-  const news = `${state.sale} ${state.stage}`;
-  if (sale !== news) {
+  const change = `${state.sale} ${state.stage}`;
+  if (sale !== change) {
     if (embedded === null) {
       showTerms(state, sale === null);
     }
-    sale = news;
+    sale = change;
     say(announcement(state));
   }
 }
 
-function announcement(state) {
-  const { units, buyers } = state.terms;
-  const what = `${plural(units, "unit")}, ${plural(buyers, "buyer")}`;
-  switch (state.stage) {
-    case "idle":
-      return "The same units and the same crowd for each: who sells what is not there?";
-    case "running":
-      return `${what}, all let go at the same moment; one strategy after the other.`;
-    default:
-      return `${what} each. What stands here is what the audit counted in the database.`;
-  }
-}
-
-// Who is typing while a sale ends is left alone.
-function showTerms(state, isFirst) {
-  if (isFirst || state.stage === "running") {
-    document.getElementById("units").value = state.terms.units;
-    document.getElementById("buyers").value = state.terms.buyers;
-    document.getElementById("buyers").max = state.buyers_max;
-  }
-  const commands = state.columns.map((column) => column.audit_command);
-  const lines = commands.filter((command) => command !== null).map(commandLine);
-  if (lines.length > 0) {
-    document.getElementById("commands").replaceChildren(...lines);
-  }
-}
-
-function commandLine(command) {
-  const line = document.createElement("div");
-  const code = document.createElement("code");
-  code.textContent = command;
-  line.append(code);
-  return line;
-}
-
-async function start(event) {
-  event.preventDefault();
-  const wanted = {
-    units: document.getElementById("units").valueAsNumber,
-    buyers: document.getElementById("buyers").valueAsNumber,
-  };
-  try {
-    const answer = await fetch("/sales", {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify(wanted),
-    });
-    if (!answer.ok) {
-      say((await answer.json()).message, true);
+// The columns that were chosen, on one scale.
+function arrange() {
+  const shown = shownColumns();
+  const scale = chartScale({ ...state, columns: shown });
+  for (const [strategy, article] of columns) {
+    const column = shown.find((it) => it.strategy === strategy);
+    article.hidden = column === undefined;
+    if (column !== undefined) {
+      drawChart(article.querySelector(".chart"), column, scale);
     }
-  } catch {
-    say(LOST, true);
+  }
+  document.body.dataset.columns = shown.length;
+  if (embedded === null) {
+    nameStart();
   }
 }
 
-const LOST = "The connection is lost. Is the page still running in its terminal?";
-
-function listen() {
-  const events = new EventSource("/events");
-  events.onopen = () => {
-    sale = null;
-  };
-  events.onmessage = (event) => show(JSON.parse(event.data));
-  events.onerror = () => say(LOST, true);
-  document.getElementById("start").addEventListener("submit", start);
+function shownColumns() {
+  return state.columns.filter((column) => embedded !== null || isChosen(column.strategy));
 }
 
-if (embedded === null) {
-  listen();
-} else {
+function announcement({ terms, stage }) {
+  const { units, buyers } = terms;
+  const what = `${plural(units, "unit")}, ${plural(buyers, "buyer")}`;
+  switch (stage) {
+    case "idle":
+      return "The same crowd for each: who sells what is not there?";
+    case "running":
+      return `${what}, all let go at the same moment.`;
+    default:
+      return `${what} each. This is what the audit counted.`;
+  }
+}
+
+part("replay").addEventListener("click", () => {
+  const shown = shownColumns();
+  const scale = chartScale({ ...state, columns: shown });
+  const chart = (column) => columns.get(column.strategy).querySelector(".chart");
+  replay(shown.map((column) => [chart(column), column]), scale, part("replay"));
+});
+
+if (embedded !== null) {
   show(JSON.parse(embedded.textContent));
 }

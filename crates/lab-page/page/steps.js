@@ -3,12 +3,8 @@
 // for the next turn each time. The same order gives the same steps, so that going back
 // is playing a shorter one.
 
-const part = (id) => document.getElementById(id);
-
-// The transcript that is shown, how many of its steps, and the turns that were chosen.
-const view = { transcript: null, at: 0, turns: "", busy: false };
-
-const choosing = () => part("order").value === "";
+// A transcript for each pane, how many steps of it, and the turns that were chosen.
+const view = { transcripts: [], at: 0, turns: "", busy: false, why: "" };
 
 function say(text, refused = false) {
   part("message").textContent = text;
@@ -16,42 +12,56 @@ function say(text, refused = false) {
 }
 
 const HINTS = {
-  play: "Step through it with the arrow keys. The stock in the middle is what is committed.",
+  play: "Step with → or PageDown; Home and End jump, R plays it again.",
   choose: "You decide who goes: press 1 or 2. Can you sell the one unit twice?",
   broken: "You sold one unit twice. Now try the same with the other strategies.",
   luck: "Sold once, this time. Go back, and let both read before one of them commits.",
   exact: "Sold once, and no order of steps changes that. Go back and try another.",
 };
 
+const LOST = "The connection is lost. Is the page still running in its terminal?";
+
+// The answer, or null where there is none and the page has said why.
+async function ask(path, options) {
+  try {
+    const answer = await fetch(path, options);
+    const body = await answer.json();
+    if (answer.ok) {
+      return body;
+    }
+    say(body.message, true);
+  } catch {
+    say(LOST, true);
+  }
+  return null;
+}
+
+function shownStrategies() {
+  const both = [part("strategy").value, part("beside").value];
+  return both.filter((name, place) => name !== "" && both.indexOf(name) === place);
+}
+
 async function play(schedule, finish) {
-  const wanted = { strategy: part("strategy").value, schedule, finish };
   view.busy = true;
   show();
-  try {
-    const answer = await fetch("/plays", {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify(wanted),
-    });
-    const body = await answer.json();
-    if (!answer.ok) {
-      say(body.message, true);
-      return false;
-    }
-    view.transcript = body;
-    say(hint(body));
-    return true;
-  } catch {
-    say("The connection is lost. Is the page still running in its terminal?", true);
+  const plays = shownStrategies().map((strategy) => ask("/plays", {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ strategy, schedule, finish }),
+  }));
+  const transcripts = await Promise.all(plays);
+  view.busy = false;
+  if (transcripts.includes(null)) {
     return false;
-  } finally {
-    view.busy = false;
   }
+  view.transcripts = transcripts;
+  say(hint(transcripts[0]));
+  return true;
 }
 
 function hint({ strategy, ending }) {
   if (!choosing()) {
-    return HINTS.play;
+    return view.why === "" ? HINTS.play : view.why;
   }
   if (ending === null) {
     return HINTS.choose;
@@ -59,20 +69,43 @@ function hint({ strategy, ending }) {
   if (ending.oversold_units > 0) {
     return HINTS.broken;
   }
-  return strategy === "naive" ? HINTS.luck : HINTS.exact;
+  return ["pessimistic", "hybrid", "engine"].includes(strategy) ? HINTS.exact : HINTS.luck;
 }
 
-async function begin() {
+// The turns to play, or null where there are none.
+async function wantedTurns(turns) {
+  const order = part("order").value;
+  if (order !== "worst") {
+    return choosing() ? turns : order;
+  }
+  say("The judge tries the orders of the steps, from the simplest on…");
+  view.busy = true;
+  show();
+  const found = await ask(`/judgements?strategy=${encodeURIComponent(part("strategy").value)}`);
+  view.busy = false;
+  if (found === null || found.schedule === null) {
+    say(found?.sentence ?? part("message").textContent, found === null);
+    return null;
+  }
+  view.why = found.sentence;
+  return found.schedule;
+}
+
+async function begin({ turns, at } = { turns: "", at: 0 }) {
   if (view.busy) {
     return;
   }
+  Object.assign(view, { transcripts: [], turns: "", at: 0, why: "" });
   say("Two servers and their stores get ready…");
-  view.transcript = null;
-  view.turns = "";
-  view.at = 0;
-  await play(part("order").value, !choosing());
+  const schedule = await wantedTurns(turns);
+  if (schedule !== null && await play(schedule, !choosing())) {
+    view.turns = choosing() ? turns : "";
+    view.at = choosing() ? steps() : Math.min(at, steps());
+  }
   show();
 }
+
+const steps = () => Math.max(0, ...view.transcripts.map((it) => it.steps.length));
 
 // A turn of the learner's; it may pass to the other one, who then takes it.
 async function choose(turn) {
@@ -84,91 +117,68 @@ async function choose(turn) {
 async function replay(turns) {
   if (await play(turns, false)) {
     view.turns = turns;
-    view.at = view.transcript.steps.length;
+    view.at = steps();
   }
   show();
 }
 
 function canGo(turn) {
-  const buyer = view.transcript?.buyers[Number(turn) - 1];
+  const buyer = view.transcripts[0]?.buyers[Number(turn) - 1];
   return choosing() && (buyer?.place === "ready" || buyer?.place === "held");
 }
 
-function forward() {
-  if (!choosing() && view.transcript !== null) {
-    view.at = Math.min(view.at + 1, view.transcript.steps.length);
+// Who chooses sees each step that was chosen.
+function isShown(step) {
+  return choosing() || !part("matters").checked || matters(step);
+}
+
+// The steps at which to stop: those that a pane shows, and both ends.
+function stops() {
+  const stop = (at) => view.transcripts.some(({ steps: taken }) =>
+    at <= taken.length && isShown(taken[at - 1]));
+  const all = Array.from({ length: steps() }, (_, index) => index + 1);
+  return [0, ...all.filter(stop)];
+}
+
+function go(to) {
+  if (!view.busy && view.transcripts.length > 0 && to !== undefined) {
+    view.at = to;
     show();
   }
 }
 
-async function back() {
-  if (view.busy || view.at === 0) {
-    return;
+const forward = () => choosing() || go(stops().find((stop) => stop > view.at));
+const back = () => {
+  if (!choosing()) {
+    go(stops().findLast((stop) => stop < view.at));
+  } else if (!view.busy && view.at > 0) {
+    replay(view.turns.slice(0, -1));
   }
-  if (choosing()) {
-    await replay(view.turns.slice(0, -1));
-  } else {
-    view.at -= 1;
-    show();
-  }
-}
+};
+const first = () => (choosing() ? replay("") : go(0));
+const last = () => choosing() || go(stops().at(-1));
 
 function show() {
-  const { transcript, at, busy } = view;
-  document.body.dataset.busy = busy;
-  document.body.dataset.at = at;
-  for (const id of ["strategy", "order"]) {
+  const { transcripts, at, busy } = view;
+  Object.assign(document.body.dataset, { busy, at, steps: steps() });
+  for (const id of ["strategy", "beside", "order"]) {
     part(id).disabled = busy;
   }
   part("back").disabled = busy || at === 0;
-  part("forward").disabled = choosing() || at >= (transcript?.steps.length ?? 0);
+  part("forward").disabled = choosing() || at >= steps();
   part("one").disabled = busy || !canGo("1");
   part("two").disabled = busy || !canGo("2");
-  if (transcript === null) {
-    part("steps").replaceChildren();
-    return;
-  }
-  drawSteps(part("steps"), transcript, at);
-  for (const buyer of [1, 2]) {
-    part(`next${buyer}`).replaceChildren(...nextOf(transcript, buyer, at));
-  }
-  const stock = at === 0 ? 1 : transcript.steps[at - 1].available_units_after;
-  part("stock").textContent = `${stock} left`;
-  const judged = judge(transcript, at);
-  document.querySelector(".verdict").className = `verdict ${judged.look}`;
-  part("verdict").textContent = judged.word;
-  part("sentence").textContent = judged.sentence;
-  const steps = transcript.steps.length;
-  part("place").textContent = choosing() ? `step ${at}` : `step ${at} of ${steps}`;
-}
-
-const KEYS = {
-  ArrowRight: forward,
-  ArrowLeft: back,
-  1: () => choose("1"),
-  2: () => choose("2"),
-};
-
-function pressed(event) {
-  const typing = event.target instanceof HTMLSelectElement;
-  const act = KEYS[event.key];
-  if (act === undefined || typing || event.ctrlKey || event.metaKey || event.altKey) {
-    return;
-  }
-  event.preventDefault();
-  act();
-}
-
-part("back").addEventListener("click", back);
-part("forward").addEventListener("click", forward);
-part("one").addEventListener("click", KEYS[1]);
-part("two").addEventListener("click", KEYS[2]);
-for (const id of ["strategy", "order"]) {
-  part(id).addEventListener("change", async () => {
-    await begin();
-    part("steps").focus();
+  part("matters").disabled = choosing();
+  document.body.classList.toggle("choosing", choosing());
+  const panes = part("panes");
+  panes.replaceChildren(...transcripts.map(newPane));
+  panes.classList.toggle("both", transcripts.length > 1);
+  transcripts.forEach((transcript, place) => {
+    const taken = Math.min(at, transcript.steps.length);
+    drawPane(panes.children[place], transcript, taken, place === 0 ? view.why : "");
   });
+  part("place").textContent = choosing() ? `step ${at}` : `step ${at} of ${steps()}`;
+  if (transcripts.length > 0 && !busy) {
+    writeAddress(view);
+  }
 }
-document.addEventListener("keydown", pressed);
-window.addEventListener("resize", show);
-begin();

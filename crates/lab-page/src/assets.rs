@@ -17,21 +17,31 @@ pub(crate) const CHART_JS: &str = include_str!("../page/chart.js");
 pub(crate) const COLUMN_JS: &str = include_str!("../page/column.js");
 const STEPS_HTML: &str = include_str!("../page/steps.html");
 const STEPS_CSS: &str = include_str!("../page/steps.css");
+const STORY_JS: &str = include_str!("../page/story.js");
+const ADDRESS_JS: &str = include_str!("../page/address.js");
+const KEYS_JS: &str = include_str!("../page/keys.js");
 const LANES_JS: &str = include_str!("../page/lanes.js");
 const STEPS_JS: &str = include_str!("../page/steps.js");
 const ICON_SVG: &str = include_str!("../page/icon.svg");
+pub(crate) const REPLAY_JS: &str = include_str!("../page/replay.js");
+const START_JS: &str = include_str!("../page/start.js");
 pub(crate) const SALE_JS: &str = include_str!("../page/sale.js");
 
 /// All of them: the path of its URL, its type, its text.
-pub(crate) const ASSETS: [(&str, &str, &str); 10] = [
+pub(crate) const ASSETS: [(&str, &str, &str); 15] = [
     ("/", HTML, SALE_HTML),
     ("/page.css", CSS, PAGE_CSS),
     ("/steps", HTML, STEPS_HTML),
     ("/steps.css", CSS, STEPS_CSS),
+    ("/story.js", JS, STORY_JS),
     ("/lanes.js", JS, LANES_JS),
+    ("/address.js", JS, ADDRESS_JS),
+    ("/keys.js", JS, KEYS_JS),
     ("/steps.js", JS, STEPS_JS),
     ("/icon.svg", SVG, ICON_SVG),
     ("/chart.js", JS, CHART_JS),
     ("/column.js", JS, COLUMN_JS),
+    ("/replay.js", JS, REPLAY_JS),
     ("/sale.js", JS, SALE_JS),
+    ("/start.js", JS, START_JS),
 ];

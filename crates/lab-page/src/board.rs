@@ -123,20 +123,38 @@ impl Board {
         columns.iter().map(|it| it.strategy.clone()).collect()
     }
 
-    /// Begins a sale, unless one is running.
-    pub(crate) fn begin(&self, terms: Terms) -> Result<(), Terms> {
+    /// Begins a sale of those who sell, unless one is running. What the others have sold on
+    /// the same terms can be kept.
+    pub(crate) fn begin(
+        &self,
+        terms: Terms,
+        keep: bool,
+        sells: impl Fn(&str) -> bool,
+    ) -> Result<(), Terms> {
         let mut state = self.lock();
         if state.stage == SaleStage::Running {
             return Err(state.terms);
         }
         state.sale += 1;
         state.stage = SaleStage::Running;
+        let keep = keep && state.terms == terms;
         state.terms = terms;
         for column in &mut state.columns {
-            *column = Column::new(column.strategy.clone(), Stage::Queued);
+            let name = column.strategy.clone();
+            if sells(&name) {
+                *column = Column::new(name, Stage::Queued);
+            } else if !keep {
+                *column = Column::new(name, Stage::Ready);
+            }
         }
         self.events.send_replace(event(&state));
         Ok(())
+    }
+
+    /// Whether the column at this place is to sell.
+    pub(crate) fn is_queued(&self, index: usize) -> bool {
+        let column = self.lock().columns.get(index).map(|it| it.stage);
+        column == Some(Stage::Queued)
     }
 
     /// Ends the sale.
@@ -201,17 +219,41 @@ mod tests {
     #[test]
     fn a_second_start_is_refused_with_what_is_running() {
         let board = board();
-        assert_eq!(board.begin(TERMS), Ok(()));
-        assert_eq!(board.begin(Terms { units: 9, ..TERMS }), Err(TERMS));
+        assert_eq!(board.begin(TERMS, false, |_| true), Ok(()));
+        let others = Terms { units: 9, ..TERMS };
+        assert_eq!(board.begin(others, false, |_| true), Err(TERMS));
         board.end();
-        assert_eq!(board.begin(TERMS), Ok(()));
+        assert_eq!(board.begin(TERMS, false, |_| true), Ok(()));
         assert_eq!(board.state().sale, 2);
+    }
+
+    #[test]
+    fn what_was_sold_stays_beside_the_next_only_on_the_same_terms() {
+        let names = ["naive", "pessimistic"].map(str::to_owned);
+        let board = Board::new(&names, TERMS, 10_000);
+        let sell = |terms, name: &'static str| {
+            assert_eq!(board.begin(terms, true, |it| it == name), Ok(()));
+            let place = names.iter().position(|it| it == name).expect("a name");
+            assert!(board.is_queued(place));
+            board.change(place, |column| column.stage = Stage::Ended);
+            board.end();
+            board
+                .state()
+                .columns
+                .iter()
+                .map(|it| it.stage)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(sell(TERMS, "naive"), [Stage::Ended, Stage::Ready]);
+        assert_eq!(sell(TERMS, "pessimistic"), [Stage::Ended, Stage::Ended]);
+        let others = Terms { units: 9, ..TERMS };
+        assert_eq!(sell(others, "pessimistic"), [Stage::Ready, Stage::Ended]);
     }
 
     #[test]
     fn who_comes_late_gets_the_whole_state_at_once() {
         let board = board();
-        board.begin(TERMS).expect("nothing runs");
+        board.begin(TERMS, false, |_| true).expect("nothing runs");
         board.change(0, |column| column.arrived = 7);
         let mut events = board.events();
         assert!(events.has_changed().expect("the board is there"));

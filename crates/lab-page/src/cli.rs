@@ -1,6 +1,6 @@
 //! What `page` and `report` are asked for.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
@@ -9,9 +9,10 @@ use flash_lab_crowd::{Seller, SellerArgs, Strategy, TermArgs};
 /// What `page` is asked for.
 #[derive(Debug, ClapArgs)]
 pub struct PageArgs {
-    /// Where the page is; a loopback address, port 0 takes any free port
+    /// Where the page is; port 0 takes any free port. On another address than localhost,
+    /// whoever reaches it sees the page and can start sales
     #[arg(long, default_value = DEFAULT_LISTEN, value_name = "ADDRESS:PORT",
-          value_parser = loopback)]
+          value_parser = address)]
     pub listen: SocketAddr,
 
     /// Who sells.
@@ -42,8 +43,9 @@ pub struct ReportArgs {
 /// Who has a column.
 #[derive(Debug, ClapArgs)]
 pub struct ShownArgs {
-    /// Who sells; where nobody is named, the three phases, and beside a program of your own
-    /// the first and the last word: naive and the engine.
+    /// Who sells; where nobody is named, the three phases (and on a page the engine, where
+    /// there is room), and beside a program of your own the first and the last word: naive
+    /// and the engine.
     #[command(flatten)]
     sellers: SellerArgs,
 }
@@ -54,8 +56,8 @@ impl ShownArgs {
     /// # Errors
     ///
     /// A program that is not there.
-    pub fn sellers(&self) -> anyhow::Result<Vec<Seller>> {
-        let mut all = self.sellers.sellers(&Strategy::PHASES)?;
+    pub fn sellers(&self, default: &[Strategy]) -> anyhow::Result<Vec<Seller>> {
+        let mut all = self.sellers.sellers(default)?;
         if self.sellers.strategies.is_empty() && !self.sellers.servers.is_empty() {
             all.insert(0, Seller::of(Strategy::Naive)?);
             all.push(Seller::of(Strategy::Engine)?);
@@ -73,23 +75,24 @@ impl ShownArgs {
 /// One beside the server's, so that both can run.
 const DEFAULT_LISTEN: &str = "127.0.0.1:8090";
 
-/// The page starts sales for whoever reaches it.
-fn loopback(text: &str) -> Result<SocketAddr, String> {
-    let address: SocketAddr = text
+/// An address, or `localhost` with a port.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let numbers = match text.strip_prefix("localhost:") {
+        Some(port) => format!("{}:{port}", Ipv4Addr::LOCALHOST),
+        None => text.to_owned(),
+    };
+    numbers
         .parse()
-        .map_err(|error| format!("{error}; such as {DEFAULT_LISTEN}"))?;
-    if address.ip().is_loopback() {
-        Ok(address)
-    } else {
-        Err("the page listens on loopback only, such as 127.0.0.1 or [::1]".to_owned())
-    }
+        .map_err(|error| format!("{error}; such as {DEFAULT_LISTEN}"))
 }
 
 /// Ends the help of `page`.
 pub const EXAMPLES: &str = "\
 Examples:
   lab page                                  then open the URL that it prints
-  lab page --listen 127.0.0.1:0             any free port
+  lab page --listen localhost:0             any free port
+  lab page --listen 0.0.0.0:8090            a class on this network sees it too
+  lab page --server ./my-server             naive, yours, the engine
   lab page --strategy hybrid --strategy engine
   lab page --units 100 --buyers 5000        what stands in the form at first
 
@@ -110,10 +113,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_page_is_for_this_machine_alone() {
-        assert!(loopback("127.0.0.1:0").is_ok());
-        assert!(loopback("[::1]:8090").is_ok());
-        assert!(loopback("0.0.0.0:8090").is_err());
-        assert!(loopback("localhost").is_err());
+    fn the_page_is_at_an_address_or_at_localhost() {
+        for text in [
+            "127.0.0.1:0",
+            "[::1]:8090",
+            "0.0.0.0:8090",
+            "localhost:8090",
+        ] {
+            assert!(address(text).is_ok(), "{text}");
+        }
+        let loopback = address("localhost:8090").expect("an address");
+        assert!(loopback.ip().is_loopback());
+        for text in ["localhost", "example.org:8090", "127.0.0.1"] {
+            assert!(address(text).is_err(), "{text}");
+        }
     }
 }

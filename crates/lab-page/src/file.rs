@@ -1,8 +1,11 @@
 //! The page as one file: the same markup, style and chart, and what came of a sale.
 
 use anyhow::Context;
+use flash_lab_crowd::output::escaped;
 
-use crate::assets::{CHART_JS, COLUMN_HTML, COLUMN_JS, PAGE_CSS, REPORT_HTML, SALE_JS};
+use crate::assets::{
+    CHART_JS, COLUMN_HTML, COLUMN_JS, PAGE_CSS, REPLAY_JS, REPORT_HTML, SALE_JS,
+};
 use crate::board::State;
 
 /// What else the file tells.
@@ -11,6 +14,10 @@ pub(crate) struct Words {
     pub(crate) table: String,
     /// Two buyers whose order of steps sold one unit twice.
     pub(crate) transcript: String,
+    /// The same order with a lock.
+    pub(crate) beside: String,
+    /// Why the first was sold twice and the second was not.
+    pub(crate) why: &'static str,
     /// Where, when and with what this was measured.
     pub(crate) environment: String,
 }
@@ -19,7 +26,7 @@ pub(crate) struct Words {
 pub(crate) fn write(state: &State, words: &Words) -> anyhow::Result<String> {
     // In a script element nothing but this character can end it.
     let state = serde_json::to_string(state)?.replace('<', "\\u003c");
-    let scripts = [CHART_JS, COLUMN_JS, SALE_JS]
+    let scripts = [CHART_JS, COLUMN_JS, REPLAY_JS, SALE_JS]
         .map(|script| format!("<script>\n{script}</script>\n"))
         .concat();
     filled(
@@ -27,6 +34,8 @@ pub(crate) fn write(state: &State, words: &Words) -> anyhow::Result<String> {
         &[
             ("style", PAGE_CSS),
             ("transcript", &escaped(&words.transcript)),
+            ("beside", &escaped(&words.beside)),
+            ("why", &escaped(words.why)),
             ("environment", &escaped(&words.environment)),
             ("column", COLUMN_HTML),
             ("table", &escaped(&words.table)),
@@ -49,12 +58,6 @@ fn filled(template: &str, values: &[(&str, &str)]) -> anyhow::Result<String> {
     Ok(page)
 }
 
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,6 +73,8 @@ mod tests {
         let words = Words {
             table: "1 < 2 & 3".to_owned(),
             transcript: "T1".to_owned(),
+            beside: "T2".to_owned(),
+            why: "",
             environment: "here".to_owned(),
         };
         let page = write(&state, &words).expect("a page");

@@ -6,6 +6,7 @@ mod board;
 mod watcher;
 mod shop;
 mod plays;
+mod judge;
 mod assets;
 mod site;
 mod file;

@@ -70,10 +70,13 @@ impl Shops {
         self.stores.ways_in()
     }
 
-    /// Lets one strategy after the other sell the same, each with the machine for itself.
+    /// Lets one queued strategy after the other sell the same, each with the machine for itself.
     pub(crate) async fn sell(&mut self, terms: Terms, board: &Board) -> Vec<Run> {
         let mut runs = Vec::new();
         for (index, shop) in self.shops.iter_mut().enumerate() {
+            if !board.is_queued(index) {
+                continue;
+            }
             match shop.sell(terms, board, index).await {
                 Ok(run) => runs.push(run),
                 Err(error) => board.change(index, |column| {

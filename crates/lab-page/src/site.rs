@@ -21,6 +21,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::assets::ASSETS;
 use crate::board::{Board, Terms};
+use crate::judge::Judge;
 use crate::plays::Play;
 
 /// A browser loads and calls nothing but this page.
@@ -30,24 +31,28 @@ const ONLY_FROM_HERE: &str = "default-src 'none'; script-src 'self'; style-src '
 /// A few tabs; the crowd goes to other servers.
 const WORKERS: usize = 2;
 
-struct Site {
-    board: Arc<Board>,
-    starts: mpsc::Sender<Terms>,
-    plays: mpsc::Sender<Play>,
+/// Where what a tab wants goes to.
+pub(crate) struct Desk {
+    pub(crate) starts: mpsc::Sender<Terms>,
+    pub(crate) plays: mpsc::Sender<Play>,
+    pub(crate) judge: Judge,
+    /// Whether it listens on more than loopback.
+    pub(crate) is_open: bool,
 }
 
-/// Serves the page; what a tab wants is told to `starts` and `plays`.
+struct Site {
+    board: Arc<Board>,
+    desk: Desk,
+}
+
+/// Serves the page.
 pub(crate) async fn serve(
     listener: TcpListener,
     board: Arc<Board>,
-    starts: mpsc::Sender<Terms>,
-    plays: mpsc::Sender<Play>,
+    desk: Desk,
 ) -> std::io::Result<()> {
-    let site = web::Data::new(Site {
-        board,
-        starts,
-        plays,
-    });
+    let is_open = desk.is_open;
+    let site = web::Data::new(Site { board, desk });
     HttpServer::new(move || {
         let headers = DefaultHeaders::new()
             .add((CONTENT_SECURITY_POLICY, ONLY_FROM_HERE))
@@ -57,7 +62,9 @@ pub(crate) async fn serve(
             .app_data(site.clone())
             .app_data(json_config())
             .wrap(headers)
-            .wrap(from_fn(from_this_machine))
+            .wrap(from_fn(move |request, next| {
+                by_address(is_open, request, next)
+            }))
             .configure(routes)
     })
     .workers(WORKERS)
@@ -79,26 +86,29 @@ fn routes(config: &mut web::ServiceConfig) {
         .route("/state", web::get().to(state))
         .route("/events", web::get().to(events))
         .route("/sales", web::post().to(start))
-        .route("/plays", web::post().to(play));
+        .route("/plays", web::post().to(play))
+        .route("/judgements", web::get().to(judgement));
 }
 
 /// A page elsewhere must not reach this one under a name that it made up.
-async fn from_this_machine(
+async fn by_address(
+    is_open: bool,
     request: ServiceRequest,
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     // Not what a proxy says: there is none, and a script could say so too.
     let host = request.headers().get(HOST).and_then(|it| it.to_str().ok());
-    if host.is_some_and(is_loopback) {
+    if host.is_some_and(|it| is_address(it, is_open)) {
         return next.call(request).await;
     }
     Err(error::ErrorForbidden(
-        "this page answers to its loopback address only",
+        "this page answers to localhost and to addresses in numbers only",
     ))
 }
 
-/// Whether this is `localhost` or a loopback address, with a port or without.
-fn is_loopback(host: &str) -> bool {
+/// Whether this is `localhost` or a loopback address, with a port or without; where the
+/// page is open to others, any address in numbers, which nobody can make up.
+fn is_address(host: &str, is_open: bool) -> bool {
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
         _ => host,
@@ -107,7 +117,7 @@ fn is_loopback(host: &str) -> bool {
     name == "localhost"
         || name
             .parse::<IpAddr>()
-            .is_ok_and(|address| address.is_loopback())
+            .is_ok_and(|address| is_open || address.is_loopback())
 }
 
 /// A sentence for whoever asked for what cannot be.
@@ -156,10 +166,17 @@ async fn events(site: web::Data<Site>) -> HttpResponse {
 struct Wanted {
     units: u32,
     buyers: u32,
+    /// Who sells; all where nobody is named.
+    #[serde(default)]
+    strategies: Vec<String>,
+    /// Whether what others have sold on the same terms stays.
+    #[serde(default)]
+    keep: bool,
 }
 
 async fn start(site: web::Data<Site>, wanted: web::Json<Wanted>) -> HttpResponse {
-    let Wanted { units, buyers } = wanted.into_inner();
+    let wanted = wanted.into_inner();
+    let Wanted { units, buyers, .. } = wanted;
     let buyers_max = site.board.state().buyers_max;
     if !(1..=1_000_000).contains(&units) {
         let message = "Units: a number from 1 to 1000000.";
@@ -170,14 +187,21 @@ async fn start(site: web::Data<Site>, wanted: web::Json<Wanted>) -> HttpResponse
         return refused(HttpResponse::UnprocessableEntity(), message);
     }
     let terms = Terms { units, buyers };
-    if let Err(running) = site.board.begin(terms) {
+    let sells = |name: &str| {
+        wanted.strategies.is_empty() || wanted.strategies.iter().any(|it| it == name)
+    };
+    if !site.board.names().iter().any(|name| sells(name)) {
+        let message = "Nobody of that name sells here.";
+        return refused(HttpResponse::UnprocessableEntity(), message);
+    }
+    if let Err(running) = site.board.begin(terms, wanted.keep, sells) {
         let message = format!(
             "A sale is running: {} units, {} buyers. Start again when it has ended.",
             running.units, running.buyers
         );
         return refused(HttpResponse::Conflict(), message);
     }
-    if site.starts.send(terms).await.is_err() {
+    if site.desk.starts.send(terms).await.is_err() {
         site.board.end();
         return refused(HttpResponse::ServiceUnavailable(), ENDING);
     }
@@ -226,13 +250,29 @@ async fn play(site: web::Data<Site>, wanted: web::Json<WantedPlay>) -> HttpRespo
         finish,
         answer,
     };
-    let _queued = site.plays.send(play).await;
+    let _queued = site.desk.plays.send(play).await;
     match played.await {
         Ok(Ok(transcript)) => HttpResponse::Ok().json(transcript),
         Ok(Err(error)) => {
             refused(HttpResponse::InternalServerError(), sentence(&error))
         }
         Err(_ending) => refused(HttpResponse::ServiceUnavailable(), ENDING),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WantedJudgement {
+    strategy: String,
+}
+
+async fn judgement(
+    site: web::Data<Site>,
+    wanted: web::Query<WantedJudgement>,
+) -> HttpResponse {
+    match site.desk.judge.ask(&wanted.strategy).await {
+        Ok(judgement) => HttpResponse::Ok().json(judgement),
+        Err(error) => refused(HttpResponse::InternalServerError(), sentence(&error)),
     }
 }
 
@@ -243,15 +283,13 @@ mod tests {
     #[test]
     fn only_names_of_this_machine_are_answered() {
         for host in ["localhost:8090", "127.0.0.1:1", "127.0.0.1", "[::1]:8090"] {
-            assert!(is_loopback(host), "{host}");
+            assert!(is_address(host, false), "{host}");
         }
-        for host in [
-            "example.org:8090",
-            "10.0.0.1:8090",
-            "127.0.0.1.example.org",
-            "",
-        ] {
-            assert!(!is_loopback(host), "{host}");
+        for host in ["example.org:8090", "127.0.0.1.example.org", ""] {
+            assert!(!is_address(host, false), "{host}");
+            assert!(!is_address(host, true), "{host}");
         }
+        assert!(!is_address("10.0.0.1:8090", false));
+        assert!(is_address("10.0.0.1:8090", true));
     }
 }

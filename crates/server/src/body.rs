@@ -18,6 +18,7 @@ const MAX_BYTES: usize = 4096;
 /// What a SKU starts with.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"initial_units": 100, "per_buyer_limit": null}))]
 pub(crate) struct NewSku {
     /// Units on sale at the start.
     #[schema(minimum = 0, maximum = 1_000_000_000, example = 100)]

@@ -70,7 +70,8 @@ pub(crate) fn routes<S: InventoryStrategy>(
 /// All its units are available at once. The same call again changes nothing.
 #[utoipa::path(
     put, path = "/v1/skus/{sku}", tag = "admin", security(("admin" = [])),
-    params(("sku" = String, Path, description = "1 to 64 of A-Z a-z 0-9 - _ . : @")),
+    params(("sku" = String, Path, example = "tee",
+            description = "1 to 64 of A-Z a-z 0-9 - _ . : @")),
     request_body = NewSku,
     responses(
         (status = 201, description = "Created", body = Stock),
@@ -104,7 +105,7 @@ pub(crate) async fn create_sku<S: InventoryStrategy>(
 /// Read the stock of a SKU
 #[utoipa::path(
     get, path = "/v1/skus/{sku}", tag = "buyers",
-    params(("sku" = String, Path, description = "What is for sale")),
+    params(("sku" = String, Path, example = "tee", description = "What is for sale")),
     responses(
         (status = 200, description = "The stock", body = Stock),
         NoSuchSku, ReadFailed,
@@ -128,7 +129,7 @@ pub(crate) async fn read_sku<S: InventoryStrategy>(
 #[utoipa::path(
     post, path = "/v1/skus/{sku}/orders", tag = "buyers",
     params(
-        ("sku" = String, Path, description = "What is wanted"),
+        ("sku" = String, Path, example = "tee", description = "What is wanted"),
         ("Idempotency-Key" = String, Header, example = "8e03978e-40d5-43dd",
          description = "A new one for a new purchase, the same one for a retry; 1 to 128 \
                         visible ASCII characters"),
@@ -196,7 +197,7 @@ async fn attempt<S: InventoryStrategy>(
 /// Read an order
 #[utoipa::path(
     get, path = "/v1/orders/{order_id}", tag = "buyers",
-    params(("order_id" = String, Path, description = "A UUID")),
+    params(("order_id" = String, Path, example = "019aae2e-5a40-7c3e-9f43-0d6a7c1b2e11", description = "A UUID")),
     responses(
         (status = 200, description = "The order", body = Order),
         NoSuchOrder, ReadFailed,
@@ -222,7 +223,7 @@ pub(crate) async fn read_order<S: InventoryStrategy>(
 /// Its units can be bought again at once. A cancelled order stays as it is.
 #[utoipa::path(
     post, path = "/v1/orders/{order_id}/cancel", tag = "buyers",
-    params(("order_id" = String, Path, description = "A UUID")),
+    params(("order_id" = String, Path, example = "019aae2e-5a40-7c3e-9f43-0d6a7c1b2e11", description = "A UUID")),
     responses(
         (status = 200, description = "The cancelled order", body = Order),
         NoSuchOrder, ChangeFailed,
@@ -255,7 +256,7 @@ pub(crate) async fn cancel_order<S: InventoryStrategy>(
 #[utoipa::path(
     post, path = "/v1/skus/{sku}/restock", tag = "admin", security(("admin" = [])),
     params(
-        ("sku" = String, Path, description = "What is added to"),
+        ("sku" = String, Path, example = "tee", description = "What is added to"),
         ("Idempotency-Key" = String, Header, example = "delivery-17",
          description = "Names this restock of this SKU; 1 to 128 visible ASCII \
                         characters"),
@@ -293,7 +294,7 @@ pub(crate) async fn restock_sku<S: InventoryStrategy>(
 /// Counts from the stores alone what was sold, lost or sold too often.
 #[utoipa::path(
     get, path = "/v1/skus/{sku}/audit", tag = "admin", security(("admin" = [])),
-    params(("sku" = String, Path, description = "What is audited")),
+    params(("sku" = String, Path, example = "tee", description = "What is audited")),
     responses(
         (status = 200, description = "The audit", body = Audit),
         NotAllowed, NoSuchSku, ReadFailed,

@@ -168,14 +168,14 @@ impl Shop {
     ) -> anyhow::Result<()> {
         let mut told = false;
         while let Some(Err(error)) = strategy.ready().await.redis {
+            if !std::mem::replace(&mut told, true) {
+                tracing::warn!(reason = reason(&error), "waiting for Redis");
+            }
             if Instant::now() >= self.deadline {
                 let given = self.settings.redis_url.as_deref();
                 let address = given.map_or("a private place".into(), redis_address);
                 let why = reason(&error);
                 bail!("cannot use Redis at {address} (--redis-url): {why}");
-            }
-            if !std::mem::replace(&mut told, true) {
-                tracing::warn!(reason = reason(&error), "waiting for Redis");
             }
             tokio::time::sleep(START_RETRY).await;
         }

@@ -111,6 +111,23 @@ impl Browser {
             .map(drop)
     }
 
+    /// Shows the page as it is printed.
+    pub(crate) fn show_print(&mut self, tab: &Tab) -> Result<()> {
+        let media = json!({"media": "print"});
+        self.call(tab, "Emulation.setEmulatedMedia", &media)
+            .map(drop)
+    }
+
+    /// Pages of A4 that it prints on.
+    pub(crate) fn pages(&mut self, tab: &Tab) -> Result<usize> {
+        let paper = json!({"preferCSSPageSize": true});
+        let answer = self.call(tab, "Page.printToPDF", &paper)?;
+        let data = answer["data"].as_str().context("no PDF")?;
+        let pdf = STANDARD.decode(data)?;
+        let pages = String::from_utf8_lossy(&pdf);
+        Ok(pages.matches("/Type /Page\n").count())
+    }
+
     /// The value of an expression; a promise is waited for.
     pub(crate) fn value(&mut self, tab: &Tab, expression: &str) -> Result<Value> {
         let ask = json!({"expression": expression, "awaitPromise": true,

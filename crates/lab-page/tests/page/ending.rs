@@ -1,7 +1,8 @@
 //! How the page ends, or does not begin.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::process::Stdio;
 
 use crate::running::{Page, lab};
 
@@ -50,7 +51,33 @@ fn a_port_that_is_taken_is_told_in_one_sentence() {
 }
 
 #[test]
-fn the_page_refuses_to_listen_beyond_this_machine() {
-    let output = lab(&["page", "--listen", "0.0.0.0:0"]).output();
-    assert_eq!(output.expect("lab starts").status.code(), Some(2));
+fn a_page_for_a_class_says_who_sees_it_and_answers_to_numbers_only() {
+    let mut lab = lab(&["page", "--listen", "0.0.0.0:0", "--strategy", "naive"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("lab starts");
+    let mut told = String::new();
+    let stderr = lab.stderr.take().expect("a pipe");
+    for line in BufReader::new(stderr).lines() {
+        told += &line.expect("a line");
+        if told.contains("can now see the page") {
+            break;
+        }
+    }
+    assert!(told.contains("can now see the page"), "{told}");
+    let mut url = String::new();
+    let stdout = lab.stdout.take().expect("a pipe");
+    BufReader::new(stdout).read_line(&mut url).expect("a line");
+    let address = url.trim_start_matches("http://").trim_end_matches("/\n");
+    for (host, answer) in [("10.0.0.1", "200"), ("example.org", "403")] {
+        let mut tab = TcpStream::connect(address).expect("a connection");
+        let ask = format!("GET /state HTTP/1.0\r\nHost: {host}\r\n\r\n");
+        tab.write_all(ask.as_bytes()).expect("a request");
+        let mut head = [0; 12];
+        tab.read_exact(&mut head).expect("an answer");
+        assert_eq!(String::from_utf8_lossy(&head[9..]), answer, "{host}");
+    }
+    lab.kill().expect("lab is there");
+    lab.wait().expect("an end");
 }

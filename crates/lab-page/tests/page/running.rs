@@ -89,6 +89,12 @@ pub(crate) fn take_pictures(browser: &mut Browser, tab: &Tab, name: &str) {
     browser.prefer(tab, "light").expect("a preference");
 }
 
+/// Takes one, as it is.
+pub(crate) fn take_picture(browser: &mut Browser, tab: &Tab, name: &str) {
+    let path = picture(&format!("{name}.png"));
+    browser.picture(tab, &path).expect("a picture");
+}
+
 fn picture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
 }

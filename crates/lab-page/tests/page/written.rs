@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use crate::browser::Browser;
-use crate::running::{LARGE, assert_quiet, lab, take_pictures, text};
+use crate::running::{LARGE, assert_quiet, lab, take_picture, take_pictures, text};
+
+/// The paper within its margins, at 96 dots to the inch.
+const A4: (u32, u32) = (703, 1900);
 
 #[test]
 fn a_report_is_one_file_that_needs_no_server() {
@@ -27,9 +30,25 @@ fn a_report_is_one_file_that_needs_no_server() {
         .expect("what came of it");
     let columns = text(&mut browser, &tab, "#columns");
     assert!(columns.contains("✓ exact"), "{columns}");
-    let transcript = text(&mut browser, &tab, "pre");
-    assert!(transcript.contains("T1: ann"), "{transcript}");
+    let why = text(&mut browser, &tab, "#why");
+    for part in [
+        "T1: ann",
+        "nothing made one of them wait",
+        "FOR UPDATE",
+        "waits: T1",
+    ] {
+        assert!(why.contains(part), "{part}: {why}");
+    }
     take_pictures(&mut browser, &tab, "report");
+    let pages = browser.pages(&tab).expect("a print");
+    assert!((1..=3).contains(&pages), "{pages} pages");
+    browser.show_print(&tab).expect("print");
+    browser.resize(&tab, A4).expect("a size");
+    take_picture(&mut browser, &tab, "report-print");
+    let cut = "[...document.querySelectorAll('.column, pre')].filter((it) =>
+        it.scrollWidth > it.clientWidth + 1).length === 0
+        && document.documentElement.scrollWidth <= innerWidth";
+    assert_eq!(browser.value(&tab, cut).expect("widths"), true);
     assert_eq!(browser.requests(), [url]);
     assert_quiet(&mut browser);
 }

@@ -234,3 +234,24 @@ async fn the_page_is_on_where_it_is_asked_for_and_on_loopback() -> Result<()> {
     }
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_parameter_has_an_example_so_that_the_first_try_works() -> Result<()> {
+    let shop = Shop::open("naive").await?;
+    let document = document(&shop).await?;
+    let mut seen = 0;
+    let paths = document["paths"].as_object().context("paths")?;
+    for (path, calls) in paths {
+        for (method, call) in calls.as_object().context("calls")? {
+            for parameter in call["parameters"].as_array().into_iter().flatten() {
+                assert!(parameter["example"].is_string(), "{method} {path}");
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen >= 9, "{seen} parameters");
+    let body = &document["components"]["schemas"]["NewSku"]["example"];
+    let put = shop.request(Method::PUT, "/v1/skus/tee").json(body);
+    assert_eq!(put.send().await?.status(), 201);
+    Ok(())
+}
