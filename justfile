@@ -132,8 +132,18 @@ test-page *args: build
 test-others *args: build
     @cargo test --package flash-lab --locked --test others "$@"
 
+# Restart two servers behind nginx and HAProxy, and lose nothing
+[no-exit-message]
+test-rolling *args:
+    @cargo test --package flash-server --locked --test deployed rolling:: -- --nocapture --test-threads 1 "$@"
+
+# Sell in containers and kill the server; says so where there is no engine or no image
+[no-exit-message]
+test-compose *args:
+    @cargo test --package flash-server --locked --test deployed compose:: -- --nocapture "$@"
+
 # Run every check: format, lints, docs, book, demo, tests, mutants
-ci: format-check clippy docs book demo-oversell test test-page test-others mutants
+ci: format-check clippy docs book check-alerts demo-oversell test test-page test-others test-rolling test-compose mutants
 
 # Break each rule of the engine in a copy, and see that a test notices
 [no-exit-message]
@@ -150,6 +160,22 @@ pictures: build
 [no-exit-message]
 book *args:
     @PATH={{ quote(justfile_directory() / ".tools/bin") }}:"$PATH" mdbook build docs/book "$@"
+
+# Check the dependencies for every platform: advisories, licences, bans, sources
+[no-exit-message]
+deny *args:
+    @PATH={{ quote(justfile_directory() / ".tools/bin") }}:"$PATH" cargo deny check "$@"
+
+# Check the alert rules with Prometheus' promtool
+[no-exit-message]
+check-alerts:
+    @promtool check rules docs/alerts.yml
+    @promtool test rules docs/alerts.test.yml
+
+# Build the archive, and the image where an engine is, and list what is in them
+[no-exit-message]
+release: (first "release/lab" "six to ten minutes" "target/dist has an archive") (built "--bins --release")
+    @{{ quote(justfile_directory() / "crates/server/release.sh") }}
 
 # Format the code
 fmt *args:
@@ -176,10 +202,37 @@ diff a b:
     done
     @git --no-pager diff ${NO_COLOR:+--no-color} --no-index crates/phase"$1"-*/src/strategy.rs crates/phase"$2"-*/src/strategy.rs || [ $? -eq 1 ]
 
-# Start stores and server in containers
-up *args:
-    @docker compose up --build --detach --wait "$@"
+# Start stores and server in containers, and wait until they are healthy
+[no-exit-message]
+up *args: secrets
+    @set -- up --build --detach "$@"; \
+    if docker compose version >/dev/null 2>&1; then exec docker compose "$@" --wait; fi; \
+    DOCKER_BUILDKIT=1 COMPOSE_DOCKER_CLI_BUILD=1 docker-compose "$@" || exit; \
+    server=$(docker-compose ps --quiet server); \
+    for _ in $(seq 90); do \
+        case $(docker inspect --format '{{{{.State.Health.Status}}' "$server") in \
+        healthy) exit 0 ;; \
+        unhealthy) break ;; \
+        esac; \
+        sleep 1; \
+    done; \
+    echo "the server did not become healthy: docker-compose logs server" >&2; exit 1
 
 # Stop them; --volumes deletes the data
-down *args:
-    @docker compose down "$@"
+[no-exit-message]
+down *args: secrets
+    @if docker compose version >/dev/null 2>&1; then exec docker compose down "$@"; fi; \
+    exec docker-compose down "$@"
+
+# Makes what .env.example describes, where there is nothing.
+[private]
+secrets:
+    @[ -e .env ] || [ -n "${POSTGRES_PASSWORD:-}" ] || { \
+        umask 077; \
+        while IFS= read -r line; do \
+            case $line in \
+            [A-Z]*=?*) printf '%s\n' "$line" ;; \
+            [A-Z]*=) printf '%s%s\n' "$line" "$(od -An -N32 -tx1 /dev/urandom | tr -d ' \n')" ;; \
+            esac; \
+        done <.env.example >.env; \
+        echo "Passwords and the admin token are in .env, which only you can read." >&2; }

@@ -40,6 +40,10 @@ impl Machine {
         machine.stub("initdb", "exit 0")?;
         machine.stub("postgres", "echo 'postgres (PostgreSQL) 16.4'")?;
         machine.stub("redis-server", "echo 'Redis server v=7.0.15'")?;
+        machine.stub("mdbook", "echo mdbook v0.5.4")?;
+        machine.stub("nginx", "exit 0")?;
+        machine.stub("haproxy", "exit 0")?;
+        machine.stub("promtool", "exit 0")?;
         machine.stub("just", "case $1 in --version) echo just 1.0 ;; esac")?;
         machine.stub("mdbook", "echo mdbook v0.5.4")?;
         Ok(machine)
