@@ -40,6 +40,11 @@ interleave *args: (ready "two buyers of one unit, in every order of their steps"
 judge *args: (ready "the judge: seconds where a rule is broken, about a minute where none is")
     @{{ lab }} judge "$@"
 
+# Do the exercises of the workshop; without arguments: what comes next
+[no-exit-message]
+learn *args: (ready "the workshop says what to do next")
+    @{{ caller }} cargo run --locked --quiet --bin learn -- "$@"
+
 # Sell while everything breaks, and judge
 [no-exit-message]
 chaos *args: (ready-optimized "ten sales while stores and servers break")

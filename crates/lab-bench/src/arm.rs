@@ -18,6 +18,8 @@ pub(crate) enum Arm {
     /// The engine whose Redis has gone.
     #[serde(rename = "engine-redis-down")]
     RedisDown,
+    /// A program of somebody's own.
+    Own,
     /// PostgreSQL alone, without HTTP.
     Pgbench,
 }
@@ -41,6 +43,7 @@ impl Arm {
             Self::Hybrid => "hybrid",
             Self::Engine => "engine",
             Self::RedisDown => "engine-redis-down",
+            Self::Own => "own",
             Self::Pgbench => "pgbench",
         }
     }
@@ -53,7 +56,7 @@ impl Arm {
     /// What its server runs; none where it is not our server.
     pub(crate) fn strategy(self) -> Option<Strategy> {
         match self {
-            Self::Static | Self::Pgbench => None,
+            Self::Static | Self::Pgbench | Self::Own => None,
             Self::Naive => Some(Strategy::Naive),
             Self::Pessimistic => Some(Strategy::Pessimistic),
             Self::Hybrid => Some(Strategy::Hybrid),
@@ -63,7 +66,7 @@ impl Arm {
 
     /// Whether a wrong book is a broken promise.
     pub(crate) fn is_exact(self) -> bool {
-        !matches!(self, Self::Static | Self::Naive)
+        !matches!(self, Self::Static | Self::Naive | Self::Own)
     }
 }
 

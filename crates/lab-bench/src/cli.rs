@@ -11,6 +11,10 @@ pub struct BenchArgs {
     #[arg(long)]
     pub quick: bool,
 
+    /// Measure a program of your own, too, beside pessimistic: its orders and its refusals
+    #[arg(long = "server", value_name = "PROGRAM")]
+    pub server: Option<PathBuf>,
+
     /// File for the result as JSON, - for standard output (tables then go to stderr)
     #[arg(long, value_name = "PATH")]
     pub json: Option<PathBuf>,
@@ -45,6 +49,7 @@ pub const EXAMPLES: &str = "\
 Examples:
   lab bench --quick
   lab bench --json bench.json --html bench.html
+  lab bench --quick --server ./my-server        two more ratios: yours / pessimistic
   lab bench --markdown docs/PERFORMANCE.md
 
 Private stores are started and removed at the end; their commits wait for the disk. Close

@@ -1,6 +1,8 @@
 //! `lab bench`, from what was asked to what is told.
 
-use flash_lab_crowd::{Ending, JsonFile, Progress, first_line, open_files, output};
+use flash_lab_crowd::{
+    Ending, JsonFile, Progress, Seller, first_line, open_files, output,
+};
 
 use crate::cli::BenchArgs;
 use crate::environment::Environment;
@@ -24,6 +26,7 @@ pub async fn run(mut args: BenchArgs) -> anyhow::Result<()> {
     let json = args.json.take().map(JsonFile::open).transpose()?;
     let html = args.html.take().map(JsonFile::open).transpose()?;
     let plan = Plan::new(&args);
+    let own = args.server.as_deref().map(Seller::own).transpose()?;
     open_files::raise_for(plan.connections())?;
 
     let progress = Progress::start();
@@ -32,7 +35,7 @@ pub async fn run(mut args: BenchArgs) -> anyhow::Result<()> {
         progress.note(&warning);
     }
     progress.step("starting private stores");
-    let world = World::start().await?;
+    let world = World::start(own).await?;
     progress.note(&first_line(&world.sandbox.announce()));
     let environment = Environment::of(&world, &plan).await?;
     let mut session = Session::new(world, &plan, &progress);

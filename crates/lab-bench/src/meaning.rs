@@ -81,6 +81,14 @@ fn plain(id: &str, median: f64) -> String {
         "order_p50_half_load" => format!(
             "At half its capacity an order takes as long as {times} lone commits."
         ),
+        "own_orders_vs_pessimistic" => {
+            format!(
+                "While phase 2 sells 1 unit, the program of --server sells {times}."
+            )
+        }
+        "own_refusals_vs_pessimistic" => {
+            format!("While phase 2 sends 1 buyer away, it sends {times}.")
+        }
         _ => format!("{times} times."),
     }
 }

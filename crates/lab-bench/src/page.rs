@@ -1,7 +1,9 @@
 //! The result as one page that needs no network: tables and plots.
 
+use flash_lab_crowd::output::escaped;
+
 use crate::arm::{Arm, SERIES};
-use crate::plot::{Axis, Line, Plot, escape};
+use crate::plot::{Axis, Line, Plot};
 use crate::result::{Burst, Report, Steady, buyers};
 use crate::statistics::{number, whole};
 use crate::table::{Rows, environment, notes, ratios, throughput};
@@ -20,7 +22,7 @@ pub(crate) fn html(report: &Report) -> String {
     .collect();
     let notes: String = notes(report)
         .iter()
-        .map(|note| format!("<li>{}</li>\n", escape(note)))
+        .map(|note| format!("<li>{}</li>\n", escaped(note)))
         .collect();
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -29,7 +31,7 @@ pub(crate) fn html(report: &Report) -> String {
          <body>\n<h1>Flash Sale, measured</h1>\n<p>{date}, {command}</p>\n\
          {figures}<h2>Ratios</h2>\n{ratios}<h2>Throughput</h2>\n{throughput}\
          <ul>\n{notes}</ul>\n<h2>Where</h2>\n{environment}</body>\n</html>\n",
-        date = escape(&report.environment.here.date),
+        date = escaped(&report.environment.here.date),
         command = command(report),
         ratios = table(&ratios(report)),
         throughput = table(&throughput(report)),
@@ -48,7 +50,7 @@ fn command(report: &Report) -> &'static str {
 fn table(rows: &Rows) -> String {
     let cells = |tag: &str, row: &[String]| -> String {
         row.iter()
-            .map(|cell| format!("<{tag}>{}</{tag}>", escape(cell)))
+            .map(|cell| format!("<{tag}>{}</{tag}>", escaped(cell)))
             .collect()
     };
     let body: String = rows

@@ -36,6 +36,9 @@ pub(crate) const STEADY_SHARES: [f64; 3] = [0.3, 0.7, 0.9];
 /// Sections that compare two setups.
 const COMPARISONS: usize = 13;
 
+/// The same for a program of somebody's own.
+const OWN_COMPARISONS: usize = 2;
+
 /// Bursts of naive in a round, which are shown and not compared.
 const BURSTS_SHOWN: usize = 1;
 
@@ -55,6 +58,8 @@ pub(crate) struct Plan {
     pub(crate) crowd: usize,
     pub(crate) refused: usize,
     pub(crate) overload_crowd: usize,
+    /// Whether a program of somebody's own is measured, too.
+    pub(crate) has_own: bool,
 }
 
 impl Plan {
@@ -79,6 +84,7 @@ impl Plan {
             crowd,
             refused: REFUSED.min(crowd),
             overload_crowd: OVERLOAD_CROWDS * crowd,
+            has_own: args.server.is_some(),
         }
     }
 
@@ -86,7 +92,10 @@ impl Plan {
     pub(crate) fn blocks(&self) -> usize {
         let series = SERIES.len() * self.levels.len();
         let per_round = series + BURSTS_SHOWN + STEADY_SHARES.len();
-        COMPARISONS * 4 * self.quads + PGBENCH_CLIENTS.len() + per_round * self.rounds
+        let own = if self.has_own { OWN_COMPARISONS } else { 0 };
+        (COMPARISONS + own) * 4 * self.quads
+            + PGBENCH_CLIENTS.len()
+            + per_round * self.rounds
     }
 
     /// Open files that the largest crowd needs.

@@ -1,6 +1,8 @@
 //! Plots as SVG, by hand: lines, markers, axes. Colors are variables of the page, so that
 //! it can be light, dark or on paper; markers tell lines apart without them.
 
+use flash_lab_crowd::output::escaped;
+
 use crate::statistics::{significant, whole};
 
 const WIDTH: f64 = 860.0;
@@ -132,7 +134,7 @@ impl Plot {
             "<figure>\n<h2>{title}</h2>\n<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" \
              role=\"img\" aria-label=\"{title}\">\n{body}</svg>\n\
              <figcaption>{legend}</figcaption>\n</figure>\n",
-            title = escape(self.title),
+            title = escaped(self.title),
             body = self.body(),
         )
     }
@@ -151,7 +153,7 @@ impl Plot {
                  <text class=\"strong\" x=\"{:.1}\" y=\"{:.1}\">{}</text>\n",
                 LEFT + 8.0,
                 at - 6.0,
-                escape(name)
+                escaped(name)
             );
         }
         for line in &self.lines {
@@ -188,9 +190,9 @@ impl Plot {
              </text>\n",
             f64::midpoint(LEFT, right),
             HEIGHT - 14.0,
-            escape(self.x.label),
+            escaped(self.x.label),
             f64::midpoint(TOP, bottom),
-            escape(self.y.label)
+            escaped(self.y.label)
         )
     }
 }
@@ -231,7 +233,7 @@ fn legend(line: &Line) -> String {
         "<span class=\"key\"><svg class=\"sample\" viewBox=\"0 0 34 16\">\
          <path class=\"line s{style}\" d=\"M0 8H34\"/>{}</svg> {}</span>\n",
         if line.marked { &sample } else { "" },
-        escape(&line.label)
+        escaped(&line.label)
     )
 }
 
@@ -254,14 +256,6 @@ fn tick_whole(value: f64) -> String {
     } else {
         whole(value)
     }
-}
-
-/// Text inside of HTML.
-pub(crate) fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
 }
 
 #[cfg(test)]

@@ -101,7 +101,7 @@ const RATE: fn(&Block) -> Option<f64> = |block| Some(block.per_second);
 
 use Side::{AtLeast, AtMost};
 
-const PROMISES: [Promise; 15] = [
+const PROMISES: [Promise; 17] = [
     promise(
         "refusals_vs_static",
         (AtLeast, Some(0.95)),
@@ -192,12 +192,35 @@ const PROMISES: [Promise; 15] = [
         From::Pairs("half-load", |block| Some(block.latency_ms.p50)),
         "the engine's median latency at half its capacity / lone pgbench commit",
     ),
+    promise(
+        "own_orders_vs_pessimistic",
+        (AtLeast, None),
+        From::Pairs("own", RATE),
+        "durable orders per second of the program of --server / pessimistic",
+    ),
+    promise(
+        "own_refusals_vs_pessimistic",
+        (AtLeast, None),
+        From::Pairs("own-refusals", RATE),
+        "its refusals per second after the sell-out / pessimistic",
+    ),
 ];
+
+/// Whether something was measured for it, or should have been.
+fn is_asked_for(promise: &Promise, measured: &Measured) -> bool {
+    match promise.from {
+        From::Pairs(section @ ("own" | "own-refusals"), _) => {
+            measured.pairs.contains_key(section)
+        }
+        _ => true,
+    }
+}
 
 /// Computes all ratios, in the order of the promises.
 pub(crate) fn ratios(measured: &Measured, crowd: usize) -> Vec<Ratio> {
     PROMISES
         .iter()
+        .filter(|promise| is_asked_for(promise, measured))
         .map(|promise| Ratio::new(promise, values(promise.from, measured, crowd)))
         .collect()
 }

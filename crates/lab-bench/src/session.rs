@@ -63,6 +63,12 @@ impl<'a> Session<'a> {
         self.compare("hybrid", orders(Arm::Hybrid), engine).await?;
         self.compare("pessimistic", orders(Arm::Pessimistic), engine)
             .await?;
+        if self.plan.has_own {
+            let (pessimistic, own) = (orders(Arm::Pessimistic), orders(Arm::Own));
+            self.compare("own", pessimistic, own).await?;
+            let (pessimistic, own) = (refusals(Arm::Pessimistic), refusals(Arm::Own));
+            self.compare("own-refusals", pessimistic, own).await?;
+        }
         self.bursts().await?;
         self.series().await?;
         self.open_loop().await

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
-use flash_lab_crowd::{DEFAULT_POOL_SIZE, Server, server_process, stores};
+use flash_lab_crowd::{DEFAULT_POOL_SIZE, Seller, Server, server_process, stores};
 use flash_sandbox::{Options, Sandbox};
 use tempfile::NamedTempFile;
 
@@ -37,6 +37,7 @@ pub(crate) struct World {
     pub(crate) sandbox: Sandbox,
     pub(crate) pgbench: PathBuf,
     server: PathBuf,
+    own: Option<Seller>,
     static_route: PathBuf,
     /// Databases that were made.
     databases: Vec<Arm>,
@@ -57,7 +58,7 @@ pub(crate) struct Running {
 
 impl World {
     /// Starts the stores; servers follow when they are needed.
-    pub(crate) async fn start() -> anyhow::Result<Self> {
+    pub(crate) async fn start(own: Option<Seller>) -> anyhow::Result<Self> {
         let server = server_process::find()?;
         let pgbench = pgbench::find()?;
         let static_route = server_process::find_beside("static-route")?;
@@ -71,6 +72,7 @@ impl World {
             sandbox,
             pgbench,
             server,
+            own,
             static_route,
             databases: Vec::new(),
             answers: None,
@@ -185,6 +187,13 @@ impl World {
 
     async fn start_server(&mut self, arm: Arm) -> anyhow::Result<(Server, SocketAddr)> {
         drop(self.connect(arm).await?);
+        if arm == Arm::Own {
+            let own = self.own.as_ref().context("there is no program")?;
+            let pool_size = POOL_SIZE.to_string();
+            let flags = server_process::patient(&pool_size);
+            let redis_url = self.sandbox.redis_url();
+            return own.start(&flags, &self.database_url(arm)?, redis_url).await;
+        }
         // Its Redis is there when it starts, and never again.
         let doomed = match arm {
             Arm::RedisDown => {
@@ -254,6 +263,7 @@ pub(crate) fn arguments(arm: Arm) -> anyhow::Result<Vec<String>> {
     let who = [
         ("--strategy", strategy.as_str()),
         ("--listen", "127.0.0.1:0"),
+        ("--drain-delay-ms", "0"),
     ];
     let pool_size = POOL_SIZE.to_string();
     let how = server_process::patient(&pool_size);

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use flash_lab_crowd::server_process::limits;
 use flash_lab_crowd::{Seller, Server, server_process, stores};
 use flash_lab_wire::{Cable, Store};
 use flash_sandbox::{Options, Sandbox, SandboxError};
@@ -230,21 +231,17 @@ impl World {
         let listen = self.addresses[instance].to_string();
         let pool_size = POOL_SIZE.to_string();
         let gate_lifetime_ms = GATE_LIFETIME.as_millis().to_string();
-        let mut arguments = self.recipe.seller.arguments();
-        arguments.extend(server_process::flags(&[
-            ("--listen", &listen),
-            ("--pool-size", &pool_size),
-            ("--pool-wait-ms", WAIT_MS),
-            ("--lock-wait-ms", WAIT_MS),
-            ("--request-timeout-ms", REQUEST_MS),
+        let batch_max = self.recipe.batch_max.map(|it| it.to_string());
+        let mut flags = limits(&pool_size, WAIT_MS, REQUEST_MS).to_vec();
+        flags.extend([
+            ("--listen", listen.as_str()),
+            ("--drain-delay-ms", "0"),
             ("--drain-wait-ms", DRAIN_MS),
             ("--gate-lifetime-ms", &gate_lifetime_ms),
-            ("--log-format", "pretty"),
-        ]));
-        if let Some(batch_max) = self.recipe.batch_max {
-            let batch_max = batch_max.to_string();
-            arguments.extend(server_process::flags(&[("--batch-max", &batch_max)]));
-        }
+        ]);
+        flags.extend(batch_max.as_deref().map(|it| ("--batch-max", it)));
+        let mut arguments = self.recipe.seller.arguments();
+        arguments.extend(server_process::flags(&flags));
         arguments
     }
 }

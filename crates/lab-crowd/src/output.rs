@@ -62,6 +62,14 @@ impl JsonFile {
     }
 }
 
+/// Text inside of HTML.
+pub fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+}
+
 /// Prints a result. A reader who has seen enough, such as `head`, is no error.
 ///
 /// # Errors

@@ -21,6 +21,8 @@ pub struct Seller {
     name: String,
     program: PathBuf,
     strategy: Option<Strategy>,
+    /// What the program is told besides.
+    arguments: Vec<String>,
 }
 
 /// Who sells, as the command line says it.
@@ -80,6 +82,7 @@ impl Seller {
             name: strategy.to_string(),
             program,
             strategy: Some(strategy),
+            arguments: Vec::new(),
         }
     }
 
@@ -100,7 +103,15 @@ impl Seller {
             name: name.into_owned(),
             program,
             strategy: None,
+            arguments: Vec::new(),
         })
+    }
+
+    /// The same program, told this besides.
+    #[must_use]
+    pub fn with_arguments(mut self, flags: &[(&str, &str)]) -> Self {
+        self.arguments.extend(server_process::flags(flags));
+        self
     }
 
     /// What it is called in a result.
@@ -167,11 +178,14 @@ impl Seller {
         let mut arguments = self.arguments();
         arguments.extend(server_process::flags(&[("--listen", ANYWHERE)]));
         arguments.extend(server_process::flags(flags));
+        arguments.extend(self.arguments.iter().cloned());
         // URLs hold passwords, and everybody can read the arguments of a process.
         let mut environment = vec![
             ("DATABASE_URL", database_url),
             ("ADMIN_TOKEN", ""),
             ("LISTEN", ANYWHERE),
+            // No proxy must notice that it ends.
+            ("DRAIN_DELAY_MS", "0"),
         ];
         environment.extend(redis_url.map(|url| ("REDIS_URL", url)));
         Server::start_with(&self.program, arguments, environment).await

@@ -217,18 +217,28 @@ impl Server {
 /// As long as a buyer waits, as an argument.
 pub const PATIENCE_MS: &str = "120000";
 
-/// Buyers should be told what the strategy says, not that they waited too long: all
-/// limits of the server are as long as a buyer waits, or longer than it takes to connect.
-pub fn patient(pool_size: &str) -> [(&str, &str); 7] {
+/// What every server of the lab is told: how many connections it has, how long it waits for
+/// one and for a row, and how long it works on a request.
+pub fn limits<'a>(
+    pool_size: &'a str,
+    wait_ms: &'a str,
+    request_ms: &'a str,
+) -> [(&'a str, &'a str); 5] {
     [
         ("--pool-size", pool_size),
-        ("--pool-wait-ms", PATIENCE_MS),
-        ("--lock-wait-ms", PATIENCE_MS),
-        ("--request-timeout-ms", PATIENCE_MS),
-        ("--client-wait-ms", PATIENCE_MS),
-        ("--queue-max", "20000"),
+        ("--pool-wait-ms", wait_ms),
+        ("--lock-wait-ms", wait_ms),
+        ("--request-timeout-ms", request_ms),
         ("--log-format", "pretty"),
     ]
+}
+
+/// Buyers should be told what the strategy says, not that they waited too long: all
+/// limits of the server are as long as a buyer waits, or longer than it takes to connect.
+pub fn patient(pool_size: &str) -> Vec<(&str, &str)> {
+    let mut flags = limits(pool_size, PATIENCE_MS, PATIENCE_MS).to_vec();
+    flags.extend([("--client-wait-ms", PATIENCE_MS), ("--queue-max", "20000")]);
+    flags
 }
 
 /// Puts flags and their values in a row.

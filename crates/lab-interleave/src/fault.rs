@@ -28,18 +28,40 @@ pub enum Fault {
     KilledAfter,
     /// The step arrives, and its connection breaks before anybody hears what came of it.
     AnswerLost,
+    /// The connection breaks, and the step does not arrive.
+    StepLost,
 }
 
 impl Fault {
     /// Each of them.
-    pub const ALL: [Self; 3] =
-        [Self::KilledBefore, Self::KilledAfter, Self::AnswerLost];
+    pub const ALL: [Self; 4] = [
+        Self::KilledBefore,
+        Self::KilledAfter,
+        Self::AnswerLost,
+        Self::StepLost,
+    ];
+
+    /// Its name on the command line and in a result.
+    #[must_use]
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::KilledBefore => "killed-before",
+            Self::KilledAfter => "killed-after",
+            Self::AnswerLost => "answer-lost",
+            Self::StepLost => "step-lost",
+        }
+    }
+
+    fn kills(self) -> bool {
+        matches!(self, Self::KilledBefore | Self::KilledAfter)
+    }
 
     fn turn(self) -> Turn {
         match self {
             Self::KilledBefore => Turn::Never,
             Self::KilledAfter => Turn::Unheard,
             Self::AnswerLost => Turn::Cut,
+            Self::StepLost => Turn::Lost,
         }
     }
 }
@@ -117,7 +139,7 @@ impl Stage {
             }
         };
         seat.desk.look_away();
-        if was_broken && fault != Fault::AnswerLost {
+        if was_broken && fault.kills() {
             self.start_again().await?;
         }
         Ok(Broken {

@@ -22,6 +22,7 @@ pub use fault::{Broken, Fault};
 pub use observer::OrderRow;
 pub use scenario::{Ask, Scenario};
 pub use schedule::{Buyer, Schedule};
+pub use seat::Unrehearsed;
 pub use stage::{Books, Finish, Played, Stage, start_stores};
 pub use text::to_text;
 pub use transcript::{BuyerState, Ending, Place, Step, Transcript, Wait};

@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::bail;
 use flash_core::Sku;
 use flash_lab_crowd::client::{Client, Method, SendError, json_request};
 use flash_lab_crowd::outcome::{Outcome, Told};
@@ -23,6 +22,16 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Longer than a schedule takes, in milliseconds.
 const SERVER_WAIT_MS: &str = "50000";
+
+/// A purchase that nobody watched and that went wrong.
+#[derive(Debug, thiserror::Error)]
+#[error("a rehearsal ended with {outcome:?} ({said}) instead of {expected:?}")]
+pub struct Unrehearsed {
+    /// What the buyer was told.
+    pub outcome: Outcome,
+    said: String,
+    expected: Outcome,
+}
 
 /// One buyer's way to the stores.
 pub(crate) struct Seat {
@@ -107,10 +116,12 @@ impl Seat {
             let said = told
                 .status
                 .map_or("no answer".to_owned(), |it| it.to_string());
-            bail!(
-                "a rehearsal ended with {:?} ({said}) instead of {expected:?}",
-                told.outcome
-            );
+            return Err(Unrehearsed {
+                outcome: told.outcome,
+                said,
+                expected,
+            }
+            .into());
         }
         Ok(())
     }

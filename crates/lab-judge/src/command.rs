@@ -6,13 +6,14 @@ use anyhow::anyhow;
 use flash_lab_crowd::error::{Ending, sentence};
 use flash_lab_crowd::output::{self, JsonFile};
 use flash_lab_crowd::progress::Progress;
+use flash_lab_crowd::rule::Rule;
 use flash_lab_crowd::seller::Seller;
-use flash_lab_interleave::{Scenario, Stage, start_stores};
+use flash_lab_interleave::{Fault, Scenario, Stage, Unrehearsed, start_stores};
 use flash_sandbox::{Sandbox, SandboxError};
 use serde::Serialize;
 
-use crate::cli::{JudgeArgs, StageName};
-use crate::verdict::{Outcome, Verdict, Word};
+use crate::cli::{JudgeArgs, Scope, StageName};
+use crate::verdict::{Judged, Outcome, Verdict, Violation, Word};
 use crate::{crash, http, race, text};
 
 /// Where more than one was judged.
@@ -43,7 +44,7 @@ pub async fn run(mut args: JudgeArgs) -> anyhow::Result<()> {
     let mut verdicts = Vec::new();
     for seller in &sellers {
         progress.step(&format!("{seller}: judging"));
-        verdicts.push(judge(&stores, seller, &args, &progress).await?);
+        verdicts.push(judge(&stores, seller, &args.scope, &progress).await?);
     }
     drop(stores);
     drop(progress);
@@ -77,10 +78,18 @@ fn ended(verdicts: &[Verdict]) -> anyhow::Result<()> {
 }
 
 /// Judges one seller. What it does wrong is a verdict; so is that it cannot be judged.
-async fn judge(
+///
+/// # Errors
+///
+/// A program that is missing.
+///
+/// # Cancel safety
+///
+/// A dropped future ends what it has started.
+pub async fn judge(
     stores: &Arc<Sandbox>,
     seller: &Seller,
-    args: &JudgeArgs,
+    scope: &Scope,
     progress: &Progress,
 ) -> anyhow::Result<Verdict> {
     let mut verdict = Verdict {
@@ -91,10 +100,16 @@ async fn judge(
         rules: Vec::new(),
         not_judged: Vec::new(),
     };
-    let judged = judge_stages(stores, seller, args, progress, &mut verdict).await;
+    let judged = judge_stages(stores, seller, scope, progress, &mut verdict).await;
     if let Err(error) = judged {
         if error.is::<SandboxError>() || error.is::<Ending>() {
             return Err(error);
+        }
+        if let Some(violation) = never_sells(&error) {
+            let judged = Judged::broken(violation, StageName::Http, None);
+            verdict.rules.push(judged);
+            verdict.verdict = Word::Broken;
+            return Ok(verdict);
         }
         verdict.verdict = Word::Unknown;
         verdict.reason = Some(sentence(&error));
@@ -102,19 +117,34 @@ async fn judge(
     Ok(verdict)
 }
 
+/// Whoever says "sold out" to the first buyer of thousands of units needs no judging.
+fn never_sells(error: &anyhow::Error) -> Option<Violation> {
+    let unrehearsed = error.downcast_ref::<Unrehearsed>()?;
+    (unrehearsed.outcome == flash_lab_crowd::outcome::Outcome::SoldOut).then(|| {
+        Violation::new(
+            Rule::FalseSoldOut,
+            "nobody has bought anything yet, and the first buyer was told sold out",
+        )
+    })
+}
+
 async fn judge_stages(
     stores: &Arc<Sandbox>,
     seller: &Seller,
-    args: &JudgeArgs,
+    scope: &Scope,
     progress: &Progress,
     verdict: &mut Verdict,
 ) -> anyhow::Result<()> {
-    let scenarios = match args.scenarios.as_slice() {
+    let scenarios = match scope.scenarios.as_slice() {
         [] => &Scenario::ALL[..],
         some => some,
     };
+    let faults = match scope.faults.as_slice() {
+        [] => &Fault::ALL[..],
+        some => some,
+    };
     let mut two_servers = None;
-    for stage in &args.stages {
+    for stage in &scope.stages {
         if verdict.verdict == Word::Broken {
             verdict.not_judged.push(name(*stage).to_owned());
             continue;
@@ -124,7 +154,7 @@ async fn judge_stages(
             StageName::Crash => {
                 let lifetime = crash::GATE_LIFETIME;
                 let opening = Stage::open_with(Arc::clone(stores), seller, lifetime);
-                crash::judge(&mut opening.await?, progress).await?
+                crash::judge(&mut opening.await?, faults, progress).await?
             }
             StageName::Http | StageName::Interleave => {
                 let servers = match &mut two_servers {
@@ -135,7 +165,7 @@ async fn judge_stages(
                 if *stage == StageName::Http {
                     http::judge(servers).await?
                 } else {
-                    let changes = args.changes_max;
+                    let changes = scope.changes_max;
                     race::judge(servers, scenarios, changes, progress).await?
                 }
             }

@@ -20,6 +20,9 @@ pub(crate) const GATE_LIFETIME: Duration = Duration::from_secs(10);
 /// Longer than that after a gate expires nobody waits for a unit to come back.
 const COMES_BACK_LIMIT: Duration = Duration::from_secs(20);
 
+/// A program of somebody's own has no lifetime that we know of.
+const OWN_COMES_BACK_LIMIT: Duration = Duration::from_secs(6);
+
 /// How long a buyer asks who is told "sold out" while there is a unit, and how often at least.
 const ASKING: Duration = Duration::from_secs(5);
 const ASKED_AT_LEAST: u32 = 20;
@@ -57,12 +60,13 @@ const ANN: Ask = wants_one("ann");
 
 pub(crate) async fn judge(
     stage: &mut Stage,
+    faults: &[Fault],
     progress: &Progress,
 ) -> anyhow::Result<verdict::Outcome> {
     let mut outcome = verdict::Outcome::default();
     let mut count = 0;
     'steps: for step in 1..=STEPS_MAX {
-        for fault in Fault::ALL {
+        for fault in faults.iter().copied() {
             let sku = stage.put_on_sale(UNITS, None).await?;
             let broken = stage.break_purchase(&ANN, &sku, step, fault).await?;
             if !broken.was_broken {
@@ -102,7 +106,7 @@ async fn live_with(
     at: FaultAt,
 ) -> anyhow::Result<Option<Violation>> {
     let books = stage.read_books(sku).await?;
-    if let Some(violation) = Asked::new(&ANN, &broken.told, &books).contradiction() {
+    if let Some(violation) = Asked::only(&ANN, &broken.told, &books).contradiction() {
         let sentence = format!("{}: {}", place(broken, at), violation.sentence);
         return Ok(Some(Violation::new(violation.rule, sentence)));
     }
@@ -212,12 +216,18 @@ async fn describe(
     violation: Violation,
 ) -> Judged {
     let is_stranded = violation.rule == Rule::Stranded;
-    let mut why = is_stranded
-        .then(|| why::died_with_its_permit(&broken.steps, at.fault))
-        .flatten();
+    let mut why = match violation.rule {
+        Rule::Stranded => why::died_with_its_permit(&broken.steps, at.fault),
+        Rule::Acknowledged => why::told_blindly(&broken.steps, &broken.told, at.step),
+        _ => None,
+    };
     let mut violation = violation;
-    if let Some(why) = &mut why {
+    if is_stranded {
         violation.sentence = format!("{}: {}", place(&broken, at), violation.sentence);
+    }
+    if let Some(why) = &mut why
+        && is_stranded
+    {
         // The result does not hold it: it would differ from run to run.
         if let Some(after) = comes_back(stage, sku).await {
             why.sentence.push_str(&format!(
@@ -238,7 +248,11 @@ async fn describe(
 async fn comes_back(stage: &Stage, sku: &Sku) -> Option<Duration> {
     let begun = Instant::now();
     let dan = wants_one("dan");
-    while begun.elapsed() < COMES_BACK_LIMIT {
+    let limit = match stage.seller().strategy() {
+        Some(_) => COMES_BACK_LIMIT,
+        None => OWN_COMES_BACK_LIMIT,
+    };
+    while begun.elapsed() < limit {
         if stage.buy(Buyer::One, &dan, sku).await.outcome == Outcome::Accepted {
             return Some(ASKING + begun.elapsed());
         }
@@ -262,5 +276,6 @@ fn place(broken: &Broken, at: FaultAt) -> String {
             format!("the server was killed after step {step} ({name})")
         }
         Fault::AnswerLost => format!("the answer to {name} (step {step}) was lost"),
+        Fault::StepLost => format!("{name} (step {step}) was lost on its way"),
     }
 }

@@ -23,6 +23,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) ask: &'a Ask,
     pub(crate) told: &'a Told,
     pub(crate) order: Option<&'a OrderRow>,
+    /// Whether nobody else asked with this key.
+    pub(crate) is_first: bool,
 }
 
 impl<'a> Asked<'a> {
@@ -35,6 +37,15 @@ impl<'a> Asked<'a> {
             ask,
             told,
             order: books.orders.iter().find(is_it),
+            is_first: false,
+        }
+    }
+
+    /// The same for who asks with a key that nobody has asked with.
+    pub(crate) fn only(ask: &'a Ask, told: &'a Told, books: &'a Books) -> Self {
+        Self {
+            is_first: true,
+            ..Self::new(ask, told, books)
         }
     }
 
@@ -64,6 +75,19 @@ impl<'a> Asked<'a> {
                     order_named(order)
                 ),
             )),
+            (Outcome::SoldOut | Outcome::LimitReached, Some(order))
+                if self.is_first =>
+            {
+                Some(Violation::new(
+                    Rule::RefusedButSold,
+                    format!(
+                        "{buyer} was told {}; {} {} is in the table",
+                        spoken(self.told),
+                        their(buyer),
+                        order_named(order)
+                    ),
+                ))
+            }
             (Outcome::SoldOut | Outcome::LimitReached, Some(order)) => {
                 Some(Violation::new(
                     Rule::WinnerRefused,
@@ -116,11 +140,25 @@ pub(crate) fn broken(
     let asks = scenario.asks.iter().zip(told);
     let asked: Vec<_> = asks
         .flat_map(|(asks, told)| asks.iter().zip(told))
-        .map(|(ask, told)| Asked::new(ask, told, books))
+        .map(|(ask, told)| {
+            let same = |it: &&Ask| it.buyer == ask.buyer && it.key == ask.key;
+            match scenario.asks.iter().copied().flatten().filter(same).count() {
+                1 => Asked::only(ask, told, books),
+                _ => Asked::new(ask, told, books),
+            }
+        })
         .collect();
     let contradictions = || asked.iter().filter_map(Asked::contradiction);
-    oversold(scenario, books)
+    let is_told = |it: &Asked<'_>| it.told.outcome == Outcome::Accepted;
+    let is_known = |it: &Asked<'_>| it.order.is_none() || is_told(it);
+    // Where somebody does not even know of an order, that says more.
+    asked
+        .iter()
+        .all(is_known)
+        .then(|| oversold(scenario, books))
+        .flatten()
         .or_else(|| contradictions().next())
+        .or_else(|| oversold(scenario, books))
         .or_else(|| doubled(books))
         .or_else(|| overrun(scenario, books))
         .or_else(|| unbalanced(books))

@@ -1,7 +1,7 @@
 //! A verdict to read, in at most 25 lines.
 
 use flash_lab_crowd::look::Look;
-use flash_lab_interleave::{Buyer, Step, Wait};
+use flash_lab_interleave::{Buyer, Fault, Step, Wait};
 use flash_lab_wire::Store;
 
 use crate::cli::StageName;
@@ -22,7 +22,17 @@ pub(crate) fn told(verdict: &Verdict, look: &Look) -> String {
         Word::Broken => "broken",
         Word::Unknown => "could not judge",
     };
-    let mut text = format!("\n{}: {word}\n\n", verdict.program);
+    format!(
+        "\n{}: {word}\n\n{}",
+        verdict.program,
+        details(verdict, look)
+    )
+}
+
+/// What held, what is broken and why, and what was not judged.
+#[must_use]
+pub fn details(verdict: &Verdict, look: &Look) -> String {
+    let mut text = String::new();
     for stage in &verdict.stages {
         if is_held(verdict, stage) {
             text += &format!("  held     {}\n", looked(stage));
@@ -53,7 +63,7 @@ fn looked(stage: &Looked) -> String {
             format!("http         {count} purchases, one buyer at a time")
         }
         (StageName::Crash, _) => {
-            format!("crash        {count} purchases, each step broken in three ways")
+            format!("crash        {count} purchases, each broken at one of its steps")
         }
         (StageName::Interleave, Some(changes)) if !stage.complete => format!(
             "interleave   {}: {count} orders of steps, all with at most {changes} changes \
@@ -240,7 +250,7 @@ fn alone(steps: &[Step], at: FaultAt) -> String {
         }
         if position + 1 == at.step {
             text += match at.fault {
-                flash_lab_interleave::Fault::KilledBefore => "  ✗  never arrives\n",
+                Fault::KilledBefore | Fault::StepLost => "  ✗  never arrives\n",
                 _ => "  ✗  nobody hears of it\n",
             };
         }

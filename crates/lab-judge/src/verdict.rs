@@ -9,7 +9,7 @@ use crate::cli::StageName;
 /// The word for the whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Word {
+pub enum Word {
     /// Every rule that was judged held.
     Held,
     /// A rule is broken.
@@ -20,62 +20,79 @@ pub(crate) enum Word {
 
 /// All that is said of one seller.
 #[derive(Debug, Clone, Serialize)]
-pub(crate) struct Verdict {
-    pub(crate) program: String,
-    pub(crate) verdict: Word,
+pub struct Verdict {
+    /// Who was judged.
+    pub program: String,
+    /// In one word.
+    pub verdict: Word,
     /// Why it could not be judged.
-    pub(crate) reason: Option<String>,
-    pub(crate) stages: Vec<Looked>,
-    pub(crate) rules: Vec<Judged>,
+    pub reason: Option<String>,
+    /// How far each stage has looked.
+    pub stages: Vec<Looked>,
+    /// The rules that held, and the one that did not.
+    pub rules: Vec<Judged>,
     /// What was asked for, and is not judged because a rule is broken.
-    pub(crate) not_judged: Vec<String>,
+    pub not_judged: Vec<String>,
 }
 
 /// How far one stage has looked.
 #[derive(Debug, Clone, Serialize)]
-pub(crate) struct Looked {
-    pub(crate) id: StageName,
+pub struct Looked {
+    /// Which stage.
+    pub id: StageName,
     /// Which sale was played, in stage interleave.
-    pub(crate) scenario: Option<&'static str>,
+    pub scenario: Option<&'static str>,
     /// Purchases in http, orders of steps in interleave, broken purchases in crash.
-    pub(crate) schedules: usize,
-    pub(crate) changes_max: Option<usize>,
+    pub schedules: usize,
+    /// The most changes of turn, in stage interleave.
+    pub changes_max: Option<usize>,
     /// Whether nothing was left out for its changes of turn.
-    pub(crate) complete: bool,
+    pub complete: bool,
 }
 
 /// One rule, as far as it was judged.
 #[derive(Debug, Clone, Serialize)]
-pub(crate) struct Judged {
-    pub(crate) id: Rule,
-    pub(crate) stage: StageName,
-    pub(crate) scenario: Option<&'static str>,
-    pub(crate) held: bool,
+pub struct Judged {
+    /// Which rule.
+    pub id: Rule,
+    /// Where it was judged.
+    pub stage: StageName,
+    /// In which sale, in stage interleave.
+    pub scenario: Option<&'static str>,
+    /// Whether it held.
+    pub held: bool,
     /// What is wrong, in one sentence.
-    pub(crate) sentence: Option<String>,
-    pub(crate) why: Option<Why>,
-    pub(crate) schedule: Option<Schedule>,
-    pub(crate) fault: Option<FaultAt>,
-    pub(crate) transcript: Option<Transcript>,
+    pub sentence: Option<String>,
+    /// Why, where that is recognized.
+    pub why: Option<Why>,
+    /// The order of steps that breaks it.
+    pub schedule: Option<Schedule>,
+    /// The fault that breaks it.
+    pub fault: Option<FaultAt>,
+    /// The steps of two buyers.
+    pub transcript: Option<Transcript>,
     /// The steps of a purchase that was broken.
-    pub(crate) steps: Option<Vec<Step>>,
+    pub steps: Option<Vec<Step>>,
 }
 
 /// Where a purchase was broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub(crate) struct FaultAt {
-    pub(crate) fault: Fault,
+pub struct FaultAt {
+    /// What happened.
+    pub fault: Fault,
     /// Counted from 1.
-    pub(crate) step: usize,
+    pub step: usize,
 }
 
 /// Why a rule is broken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Why {
-    pub(crate) id: &'static str,
-    pub(crate) sentence: String,
+pub struct Why {
+    /// Which recognizer said it.
+    pub id: &'static str,
+    /// The sentence, with the numbers of two steps.
+    pub sentence: String,
     /// The steps that it names, counted from 1.
-    pub(crate) steps: Vec<usize>,
+    pub steps: Vec<usize>,
 }
 
 /// A rule that is broken, and the sentence that says how.

@@ -1,7 +1,7 @@
 //! Why a rule is broken: recognizers of what people do wrong, asked from the most specific to
 //! the least. Each looks at one run and says one sentence, with the numbers of two steps.
 
-use flash_lab_crowd::outcome::Outcome;
+use flash_lab_crowd::outcome::{Outcome, Told};
 use flash_lab_crowd::rule::Rule;
 use flash_lab_interleave::{Books, Buyer, Fault, Played, Scenario, Step, Wait};
 use flash_lab_wire::{Does, Store};
@@ -69,6 +69,7 @@ pub(crate) fn why(case: &Case<'_>) -> Option<Why> {
         .or_else(|| unlocked_too_early(case, &steps))
         .or_else(|| locked_too_late(case, &steps))
         .or_else(|| retry_missing(case, &steps))
+        .or_else(|| refused_at_the_gate(case, &steps))
         .or_else(|| took_and_gave_back(case, &steps))
         .or_else(|| looked_too_early(case, &steps))
         .or_else(|| lock_for_each_buyer(case, &steps))
@@ -212,11 +213,22 @@ fn retry_missing(case: &Case<'_>, steps: &[Seen<'_>]) -> Option<Why> {
         .filter(|it| it.buyer() == refused.buyer() && it.number >= refused_number)
         .find_map(|it| it.step.answer.as_ref().map(|answer| (it.number, answer)));
     let (answered, answer) = told?;
+    let reason = refused.returned().trim_start_matches("ERROR: ");
+    let left = case.books.audit.available_units;
+    if answer == "sold out" && case.violation.rule == Rule::FalseSoldOut {
+        return because(
+            "refused-is-not-sold-out",
+            [refused_number, answered],
+            format!(
+                "Step {refused_number} was refused to be tried again ({reason}), which says \
+                 nothing of the stock: {} was told {answer} while {left} units were left.",
+                case.name(refused.buyer())
+            ),
+        );
+    }
     if answer == "accepted" || answer == "sold out" {
         return None;
     }
-    let reason = refused.returned().trim_start_matches("ERROR: ");
-    let left = case.books.audit.available_units;
     because(
         "retry-missing",
         [refused_number, answered],
@@ -252,6 +264,70 @@ fn took_and_gave_back(case: &Case<'_>, steps: &[Seen<'_>]) -> Option<Why> {
             taker.buyer, taker.units, took.number, too_low.number
         ),
     )
+}
+
+/// A script in Redis refuses whom there is enough for: since nobody has loaded it, since
+/// somebody was let through who wants more than there is, or since all there is is too much.
+fn refused_at_the_gate(case: &Case<'_>, steps: &[Seen<'_>]) -> Option<Why> {
+    if case.violation.rule != Rule::FalseSoldOut {
+        return None;
+    }
+    let is_gate =
+        |it: &&Seen<'_>| it.step.statement.store == Store::Redis && it.does.counts;
+    let refused = steps.iter().filter(is_gate).rfind(|it| {
+        it.returned() == "0" && it.step.answer.as_deref() == Some("sold out")
+    })?;
+    let asked = |side: Buyer| case.scenario.asks(side).first();
+    let (buyer, other) = (asked(refused.buyer())?, asked(refused.buyer().other())?);
+    let number = refused.number;
+    let before = || steps.iter().filter(|it| it.number < number);
+    let Some(read) = before().find(|it| it.does.reads_stock) else {
+        return because(
+            "nobody-had-looked",
+            [number, number],
+            format!(
+                "Step {number} refused, and nobody had read the stock: a gate that is not \
+                 there is not an empty gate."
+            ),
+        );
+    };
+    let was_there = case.scenario.units;
+    // Whoever is let through goes on to PostgreSQL.
+    let goes_on = |it: &Seen<'_>| {
+        let own = |next: &&Seen<'_>| next.buyer() == it.buyer();
+        let next = steps
+            .iter()
+            .filter(own)
+            .find(|next| next.number > it.number);
+        next.is_some_and(|next| next.step.statement.store == Store::PostgreSQL)
+    };
+    let let_through = before().filter(is_gate).find(|it| {
+        it.buyer() != refused.buyer()
+            && it.returned() == "1"
+            && other.units > was_there
+            && goes_on(it)
+    });
+    if let Some(let_through) = let_through {
+        return because(
+            "let-through-too-much",
+            [let_through.number, number],
+            format!(
+                "Step {} let {} through for {}, and {was_there} was there; step {number} then \
+                 refused {}.",
+                let_through.number, other.buyer, other.units, buyer.buyer
+            ),
+        );
+    }
+    let (units, read_units) = (buyer.units, read.read_units()?);
+    (i64::from(units) == read_units).then(|| Why {
+        id: "refused-what-fits",
+        sentence: format!(
+            "Step {number} refused {units}, and step {} had read {read_units}: what is wanted \
+             may be all there is.",
+            read.number
+        ),
+        steps: vec![number, read.number],
+    })
 }
 
 /// The key is looked for before the lock: what is committed in between is not seen.
@@ -378,19 +454,48 @@ fn read_then_written(steps: &[Seen<'_>]) -> Option<Why> {
 
 /// A unit that Redis had counted down when the server was killed.
 pub(crate) fn died_with_its_permit(steps: &[Step], fault: Fault) -> Option<Why> {
-    if fault == Fault::AnswerLost {
-        return None;
-    }
     let steps = seen(steps);
     let last = steps.last()?;
     let took = steps
         .iter()
-        .find(|it| it.step.statement.store == Store::Redis && it.does.counts)?;
+        .rfind(|it| it.step.statement.store == Store::Redis && it.does.counts)?;
     let number = took.number;
+    match fault {
+        Fault::KilledBefore | Fault::KilledAfter => because(
+            "died-with-its-permit",
+            [number, last.number],
+            format!(
+                "The unit that step {number} took from Redis died with the server."
+            ),
+        ),
+        Fault::AnswerLost | Fault::StepLost => because(
+            "permit-unaccounted",
+            [number, last.number],
+            format!(
+                "Step {number} may have taken a unit from Redis; nobody heard whether it did, \
+                 and nobody gives it back."
+            ),
+        ),
+    }
+}
+
+/// Nobody heard what came of a step, and the buyer was told as if somebody had.
+pub(crate) fn told_blindly(steps: &[Step], told: &Told, at: usize) -> Option<Why> {
+    let id = match told.outcome {
+        Outcome::Failed => "told-failed-and-bought",
+        Outcome::Accepted => "told-accepted-and-not",
+        _ => return None,
+    };
+    let steps = seen(steps);
+    let records = steps.iter().find(|it| it.does.records)?.number;
     because(
-        "died-with-its-permit",
-        [number, last.number],
-        format!("The unit that step {number} took from Redis died with the server."),
+        id,
+        [records, at],
+        format!(
+            "Step {records} wrote the order, nobody heard what came of step {at}, and the buyer \
+             was told {} as if somebody had.",
+            spoken(told)
+        ),
     )
 }
 

@@ -1,6 +1,7 @@
 //! The page as one file: the same markup, style and chart, and what came of a sale.
 
 use anyhow::Context;
+use flash_lab_crowd::output::escaped;
 
 use crate::assets::{
     CHART_JS, COLUMN_HTML, COLUMN_JS, PAGE_CSS, REPLAY_JS, REPORT_HTML, SALE_JS,
@@ -55,12 +56,6 @@ fn filled(template: &str, values: &[(&str, &str)]) -> anyhow::Result<String> {
         page += text;
     }
     Ok(page)
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
 }
 
 #[cfg(test)]

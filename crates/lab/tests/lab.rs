@@ -178,7 +178,8 @@ fn the_audit_leaves_a_database_without_a_sale_as_it_is() {
 #[test]
 fn an_audit_without_a_database_is_a_mistake_in_its_use() {
     assert!(told(&run("audit"), 2).contains("DATABASE_URL"));
-    assert!(told(&run("audit --database-url "), 2).contains("DATABASE_URL"));
+    let empty = lab("audit --database-url").arg("").output();
+    assert!(told(&empty.expect("lab starts"), 2).contains("DATABASE_URL"));
 }
 
 #[test]
@@ -398,10 +399,11 @@ fn chaos_finds_nothing_where_things_break_by_half() {
     // Two that come one after the other may begin together.
     happened.sort_by_key(|it| planned.iter().position(|plan| it == plan));
     assert_eq!(happened, planned);
-    // A column may find its table taken for so long that the standby finds PostgreSQL taken.
+    // A column may find its table taken for so long that the standby finds PostgreSQL taken,
+    // and a server that starts without a log may take as long on a busy machine.
     let skipped = |fault: &&Value| !fault["skipped"].is_null();
     let skipped: Vec<_> = faults.iter().filter(skipped).filter_map(what).collect();
-    let may_be_skipped = [planned[1], planned[3]];
+    let may_be_skipped = [planned[1], planned[2], planned[3]];
     assert!(
         skipped
             .iter()

@@ -4,6 +4,8 @@
 use std::future::{Ready, ready};
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
@@ -11,6 +13,7 @@ use actix_web::Error;
 use actix_web::dev::{
     Service, ServiceRequest, ServiceResponse, Transform, forward_ready,
 };
+use actix_web::http::ConnectionType;
 use actix_web::http::header::HeaderName;
 use flash_core::reason;
 use pin_project_lite::pin_project;
@@ -26,7 +29,23 @@ use crate::troubles;
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Middleware that finishes answers.
-pub(crate) struct Answers(pub(crate) &'static Collectors);
+pub(crate) struct Answers {
+    collectors: &'static Collectors,
+    draining: Arc<AtomicBool>,
+}
+
+impl Answers {
+    pub(crate) fn new(
+        collectors: &'static Collectors,
+        draining: &Arc<AtomicBool>,
+    ) -> Self {
+        let draining = Arc::clone(draining);
+        Self {
+            collectors,
+            draining,
+        }
+    }
+}
 
 impl<S> Transform<S, ServiceRequest> for Answers
 where
@@ -41,8 +60,11 @@ where
     fn new_transform(&self, service: S) -> Self::Future {
         ready(Ok(AnswersService {
             service,
-            in_flight: &self.0.in_flight,
-            no_route: Rc::new(Route::none(self.0)),
+            in_flight: &self.collectors.in_flight,
+            worker: Rc::new(Worker {
+                no_route: Route::none(self.collectors),
+                draining: Arc::clone(&self.draining),
+            }),
         }))
     }
 }
@@ -50,7 +72,13 @@ where
 pub(crate) struct AnswersService<S> {
     service: S,
     in_flight: &'static IntGauge,
-    no_route: Rc<Route>,
+    worker: Rc<Worker>,
+}
+
+/// What the answers of one worker share.
+struct Worker {
+    no_route: Route,
+    draining: Arc<AtomicBool>,
 }
 
 impl<S> Service<ServiceRequest> for AnswersService<S>
@@ -75,7 +103,7 @@ where
             id,
             in_flight: InFlight::begin(self.in_flight),
             started: Instant::now(),
-            no_route: Rc::clone(&self.no_route),
+            worker: Rc::clone(&self.worker),
             answer: self.service.call(request).instrument(span),
         }
     }
@@ -102,7 +130,7 @@ pin_project! {
         id: RequestId,
         in_flight: InFlight,
         started: Instant,
-        no_route: Rc<Route>,
+        worker: Rc<Worker>,
         #[pin]
         answer: Instrumented<F>,
     }
@@ -118,13 +146,19 @@ where
         let answer = self.project();
         let response = ready!(answer.answer.poll(context))?;
         let request = response.request();
-        let route = request.app_data().unwrap_or(&**answer.no_route);
+        let route = request.app_data().unwrap_or(&answer.worker.no_route);
         route.observe(
             request.method(),
             response.status(),
             answer.started.elapsed(),
         );
-        Poll::Ready(Ok(finish(response, answer.id)))
+        let mut response = finish(response, answer.id);
+        if answer.worker.draining.load(Ordering::Relaxed) {
+            // Nobody sends the next request to a connection that is about to end.
+            let head = response.response_mut().head_mut();
+            head.set_connection_type(ConnectionType::Close);
+        }
+        Poll::Ready(Ok(response))
     }
 }
 

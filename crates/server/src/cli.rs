@@ -88,6 +88,13 @@ pub struct Settings {
           value_name = "MS", value_parser = millis)]
     pub start_wait: Duration,
 
+    /// After SIGTERM, how long /readyz is red before the listener closes, in milliseconds:
+    /// by default longer than a proxy that asks every two seconds takes to believe the
+    /// third answer; Ctrl-C does not wait
+    #[arg(long = "drain-delay-ms", env = "DRAIN_DELAY_MS", default_value = "7000",
+          value_name = "MS", value_parser = millis_or_none)]
+    pub drain_delay: Duration,
+
     /// Wait for requests in flight at the end in milliseconds
     #[arg(long = "drain-wait-ms", env = "DRAIN_WAIT_MS", default_value = "30000",
           value_name = "MS", value_parser = millis)]
@@ -133,6 +140,14 @@ fn millis(text: &str) -> Result<Duration, String> {
     match text.parse() {
         Ok(ms) if (1..=MAX_WAIT_MS).contains(&ms) => Ok(Duration::from_millis(ms)),
         _ => Err(format!("give 1 to {MAX_WAIT_MS} milliseconds")),
+    }
+}
+
+/// Parses a wait that there need not be.
+fn millis_or_none(text: &str) -> Result<Duration, String> {
+    match text.parse() {
+        Ok(ms) if ms <= MAX_WAIT_MS => Ok(Duration::from_millis(ms)),
+        _ => Err(format!("give 0 to {MAX_WAIT_MS} milliseconds")),
     }
 }
 

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::io::{self, ErrorKind};
 use std::net::{TcpListener, ToSocketAddrs};
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -64,7 +65,9 @@ pub fn listen(socket: TcpSocket) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)?.into_std()
 }
 
-/// Serves on a listener until `shutdown` completes, then drains.
+/// Serves on a listener until `shutdown` completes; then `/readyz` is red and the listener
+/// stays open for the time that `shutdown` names, so that a proxy sends nobody to where
+/// nobody listens; then drains.
 ///
 /// # Errors
 ///
@@ -76,10 +79,11 @@ pub fn listen(socket: TcpSocket) -> io::Result<TcpListener> {
 pub async fn serve<S: InventoryStrategy>(
     listener: TcpListener,
     site: Site<S>,
-    shutdown: impl Future<Output = ()>,
+    shutdown: impl Future<Output = Duration>,
 ) -> io::Result<()> {
     let (limits, docs) = (site.limits, site.docs);
     let site = web::Data::new(site);
+    let draining = Arc::clone(&site.draining);
     let app_site = site.clone();
     let collectors = Collectors::get()?;
     let attempts = web::Data::new(Attempts::of(S::NAME, collectors));
@@ -91,7 +95,7 @@ pub async fn serve<S: InventoryStrategy>(
             .app_data(attempts.clone())
             .app_data(books.clone())
             .app_data(document.clone())
-            .wrap(Answers(collectors))
+            .wrap(Answers::new(collectors, &draining))
             .configure(|config| routes::<S>(config, collectors, docs))
     })
     .on_connect(move |connection, _| cut_if_deaf(connection, limits.client_wait))
@@ -109,11 +113,18 @@ pub async fn serve<S: InventoryStrategy>(
 
     let handle = server.handle();
     let mut running = pin!(server);
-    tokio::select! {
+    let open_for = tokio::select! {
         ended = &mut running => return ended,
-        () = shutdown => {}
-    }
+        open_for = shutdown => open_for,
+    };
     site.draining.store(true, Ordering::Relaxed);
+    if !open_for.is_zero() {
+        tracing::info!(?open_for, "draining: not ready, and still listening");
+        tokio::select! {
+            ended = &mut running => return ended,
+            () = tokio::time::sleep(open_for) => {}
+        }
+    }
     tracing::info!("draining: no new connections, requests in flight are finished");
     let (ended, ()) = tokio::join!(running, handle.stop(true));
     ended

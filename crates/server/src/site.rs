@@ -41,8 +41,8 @@ pub struct Site<S> {
     pub limits: Limits,
     /// Whether there is a page at `/docs/`, of a megabyte and a half.
     pub docs: bool,
-    /// Set once the server stops.
-    pub draining: AtomicBool,
+    /// Set once the server stops: `/readyz` is red, and each answer ends its connection.
+    pub draining: Arc<AtomicBool>,
     /// Whether PostgreSQL takes what selling writes.
     pub probe: Probe,
 }

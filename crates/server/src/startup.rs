@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail};
 use flash_core::{InventoryStrategy, reason};
@@ -121,7 +121,8 @@ impl Shop {
     }
 
     /// Waits until the strategy can work with its gate, then serves it until the first
-    /// SIGTERM or Ctrl-C, and drains. Once for each shop.
+    /// SIGTERM or Ctrl-C, and drains: at SIGTERM after `--drain-delay-ms`. Once for each
+    /// shop.
     ///
     /// # Errors
     ///
@@ -134,7 +135,7 @@ impl Shop {
         if matches!(site.admin, AdminPolicy::Closed) {
             tracing::warn!("admin calls are off: set ADMIN_TOKEN to create SKUs");
         }
-        let shutdown = stop_signal()?;
+        let shutdown = stop_signal(self.settings.drain_delay)?;
         let listener = listen(socket)?;
         announce(S::NAME, address);
         serve(listener, site, shutdown)
@@ -156,7 +157,7 @@ impl Shop {
                 drain_wait: self.settings.drain_wait,
             },
             docs: self.settings.docs || is_loopback(address),
-            draining: AtomicBool::new(false),
+            draining: Arc::new(AtomicBool::new(false)),
             probe: Probe::default(),
         }
     }
@@ -167,14 +168,14 @@ impl Shop {
     ) -> anyhow::Result<()> {
         let mut told = false;
         while let Some(Err(error)) = strategy.ready().await.redis {
+            if !std::mem::replace(&mut told, true) {
+                tracing::warn!(reason = reason(&error), "waiting for Redis");
+            }
             if Instant::now() >= self.deadline {
                 let given = self.settings.redis_url.as_deref();
                 let address = given.map_or("a private place".into(), redis_address);
                 let why = reason(&error);
                 bail!("cannot use Redis at {address} (--redis-url): {why}");
-            }
-            if !std::mem::replace(&mut told, true) {
-                tracing::warn!(reason = reason(&error), "waiting for Redis");
             }
             tokio::time::sleep(START_RETRY).await;
         }
@@ -207,16 +208,21 @@ fn is_loopback(address: SocketAddr) -> bool {
     address.ip().to_canonical().is_loopback()
 }
 
-/// Completes at the first SIGTERM or Ctrl-C; the second ends the process at once.
-fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
+/// Completes at the first SIGTERM or Ctrl-C, with how long the listener stays open: nobody
+/// who types Ctrl-C has a proxy that must notice. The second ends the process at once.
+fn stop_signal(delay: Duration) -> anyhow::Result<impl Future<Output = Duration>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     Ok(async move {
-        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+        let open_for = tokio::select! {
+            _ = terminate.recv() => delay,
+            _ = interrupt.recv() => Duration::ZERO,
+        };
         tokio::spawn(async move {
             tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
             std::process::exit(130);
         });
+        open_for
     })
 }
 

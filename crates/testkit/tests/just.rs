@@ -41,6 +41,7 @@ impl Machine {
         machine.stub("postgres", "echo 'postgres (PostgreSQL) 16.4'")?;
         machine.stub("redis-server", "echo 'Redis server v=7.0.15'")?;
         machine.stub("just", "case $1 in --version) echo just 1.0 ;; esac")?;
+        machine.stub("mdbook", "echo mdbook v0.5.4")?;
         Ok(machine)
     }
 

@@ -471,6 +471,37 @@ fn core_does_no_io() -> Result<()> {
 }
 
 #[test]
+fn exercises_import_no_phase_and_few_know_redis() -> Result<()> {
+    // Those that are about it.
+    let about_redis = ["e05_", "e08_"];
+    let mut found = Vec::new();
+    for folder in ["exercises", "answers"] {
+        for (path, text) in rust_files(&format!("crates/workshop/{folder}"))? {
+            for name in ["phase1_", "phase2_", "phase3_", "flash_engine", "flash_lab"] {
+                if text.contains(name) {
+                    found.push(format!("{path}: {name}"));
+                }
+            }
+            let may = about_redis.iter().any(|it| path.contains(it));
+            if !may && text.to_lowercase().contains("redis") {
+                found.push(format!("{path}: Redis"));
+            }
+            let foreign = text.contains("todo!(") || text.contains("unimplemented!(");
+            if foreign {
+                found.push(format!("{path}: does not run"));
+            }
+        }
+    }
+    assert_none(found, "an exercise runs, and stands on its own");
+    let needed = dependencies("workshop")?;
+    ensure!(
+        !needed.iter().any(|it| it.starts_with("phase")),
+        "{needed:?}"
+    );
+    Ok(())
+}
+
+#[test]
 fn only_phase_3_and_the_engine_know_redis() -> Result<()> {
     let others = ["core", "db", PHASES[0], PHASES[1], "server", "lab"];
     // The lab reads and breaks what a strategy has in Redis.

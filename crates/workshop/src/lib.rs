@@ -3,3 +3,7 @@
 pub mod excerpt;
 pub mod page;
 pub mod phases;
+pub mod given;
+pub mod table;
+pub mod judging;
+pub mod learn;

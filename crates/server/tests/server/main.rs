@@ -4,6 +4,7 @@ mod admin;
 mod connections;
 mod crowded;
 mod docs;
+mod drain;
 mod fail_stop;
 mod half;
 mod http;

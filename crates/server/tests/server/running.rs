@@ -31,6 +31,7 @@ pub(crate) fn program(path: &Path, arguments: &[&str]) -> Command {
     ] {
         command.env_remove(name);
     }
+    command.env("DRAIN_DELAY_MS", "0");
     command
 }
 

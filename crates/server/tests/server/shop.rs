@@ -38,6 +38,7 @@ pub(crate) struct Setup {
     pub(crate) redis_url: Option<String>,
     pub(crate) request_timeout: Duration,
     pub(crate) docs: bool,
+    pub(crate) drain_delay: Duration,
 }
 
 impl Default for Setup {
@@ -48,6 +49,7 @@ impl Default for Setup {
             redis_url: None,
             request_timeout: Duration::from_secs(20),
             docs: true,
+            drain_delay: Duration::ZERO,
         }
     }
 }
@@ -138,15 +140,16 @@ impl Shop {
                 request_timeout: setup.request_timeout,
                 drain_wait: Duration::from_secs(20),
             },
-            draining: AtomicBool::new(false),
+            draining: Arc::new(AtomicBool::new(false)),
             probe: Probe::default(),
         };
         let listener = listen(bind("127.0.0.1:0")?)?;
         let address = listener.local_addr()?.to_string();
         let (stop, stopped) = oneshot::channel::<()>();
-        let running = tokio::spawn(serve(listener, site, async {
+        let running = tokio::spawn(serve(listener, site, async move {
             // A shop that is dropped stops as well.
             let _ = stopped.await;
+            setup.drain_delay
         }));
         Ok(Self {
             stores,

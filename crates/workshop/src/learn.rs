@@ -1,0 +1,14 @@
+//! What `learn` does, one verb after the other.
+
+mod cli;
+mod place;
+mod progress;
+mod reading;
+mod checking;
+mod predicting;
+mod report;
+mod stick;
+mod command;
+
+pub use cli::{Args, Verb};
+pub use command::run;

@@ -1,0 +1,188 @@
+//! `learn check`: builds an exercise, has it judged, and says what came of it.
+
+use std::env;
+use std::ffi::OsString;
+use std::process::Command;
+
+use anyhow::{Context, bail};
+use flash_lab_crowd::error::Ending;
+use flash_lab_crowd::look::Look;
+use flash_lab_crowd::output::to_stdout;
+use flash_lab_crowd::progress::Progress as Shown;
+use flash_lab_crowd::seller::Seller;
+use flash_lab_interleave::{start_stores, to_text};
+use flash_lab_judge::{Verdict, Word, details};
+
+use super::place::{built, read, workshop, write};
+use super::progress::{Failed, Progress, now};
+use crate::judging::{Finding, broken, judge};
+use crate::table::{Exercise, Table, root};
+
+/// Builds an exercise and judges it.
+pub(crate) async fn check(table: &Table, exercise: &Exercise) -> anyhow::Result<()> {
+    let shown = Shown::start();
+    shown.step(&format!("building {}", exercise.id));
+    build(exercise)?;
+    let program = built()?.join("examples").join(&exercise.id);
+    if exercise.judge.says_itself {
+        shown.step("examining");
+        let found = Finding::said_by(&mut Command::new(&program))?;
+        drop(shown);
+        return told_by_itself(table, exercise, &found);
+    }
+    shown.step("starting private stores");
+    let stores = start_stores().await?;
+    let seller = Seller::own(&program)?;
+    let verdict = judge(&stores, &seller, &exercise.judge, &shown).await?;
+    drop(stores);
+    drop(shown);
+
+    let text = told(table, exercise, &verdict)?;
+    remember(exercise, &verdict, &text)?;
+    to_stdout(&text)?;
+    match verdict.verdict {
+        Word::Held => Ok(()),
+        Word::Broken => {
+            Err(Ending::RuleBroken(format!("{}: not yet", exercise.id)).into())
+        }
+        Word::Unknown => bail!("could not judge {}", exercise.id),
+    }
+}
+
+/// The same for an exercise that is no server.
+fn told_by_itself(
+    table: &Table,
+    exercise: &Exercise,
+    found: &Finding,
+) -> anyhow::Result<()> {
+    let (id, title) = (&exercise.id, &exercise.title);
+    let held = found.held.iter().map(|it| format!("  held     {it}\n"));
+    let held: String = held.collect();
+    let mut progress = Progress::read()?;
+    let done = progress.open(id);
+    done.checks += 1;
+    let Some((rule, sentence)) = &found.broken else {
+        done.passed.get_or_insert_with(now);
+        progress.save()?;
+        let after = after_passing(table, exercise)?;
+        return to_stdout(&format!("\n{id} {title}: passed\n\n{held}\n{after}"));
+    };
+    done.first_failure.get_or_insert_with(|| Failed {
+        rule: rule.clone(),
+        why: None,
+        schedule: None,
+    });
+    progress.save()?;
+    let text = format!(
+        "\n{id} {title}: not yet\n\n{held}  BROKEN   {rule}: {sentence}\n\n  \
+         next: ./just learn hint {id}\n"
+    );
+    write(&workshop(&format!("last/{id}.txt")), &text)?;
+    to_stdout(&text)?;
+    Err(Ending::RuleBroken(format!("{id}: not yet")).into())
+}
+
+fn build(exercise: &Exercise) -> anyhow::Result<()> {
+    let cargo = env::var_os("CARGO").unwrap_or(OsString::from("cargo"));
+    // All that is built selects the workspace, so that nothing is built twice.
+    let status = Command::new(cargo)
+        .current_dir(root())
+        .args(["build", "--workspace", "--locked", "--quiet"])
+        .args([
+            "--features",
+            "flash-workshop/learn",
+            "--example",
+            &exercise.id,
+        ])
+        .status();
+    let status = match status {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let text = "there is no cargo: https://rustup.rs";
+            return Err(Ending::MissingProgram(text.to_owned()).into());
+        }
+        status => status.context("cannot run cargo")?,
+    };
+    if !status.success() {
+        bail!(
+            "{} does not compile; nothing else is broken by that",
+            exercise.id
+        );
+    }
+    Ok(())
+}
+
+fn told(
+    table: &Table,
+    exercise: &Exercise,
+    verdict: &Verdict,
+) -> anyhow::Result<String> {
+    let (id, title) = (&exercise.id, &exercise.title);
+    let word = match verdict.verdict {
+        Word::Held => "passed",
+        Word::Broken => "not yet",
+        Word::Unknown => "could not be judged",
+    };
+    let mut text = format!("\n{id} {title}: {word}\n\n");
+    text += &details(verdict, &Look::of_stdout());
+    let released = read(&exercise.answer("start.rs"))?;
+    if verdict.verdict == Word::Broken
+        && read(&exercise.exercise("strategy.rs"))? == released
+    {
+        text += "  as released: this is how it begins\n";
+    }
+    text += &match verdict.verdict {
+        Word::Held => format!("\n{}", after_passing(table, exercise)?),
+        _ => format!("  next: ./just learn hint {id} · ./just learn why {id}\n"),
+    };
+    Ok(text)
+}
+
+fn after_passing(table: &Table, exercise: &Exercise) -> anyhow::Result<String> {
+    let progress = Progress::read()?;
+    let is_open = |it: &&Exercise| it.id != exercise.id && !progress.has_passed(&it.id);
+    let next = table.exercises.iter().find(is_open);
+    let next = next.map_or("./just learn report".to_owned(), |it| {
+        format!("./just learn show {}", it.id)
+    });
+    let why = read(&exercise.answer("why.md"))?;
+    let id = &exercise.id;
+    Ok(format!(
+        "{why}\n  one solution: ./just learn solution {id}\n  next: {next}\n"
+    ))
+}
+
+/// Keeps the verdict for `why`, and what came of it for `list`.
+fn remember(exercise: &Exercise, verdict: &Verdict, text: &str) -> anyhow::Result<()> {
+    let id = &exercise.id;
+    let broken = broken(verdict);
+    let transcript = broken.and_then(|it| it.transcript.as_ref());
+    let full =
+        transcript.map_or(text.to_owned(), |it| format!("{text}\n{}", to_text(it)));
+    write(&workshop(&format!("last/{id}.txt")), &full)?;
+    let json = serde_json::to_string_pretty(verdict)?;
+    write(&workshop(&format!("last/{id}.json")), &json)?;
+
+    let mut progress = Progress::read()?;
+    progress.machine = machine();
+    let done = progress.open(id);
+    done.checks += 1;
+    match (verdict.verdict, broken) {
+        (Word::Held, _) => {
+            done.passed.get_or_insert_with(now);
+        }
+        (_, Some(broken)) => {
+            done.first_failure.get_or_insert_with(|| Failed {
+                rule: broken.id.to_string(),
+                why: broken.why.as_ref().map(|it| it.id.to_owned()),
+                schedule: broken.schedule.as_ref().map(ToString::to_string),
+            });
+        }
+        _ => {}
+    }
+    progress.save()
+}
+
+fn machine() -> String {
+    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+    format!("{cpus} cpus, {}", env::consts::OS)
+}
