@@ -210,7 +210,10 @@ fn a_program_of_ones_own_stands_between_naive_and_the_engine_and_is_judged() {
     let dir = tempfile::tempdir().expect("a directory");
     let own = dir.path().join("mine");
     let server = program().with_file_name("server");
-    let script = format!("#!/bin/sh\nexec '{}' --strategy naive\n", server.display());
+    let script = format!(
+        "#!/bin/sh\nexec '{}' --strategy naive --pool-size 8\n",
+        server.display()
+    );
     fs::write(&own, script).expect("a script");
     fs::set_permissions(&own, Permissions::from_mode(0o755)).expect("a program");
     let own = own.to_str().expect("a path");
