@@ -3,9 +3,6 @@
 use anyhow::Result;
 use flash_workshop::page::{Page, files, read, root};
 
-/// Recipes that are being made.
-const COMING_RECIPES: [&str; 2] = ["judge", "learn"];
-
 /// Exercises that are being made.
 const COMING_EXERCISES: [&str; 11] = [
     "e00_green",
@@ -25,7 +22,7 @@ const COMING_EXERCISES: [&str; 11] = [
 const FOLDERS: [&str; 3] = ["crates/", "docs/", "migrations"];
 
 pub(crate) fn unknown(pages: &[Page]) -> Result<Vec<String>> {
-    let mut recipes: Vec<String> = COMING_RECIPES.map(str::to_owned).to_vec();
+    let mut recipes = Vec::new();
     for line in read("justfile")?.lines() {
         let name = line.split([' ', ':']).next().unwrap_or_default();
         if line.contains(':') && name.starts_with(|it: char| it.is_ascii_lowercase()) {
