@@ -3,7 +3,7 @@
 // share one scale, so that they can be compared at a glance.
 
 const SVG = "http://www.w3.org/2000/svg";
-const FRAME = { left: 52, right: 392, top: 34, bottom: 226 };
+const FRAME = { left: 62, right: 392, top: 34, bottom: 226 };
 
 // The scale that shows every column of a state; its top is a number that can be read.
 function chartScale({ terms: { units }, columns }) {

@@ -191,8 +191,10 @@ fn strategies_are_chosen_and_sell_one_at_a_time() {
     check_looks(&mut browser, &tab);
     check_replay(&mut browser, &tab);
     check_ways(&mut browser, &tab);
-    let why = "document.querySelector('[data-strategy=naive] a').click()";
-    browser.value(&tab, why).expect("a link");
+    let why = "document.querySelector('[data-strategy=naive] a').href";
+    let why = browser.value(&tab, why).expect("a link");
+    let why = why.as_str().expect("an address");
+    let tab = browser.open(why, SMALL).expect("the player");
     let bad = "location.pathname === '/steps' && document.body.dataset.steps > 0
         && document.getElementById('order').value === 'worst'";
     browser.wait_for(&tab, bad, SALE_LIMIT).expect("the player");
