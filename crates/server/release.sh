@@ -22,7 +22,7 @@ cp -R docs/OPERATIONS.md docs/alerts.yml docs/proxies "$dist/$name/"
 # Whoever passes on a program passes on the licences of what it is linked from.
 registry=${CARGO_HOME:-$HOME/.cargo}/registry/src
 cargo tree --workspace --locked --edges normal --prefix none --format '{p}|{l}' |
-    grep -v "$(printf '(%s' "$PWD" | sed 's/[.[*^$]/\\&/g')" | sed 's/ (proc-macro)//; /^$/d' | sort -u |
+    grep -v "$(printf '(%s' "$PWD" | sed 's/[.[*^$]/\\&/g')" | sed 's/ (\*)$//; s/ (proc-macro)//; /^$/d' | sort -u |
     while IFS='|' read -r package licence; do
         crate=${package% v*} number=${package##* v}
         printf '%s %s: %s\n' "$crate" "$number" "$licence"
