@@ -130,7 +130,7 @@ test-page *args: build
 
 # Judge servers that others might have written, in Python; needs python3 with venv
 test-others *args: build
-    @cargo test --package flash-lab --locked --test others "$@"
+    @cargo test --workspace --locked --test others "$@"
 
 # Restart two servers behind nginx and HAProxy, and lose nothing
 [no-exit-message]
