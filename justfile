@@ -135,12 +135,12 @@ test-others *args: build
 # Restart two servers behind nginx and HAProxy, and lose nothing
 [no-exit-message]
 test-rolling *args:
-    @cargo test --package flash-server --locked --test deployed rolling:: -- --nocapture --test-threads 1 "$@"
+    @cargo test --workspace --locked --test deployed rolling:: -- --nocapture --test-threads 1 "$@"
 
 # Sell in containers and kill the server; says so where there is no engine or no image
 [no-exit-message]
 test-compose *args:
-    @cargo test --package flash-server --locked --test deployed compose:: -- --nocapture "$@"
+    @cargo test --workspace --locked --test deployed compose:: -- --nocapture "$@"
 
 # Run every check: format, lints, docs, book, demo, tests, mutants
 ci: format-check clippy docs book check-alerts demo-oversell test test-page test-others test-rolling test-compose mutants
