@@ -29,6 +29,19 @@ struct Problem {
 }
 
 impl Outcome {
+    /// What the buyer was told, in words.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::SoldOut => "sold out",
+            Self::LimitReached => "limit reached",
+            Self::Busy => "busy",
+            Self::Failed => "failed",
+            Self::Unknown => "outcome unknown",
+        }
+    }
+
     /// Classifies what came back for a purchase request.
     #[must_use]
     pub fn of(answer: &Result<Reply, SendError>) -> Self {

@@ -5,13 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flash_core::Sku;
-use flash_lab_crowd::client::{Client, Method, SendError, json_request};
+use flash_lab_crowd::client::{Client, SendError, purchase};
 use flash_lab_crowd::outcome::{Outcome, Told};
 use flash_lab_crowd::seller::Seller;
 use flash_lab_crowd::server_process::Server;
 use flash_lab_wire::{Cable, Store};
 use flash_sandbox::Sandbox;
-use serde::Serialize;
 use tokio::sync::mpsc;
 
 use crate::desk::{Desk, Event, Watch};
@@ -94,11 +93,11 @@ impl Seat {
 
     /// Sends a purchase request, whose steps are watched.
     pub(crate) fn order(&self, ask: &Ask, sku: &Sku) {
-        let request = Purchase::new(ask.buyer, ask.key, ask.units, sku);
-        let (address, desk) = (self.address, Arc::clone(&self.desk));
+        let Ask { buyer, units, key } = *ask;
+        let (address, desk, sku) = (self.address, Arc::clone(&self.desk), sku.clone());
         desk.expect_question();
         tokio::spawn(async move {
-            desk.tell(Event::Answered(request.send(address).await));
+            desk.tell(Event::Answered(buy(address, buyer, key, units, &sku).await));
         });
     }
 
@@ -168,42 +167,13 @@ pub(crate) async fn buy(
     units: u32,
     sku: &Sku,
 ) -> Told {
-    Purchase::new(buyer, key, units, sku).send(address).await
-}
-
-struct Purchase {
-    path: String,
-    key: String,
-    body: NewOrder,
-}
-
-#[derive(Serialize)]
-struct NewOrder {
-    buyer_id: String,
-    units: u32,
-}
-
-impl Purchase {
-    fn new(buyer: &str, key: &str, units: u32, sku: &Sku) -> Self {
-        Self {
-            path: format!("/v1/skus/{sku}/orders"),
-            key: format!("{key}-{sku}"),
-            body: NewOrder {
-                buyer_id: buyer.to_owned(),
-                units,
-            },
-        }
-    }
-
-    async fn send(self, address: SocketAddr) -> Told {
-        let Self { path, key, body } = self;
-        let not_sent = |error: anyhow::Error| SendError::NotSent(error.to_string());
-        let sent = async {
-            let request = json_request(Method::POST, address, &path, Some(&key), &body);
-            let request = request.map_err(not_sent)?;
-            let mut client = Client::connect(address).await.map_err(not_sent)?;
-            client.send(request, PATIENCE).await
-        };
-        Told::of(&sent.await)
-    }
+    let not_sent = |error: anyhow::Error| SendError::NotSent(error.to_string());
+    let key = format!("{key}-{sku}");
+    let sent = async {
+        let request = purchase(address, sku.as_str(), (buyer, &key), units.into());
+        let request = request.map_err(not_sent)?;
+        let mut client = Client::connect(address).await.map_err(not_sent)?;
+        client.send(request, PATIENCE).await
+    };
+    Told::of(&sent.await)
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::bail;
 use flash_core::Sku;
 use flash_engine::ADMITTED;
-use flash_lab_crowd::outcome::{Outcome, Told};
+use flash_lab_crowd::outcome::Told;
 use flash_lab_wire::{Statement, Store, Turn};
 use tokio::sync::oneshot;
 
@@ -15,7 +15,7 @@ use crate::observer::Observer;
 use crate::scenario::{Ask, Scenario};
 use crate::schedule::{Buyer, Schedule};
 use crate::seat::Seat;
-use crate::transcript::{BuyerState, NOT_ADMITTED, Place, SOLD_OUT, Step, Wait};
+use crate::transcript::{BuyerState, NOT_ADMITTED, Place, Step, Wait};
 
 /// How long anything may take that takes milliseconds. It only bounds how long a broken
 /// run takes; no result depends on it.
@@ -304,7 +304,7 @@ impl<'a> Table<'a> {
                 });
                 if let Some((_, step)) = step {
                     end_wait(step, now);
-                    step.answer = Some(spoken(&told).to_owned());
+                    step.answer = Some(told.outcome.as_str().to_owned());
                 }
                 side.is_asking = false;
                 side.told.push(told);
@@ -360,7 +360,7 @@ impl<'a> Table<'a> {
         BuyerState {
             place,
             next: next.cloned(),
-            answer: last.map(|told| spoken(told).to_owned()),
+            answer: last.map(|told| told.outcome.as_str().to_owned()),
         }
     }
 
@@ -390,16 +390,4 @@ fn end_wait(step: &mut Step, now: usize) {
 /// where the units may come back. Phase 3 says `0`, and the buyer has an answer.
 fn is_held(text: &str) -> bool {
     !text.ends_with(&format!(", {ADMITTED}]")) && text != "1" && text != NOT_ADMITTED
-}
-
-/// What a buyer was told, in words.
-pub(crate) fn spoken(told: &Told) -> &'static str {
-    match told.outcome {
-        Outcome::Accepted => "accepted",
-        Outcome::SoldOut => SOLD_OUT,
-        Outcome::LimitReached => "limit reached",
-        Outcome::Busy => "busy",
-        Outcome::Failed => "failed",
-        Outcome::Unknown => "outcome unknown",
-    }
 }

@@ -9,7 +9,7 @@ use flash_lab_crowd::rule::Rule;
 use flash_lab_interleave::{Ask, Broken, Buyer, Fault, Stage};
 
 use crate::cli::StageName;
-use crate::rules::{Asked, spoken, unbalanced};
+use crate::rules::{Asked, unbalanced};
 use crate::verdict::{self, FaultAt, Judged, Looked, Violation};
 use crate::why;
 
@@ -127,7 +127,7 @@ async fn live_with(
             Rule::Unanswered,
             format!(
                 "ann asked again for a minute and was told {}",
-                spoken(&told)
+                told.outcome.as_str()
             ),
         )),
     });
@@ -170,7 +170,7 @@ async fn buys_what_is_left(
         }
         let enough = if is_sold_out { ASKING } else { PATIENCE };
         if begun.elapsed() >= enough && asked >= ASKED_AT_LEAST {
-            let said = spoken(&told);
+            let said = told.outcome.as_str();
             return Ok(Some(if left > 0 {
                 let unit = if left == 1 { "unit is" } else { "units are" };
                 Violation::new(

@@ -5,7 +5,7 @@ use flash_lab_crowd::rule::Rule;
 use flash_lab_interleave::{Ask, Buyer, Stage};
 
 use crate::cli::StageName;
-use crate::rules::{Asked, spoken, unbalanced};
+use crate::rules::{Asked, unbalanced};
 use crate::verdict::{self, Judged, Looked, Violation};
 
 /// Who asks, what one may be told, and which rule says so.
@@ -248,7 +248,7 @@ fn wrong(line: &Line, told: &Told) -> Option<Violation> {
             .map_or(String::new(), |it| format!(" {it}"));
         format!("{status}{code}")
     });
-    let said = format!("{}: {buyer} was told {}", line.given, spoken(told));
+    let said = format!("{}: {buyer} was told {}", line.given, told.outcome.as_str());
     Some(match (line.expected, is_answer) {
         (Expected::Accepted, true) => {
             let end = match line.rule {

@@ -98,7 +98,7 @@ async fn violation(
     let told = stage.buy(Buyer::Two, &EVE, &books.audit.sku).await;
     let is_bought = told.outcome == flash_lab_crowd::outcome::Outcome::Accepted;
     Ok((!is_bought).then(|| {
-        let said = crate::rules::spoken(&told);
+        let said = told.outcome.as_str();
         let sentence = format!("1 unit is left, and whoever wants it is told {said}");
         Violation::new(Rule::Stranded, sentence)
     }))

@@ -82,7 +82,7 @@ impl<'a> Asked<'a> {
                     Rule::RefusedButSold,
                     format!(
                         "{buyer} was told {}; {} {} is in the table",
-                        spoken(self.told),
+                        self.told.outcome.as_str(),
                         their(buyer),
                         order_named(order)
                     ),
@@ -96,7 +96,7 @@ impl<'a> Asked<'a> {
                          and was told: {}",
                         order_named(order),
                         if their(buyer) == "his" { "He" } else { "She" },
-                        spoken(self.told)
+                        self.told.outcome.as_str()
                     ),
                 ))
             }
@@ -117,18 +117,6 @@ fn order_named(order: &OrderRow) -> String {
         return format!("order {begin}…");
     }
     "order".to_owned()
-}
-
-/// What a buyer was told, in words.
-pub(crate) fn spoken(told: &Told) -> &'static str {
-    match told.outcome {
-        Outcome::Accepted => "accepted",
-        Outcome::SoldOut => "sold out",
-        Outcome::LimitReached => "limit reached",
-        Outcome::Busy => "busy",
-        Outcome::Failed => "failed",
-        Outcome::Unknown => "outcome unknown",
-    }
 }
 
 /// The gravest rule that is broken, if one is.
@@ -233,7 +221,7 @@ fn refused_wrongly(
             .sum();
         owned + units <= i64::from(limit)
     });
-    let spoken = spoken(asked.told);
+    let spoken = asked.told.outcome.as_str();
     match asked.told.outcome {
         Outcome::SoldOut if has_enough => Some(Violation::new(
             Rule::FalseSoldOut,

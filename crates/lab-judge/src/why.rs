@@ -6,7 +6,7 @@ use flash_lab_crowd::rule::Rule;
 use flash_lab_interleave::{Books, Buyer, Fault, Played, Scenario, Step, Wait};
 use flash_lab_wire::{Does, Store};
 
-use crate::rules::{Asked, spoken};
+use crate::rules::Asked;
 use crate::verdict::{Violation, Why};
 
 /// A run that broke a rule.
@@ -414,7 +414,7 @@ fn told_otherwise(case: &Case<'_>, steps: &[Seen<'_>]) -> Option<Why> {
                     "Step {records} was to record the order, and after step {last} {} was \
                      told {}.",
                     ask.buyer,
-                    spoken(told)
+                    told.outcome.as_str()
                 ),
             );
         }
@@ -494,7 +494,7 @@ pub(crate) fn told_blindly(steps: &[Step], told: &Told, at: usize) -> Option<Why
         format!(
             "Step {records} wrote the order, nobody heard what came of step {at}, and the buyer \
              was told {} as if somebody had.",
-            spoken(told)
+            told.outcome.as_str()
         ),
     )
 }
