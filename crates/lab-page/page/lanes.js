@@ -30,6 +30,7 @@ function drawPane(pane, transcript, at, why) {
     drawBelief(is(`belief${buyer}`), belief(transcript, buyer, at));
     is(`next${buyer}`).replaceChildren(...nextOf(transcript, buyer, at));
   }
+  drawSource(is("source"), transcript, at);
   is("stock").textContent = unitsBefore(transcript, at);
   const judged = judge(transcript, at, why);
   pane.querySelector(".verdict").className = `verdict ${judged.look}`;
