@@ -5,6 +5,10 @@
 const ABSOLUTE_WRITE = "available_units.eq(";
 const GUILTY = "✗ writes over what the other sold";
 
+// What stays where there is little room.
+const KEY_WORDS = ["read_stock(", ".for_update()", "find_by_key", "> available_units",
+  ABSOLUTE_WRITE, "orders::insert("];
+
 // From the line with these words to the end of its block; all where there is none.
 function blockWith(lines, words) {
   const begin = lines.findIndex(({ text }) => text.includes(words));
@@ -48,7 +52,9 @@ function drawSource(place, transcript, at) {
   const guilty = code.length > 0 && isGuilty(transcript, at);
   const rows = code.map(({ number, text }) => {
     const isIt = guilty && text.includes(ABSOLUTE_WRITE);
-    const row = element("span", isIt ? "row guilty" : "row", element("i", "", number), text);
+    const row = element("span", "row", element("i", "", number), text);
+    row.classList.toggle("guilty", isIt);
+    row.classList.toggle("key", KEY_WORDS.some((words) => text.includes(words)));
     if (isIt) {
       row.append(element("b", "", GUILTY));
     }

@@ -125,7 +125,8 @@ fn the_engine_stands_beside_the_phases_where_there_is_room_and_counts_who_refuse
     assert_eq!(counts.sum::<u32>(), 900, "{told}");
     assert!(!told.contains(" 0 by "), "{told}");
     take_pictures(&mut browser, &tab, "sale-four");
-    for size in [LARGE, HUGE] {
+    // Also where there is hardly room, and it is chosen.
+    for size in [SMALL, LARGE, HUGE] {
         browser.resize(&tab, size).expect("a size");
         check_looks(&mut browser, &tab);
     }
@@ -206,12 +207,16 @@ fn check_looks(browser: &mut Browser, tab: &Tab) {
         .map((it) => parseFloat(getComputedStyle(it).fontSize)),
         ...[...document.querySelectorAll('.chart')].filter((it) => it.clientWidth > 0)
         .map((it) => 20 * it.getScreenCTM().a))";
+    const UNEVEN: &str = "['.verdict', '.chart', 'dl'].filter((part) =>
+        new Set([...document.querySelectorAll(part)].map((it) => it.getBoundingClientRect())
+            .filter((it) => it.width > 0).map((it) => Math.round(it.top))).size > 1).join()";
     let smallest = browser.value(tab, SMALLEST).expect("sizes");
     assert!(smallest.as_f64().expect("a size") >= 16.0, "{smallest}");
     let cut = "[...document.querySelectorAll('.verdict, .column')]
         .filter((it) => it.scrollWidth > it.clientWidth || it.scrollHeight > it.clientHeight)
         .length";
     assert_eq!(browser.value(tab, cut).expect("boxes"), 0);
+    assert_eq!(browser.value(tab, UNEVEN).expect("places"), "");
 }
 
 /// A telephone and a laptop at 200 % show it without overflow.
