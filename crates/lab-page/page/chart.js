@@ -72,7 +72,7 @@ function axes(column, scale) {
     shape("path", { class: "axis", d: `M${left} ${top}V${bottom}H${right}` }),
     ...ticks,
     shape("text", { x: 0, y: 16 }, "accepted orders"),
-    shape("path", { class: "stock", d: `M${right - 132} 11H${right - 90}` }),
+    shape("path", { class: "stock", d: `M${right - 120} 11H${right - 90}` }),
     shape("text", { x: right, y: 16, "text-anchor": "end" }, "in stock"),
     shape("text", time, column.elapsed_ms > 0 ? `${Math.round(column.elapsed_ms)} ms` : ""),
   ];

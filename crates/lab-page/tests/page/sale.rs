@@ -129,6 +129,8 @@ fn the_engine_stands_beside_the_phases_where_there_is_room_and_counts_who_refuse
     for size in [SMALL, LARGE, HUGE] {
         browser.resize(&tab, size).expect("a size");
         check_looks(&mut browser, &tab);
+        let sight = "document.documentElement.scrollHeight <= innerHeight * 1.1";
+        assert_eq!(browser.value(&tab, sight).expect("a height"), true);
     }
     assert_quiet(&mut browser);
 }
@@ -205,8 +207,9 @@ fn check_looks(browser: &mut Browser, tab: &Tab) {
     const SMALLEST: &str = "Math.min(...[...document.querySelectorAll('body *')]
         .filter((it) => it.offsetWidth > 0 && it.textContent.trim() !== '')
         .map((it) => parseFloat(getComputedStyle(it).fontSize)),
-        ...[...document.querySelectorAll('.chart')].filter((it) => it.clientWidth > 0)
-        .map((it) => 20 * it.getScreenCTM().a))";
+        ...[...document.querySelectorAll('.chart text')]
+        .filter((it) => it.getBoundingClientRect().width > 0)
+        .map((it) => parseFloat(getComputedStyle(it).fontSize) * it.getScreenCTM().a))";
     const UNEVEN: &str = "['.verdict', '.chart', 'dl'].filter((part) =>
         new Set([...document.querySelectorAll(part)].map((it) => it.getBoundingClientRect())
             .filter((it) => it.width > 0).map((it) => Math.round(it.top))).size > 1).join()";
