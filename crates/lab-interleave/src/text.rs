@@ -146,8 +146,9 @@ impl Page {
     }
 
     fn step(&mut self, number: usize, step: &Step) {
-        let purpose = step.statement.purpose.map(|it| format!("-- {it}"));
-        let mut lines: Vec<_> = purpose.into_iter().collect();
+        let purpose = step.statement.purpose;
+        let mut lines =
+            purpose.map_or_else(Vec::new, |it| self.wrapped(it, "-- ", "   "));
         lines.extend(self.wrapped(&step.statement.readable, "", "  "));
         let other = step.buyer.other();
         match (&step.returned, step.waited_for) {

@@ -3,19 +3,22 @@
 // share one scale, so that they can be compared at a glance.
 
 const SVG = "http://www.w3.org/2000/svg";
-const FRAME = { left: 62, right: 392, top: 34, bottom: 226 };
+const FRAME = { left: 62, top: 34, bottom: 226 };
 
 // The scale that shows every column of a state; its top is a number that can be read.
 function chartScale({ terms: { units }, columns }) {
   const ms = Math.max(500, ...columns.map((column) => column.elapsed_ms));
   const most = Math.max(...columns.map((column) => lastCount(column.curve)));
   const count = roundedUp(Math.max(units * 1.5, most));
-  const width = FRAME.right - FRAME.left;
+  // Four columns are narrow ones.
+  const right = columns.length > 3 ? 292 : 392;
+  const width = right - FRAME.left;
   const height = FRAME.bottom - FRAME.top;
   return {
     ms,
     count,
     units,
+    right,
     x: (at) => FRAME.left + (at / ms) * width,
     y: (number) => FRAME.bottom - (number / count) * height,
   };
@@ -47,12 +50,14 @@ function drawChart(svg, column, scale) {
     parts.push(...curve(column, scale));
   }
   parts.push(stockLine(scale), ...overLabel(column, scale));
+  svg.setAttribute("viewBox", `0 0 ${scale.right + 8} 254`);
   svg.replaceChildren(...parts);
   svg.setAttribute("aria-label", description(column, scale));
 }
 
 function axes(column, scale) {
-  const { left, right, top, bottom } = FRAME;
+  const { left, top, bottom } = FRAME;
+  const { right } = scale;
   const end = scale.x(column.elapsed_ms);
   const anchor = end > (left + right) / 2 ? "end" : "start";
   const time = { x: end, y: bottom + 22, "text-anchor": anchor };
@@ -67,7 +72,7 @@ function axes(column, scale) {
     shape("path", { class: "axis", d: `M${left} ${top}V${bottom}H${right}` }),
     ...ticks,
     shape("text", { x: 0, y: 16 }, "accepted orders"),
-    shape("path", { class: "stock", d: `M${right - 132} 11H${right - 90}` }),
+    shape("path", { class: "stock", d: `M${right - 120} 11H${right - 90}` }),
     shape("text", { x: right, y: 16, "text-anchor": "end" }, "in stock"),
     shape("text", time, column.elapsed_ms > 0 ? `${Math.round(column.elapsed_ms)} ms` : ""),
   ];
@@ -75,7 +80,7 @@ function axes(column, scale) {
 
 function stockLine(scale) {
   const y = scale.y(scale.units);
-  return shape("path", { class: "stock", d: `M${FRAME.left} ${y}H${FRAME.right}` });
+  return shape("path", { class: "stock", d: `M${FRAME.left} ${y}H${scale.right}` });
 }
 
 // Where it does not lie on the curve; where there is no such place, the verdict says it.

@@ -31,10 +31,32 @@ part("forward").addEventListener("click", forward);
 part("one").addEventListener("click", KEYS[1]);
 part("two").addEventListener("click", KEYS[2]);
 part("matters").addEventListener("change", show);
+// Whoever goes through a list with the arrows stays in it; Enter and a click leave it, so
+// that the keys of a remote step.
+let stays = false;
+
+function leave() {
+  stays = false;
+  document.activeElement.blur();
+}
+
 for (const id of ["strategy", "beside", "order"]) {
-  part(id).addEventListener("change", async () => {
-    await begin();
-    document.querySelector(".list")?.focus();
+  part(id).addEventListener("pointerdown", () => {
+    stays = false;
+  });
+  part(id).addEventListener("keydown", (event) => {
+    if (event.key === "Enter") {
+      event.preventDefault();
+      leave();
+    } else {
+      stays = !event.altKey && event.key !== " ";
+    }
+  });
+  part(id).addEventListener("change", () => {
+    begin();
+    if (!stays) {
+      leave();
+    }
   });
 }
 document.addEventListener("keydown", pressed);

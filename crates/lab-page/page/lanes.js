@@ -25,16 +25,18 @@ function drawPane(pane, transcript, at, why) {
   const rows = numbers.filter((number) => isShown(taken[number - 1]));
   const list = is("steps");
   list.replaceChildren(...rows.map((number) => row(transcript, number, at)));
-  list.lastElementChild?.scrollIntoView({ block: "nearest" });
   for (const buyer of [1, 2]) {
     drawBelief(is(`belief${buyer}`), belief(transcript, buyer, at));
     is(`next${buyer}`).replaceChildren(...nextOf(transcript, buyer, at));
   }
+  drawSource(is("source"), transcript, at);
   is("stock").textContent = unitsBefore(transcript, at);
   const judged = judge(transcript, at, why);
   pane.querySelector(".verdict").className = `verdict ${judged.look}`;
   is("verdict").textContent = judged.word;
   is("sentence").textContent = judged.sentence;
+  // Once everything around it has its height.
+  list.lastElementChild?.scrollIntoView({ block: "nearest" });
 }
 
 function drawBelief(place, held) {

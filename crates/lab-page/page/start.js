@@ -104,9 +104,9 @@ async function copyText(code, button) {
   }
 }
 
-// A presenter's remote has two keys. Where the page scrolls, they scroll it.
+// A presenter's remote has two keys. Where there is much to scroll, they scroll.
 function pressed(event) {
-  const scrolls = document.documentElement.scrollHeight > innerHeight + 4;
+  const scrolls = document.documentElement.scrollHeight > innerHeight * 1.1;
   if (event.key === "PageDown" && !scrolls) {
     event.preventDefault();
     part("start").requestSubmit();

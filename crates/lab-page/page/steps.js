@@ -4,7 +4,7 @@
 // is playing a shorter one.
 
 // A transcript for each pane, how many steps of it, and the turns that were chosen.
-const view = { transcripts: [], at: 0, turns: "", busy: false, why: "" };
+const view = { transcripts: [], at: 0, turns: "", busy: false, why: "", next: null };
 
 function say(text, refused = false) {
   part("message").textContent = text;
@@ -91,16 +91,18 @@ async function wantedTurns(turns) {
   return found.schedule;
 }
 
-async function begin({ turns, at } = { turns: "", at: 0 }) {
-  if (view.busy) {
-    return;
-  }
-  Object.assign(view, { transcripts: [], turns: "", at: 0, why: "" });
-  say("Two servers and their stores get ready…");
-  const schedule = await wantedTurns(turns);
-  if (schedule !== null && await play(schedule, !choosing())) {
-    view.turns = choosing() ? turns : "";
-    view.at = choosing() ? steps() : Math.min(at, steps());
+// Who wants something else while this is busy gets the last that was wanted.
+async function begin(place = { turns: "", at: 0 }) {
+  view.next = place;
+  while (!view.busy && view.next !== null) {
+    const { turns, at } = view.next;
+    Object.assign(view, { transcripts: [], turns: "", at: 0, why: "", next: null });
+    say("Two servers and their stores get ready…");
+    const schedule = await wantedTurns(turns);
+    if (schedule !== null && await play(schedule, !choosing())) {
+      view.turns = choosing() ? turns : "";
+      view.at = choosing() ? steps() : Math.min(at, steps());
+    }
   }
   show();
 }
@@ -120,6 +122,9 @@ async function replay(turns) {
     view.at = steps();
   }
   show();
+  if (view.next !== null) {
+    await begin(view.next);
+  }
 }
 
 function canGo(turn) {
@@ -161,9 +166,6 @@ const last = () => choosing() || go(stops().at(-1));
 function show() {
   const { transcripts, at, busy } = view;
   Object.assign(document.body.dataset, { busy, at, steps: steps() });
-  for (const id of ["strategy", "beside", "order"]) {
-    part(id).disabled = busy;
-  }
   part("back").disabled = busy || at === 0;
   part("forward").disabled = choosing() || at >= steps();
   part("one").disabled = busy || !canGo("1");

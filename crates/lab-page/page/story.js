@@ -6,6 +6,7 @@ const NAMES = { 1: "ann", 2: "bob" };
 const LOOK_UP = "was this order placed before?";
 const ADMISSION = "asks whether a unit may be free";
 const WRITE = "writes what remains";
+const RECORD = "records the order";
 
 // BEGIN and the look-up of the key change nothing for anybody.
 function matters(step) {

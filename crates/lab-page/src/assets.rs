@@ -20,6 +20,7 @@ const STEPS_CSS: &str = include_str!("../page/steps.css");
 const STORY_JS: &str = include_str!("../page/story.js");
 const ADDRESS_JS: &str = include_str!("../page/address.js");
 const KEYS_JS: &str = include_str!("../page/keys.js");
+const SOURCE_JS: &str = include_str!("../page/source.js");
 const LANES_JS: &str = include_str!("../page/lanes.js");
 const STEPS_JS: &str = include_str!("../page/steps.js");
 const ICON_SVG: &str = include_str!("../page/icon.svg");
@@ -28,12 +29,13 @@ const START_JS: &str = include_str!("../page/start.js");
 pub(crate) const SALE_JS: &str = include_str!("../page/sale.js");
 
 /// All of them: the path of its URL, its type, its text.
-pub(crate) const ASSETS: [(&str, &str, &str); 15] = [
+pub(crate) const ASSETS: [(&str, &str, &str); 16] = [
     ("/", HTML, SALE_HTML),
     ("/page.css", CSS, PAGE_CSS),
     ("/steps", HTML, STEPS_HTML),
     ("/steps.css", CSS, STEPS_CSS),
     ("/story.js", JS, STORY_JS),
+    ("/source.js", JS, SOURCE_JS),
     ("/lanes.js", JS, LANES_JS),
     ("/address.js", JS, ADDRESS_JS),
     ("/keys.js", JS, KEYS_JS),

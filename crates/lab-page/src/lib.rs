@@ -5,6 +5,7 @@ mod turned_away;
 mod board;
 mod watcher;
 mod shop;
+mod source;
 mod plays;
 mod judge;
 mod assets;

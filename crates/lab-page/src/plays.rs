@@ -7,7 +7,10 @@ use clap::ValueEnum;
 use flash_lab_crowd::{Seller, Strategy};
 use flash_lab_interleave::{Finish, Schedule, Stage, Transcript, start_stores};
 use flash_sandbox::Sandbox;
+use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
+
+use crate::source::{Source, Sources};
 
 /// One order of steps, and who wants to see what comes of it.
 pub(crate) struct Play {
@@ -15,13 +18,23 @@ pub(crate) struct Play {
     pub(crate) strategy: String,
     pub(crate) schedule: Schedule,
     pub(crate) finish: Finish,
-    pub(crate) answer: oneshot::Sender<anyhow::Result<Transcript>>,
+    pub(crate) answer: oneshot::Sender<anyhow::Result<Played>>,
+}
+
+/// What came of it.
+#[derive(Serialize)]
+pub(crate) struct Played {
+    #[serde(flatten)]
+    transcript: Transcript,
+    /// The code of who sold; null where it is not there.
+    source: Option<Source>,
 }
 
 /// The stages that were needed so far, on stores of their own.
 #[derive(Default)]
 struct Stages {
     sellers: Vec<Seller>,
+    sources: Sources,
     stages: Vec<Stage>,
     // After what depends on it, so that it ends last.
     stores: Option<Arc<Sandbox>>,
@@ -35,6 +48,7 @@ struct Stages {
 pub(crate) async fn serve(mut plays: mpsc::Receiver<Play>, sellers: Vec<Seller>) {
     let mut stages = Stages {
         sellers,
+        sources: Sources::read(),
         ..Stages::default()
     };
     while let Some(play) = plays.recv().await {
@@ -52,15 +66,20 @@ impl Stages {
         strategy: &str,
         schedule: &Schedule,
         finish: Finish,
-    ) -> anyhow::Result<Transcript> {
+    ) -> anyhow::Result<Played> {
         let position = self.position(strategy).await?;
         let stage = self.stages.get_mut(position).context("there is no stage")?;
-        let played = stage.play(schedule, finish).await;
-        if played.is_err() {
-            // The next one who asks gets new servers.
-            self.stages.swap_remove(position);
+        match stage.play(schedule, finish).await {
+            Ok(transcript) => Ok(Played {
+                transcript,
+                source: self.sources.of(stage.seller()).cloned(),
+            }),
+            Err(error) => {
+                // The next one who asks gets new servers.
+                self.stages.swap_remove(position);
+                Err(error)
+            }
         }
-        played
     }
 
     /// Opens a stage where there is none yet.

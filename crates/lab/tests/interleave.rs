@@ -27,6 +27,9 @@ fn played(arguments: &[&str], code: i32) -> (Value, String) {
     let output = interleave(&[arguments, &["--json", "-"]].concat());
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(code), "{text}");
+    // Nothing is wider than its column.
+    let wide = text.lines().find(|line| line.chars().count() > 80);
+    assert_eq!(wide, None, "{text}");
     let json = serde_json::from_slice(&output.stdout).expect("JSON");
     (json, text)
 }

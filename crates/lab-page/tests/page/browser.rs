@@ -3,7 +3,6 @@
 mod pipe;
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 use std::{env, fs};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -12,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use pipe::Pipe;
+use pipe::{LIMIT, Pipe};
 
 /// What Debian, Fedora, Alpine and others call it; `FLASHSALE_CHROMIUM` goes first.
 const NAMES: [&str; 4] = [
@@ -48,6 +47,15 @@ const FLAGS: [&str; 17] = [
     "--disable-background-timer-throttling",
     "--hide-scrollbars",
     "--remote-debugging-pipe",
+];
+
+/// Keys that do something in a form, and how the browser knows them.
+const CODES: [(&str, u32); 5] = [
+    ("Enter", 13),
+    ("Tab", 9),
+    (" ", 32),
+    ("ArrowDown", 40),
+    ("ArrowUp", 38),
 ];
 
 /// A running browser with a profile of its own; both end with this value.
@@ -118,12 +126,13 @@ impl Browser {
             .map(drop)
     }
 
-    /// Pages of A4 that it prints on.
-    pub(crate) fn pages(&mut self, tab: &Tab) -> Result<usize> {
+    /// Prints it into a file, and counts its pages of A4.
+    pub(crate) fn print(&mut self, tab: &Tab, path: &Path) -> Result<usize> {
         let paper = json!({"preferCSSPageSize": true});
         let answer = self.call(tab, "Page.printToPDF", &paper)?;
         let data = answer["data"].as_str().context("no PDF")?;
         let pdf = STANDARD.decode(data)?;
+        write(path, &pdf)?;
         let pages = String::from_utf8_lossy(&pdf);
         Ok(pages.matches("/Type /Page\n").count())
     }
@@ -140,15 +149,9 @@ impl Browser {
         Ok(answer["result"]["value"].take())
     }
 
-    /// Waits until an expression is true, at most this long. A page that is being loaded
-    /// is asked again.
-    pub(crate) fn wait_for(
-        &mut self,
-        tab: &Tab,
-        condition: &str,
-        limit: Duration,
-    ) -> Result<()> {
-        let limit_ms = limit.as_millis();
+    /// Waits until an expression is true. A page that is being loaded is asked again.
+    pub(crate) fn wait_for(&mut self, tab: &Tab, condition: &str) -> Result<()> {
+        let limit_ms = LIMIT.as_millis();
         let wait = format!(
             "new Promise((done) => {{
                const end = performance.now() + {limit_ms};
@@ -161,7 +164,12 @@ impl Browser {
                look();
              }})"
         );
-        let holds = self.value(tab, &wait)?;
+        let holds = loop {
+            match self.value(tab, &wait) {
+                Err(error) if is_of_left_page(&error) => {}
+                answered => break answered?,
+            }
+        };
         ensure!(
             holds == true,
             "not so within {limit_ms} ms: {condition}; the page says:\n{}",
@@ -177,13 +185,14 @@ impl Browser {
             key if key.chars().count() == 1 => key,
             _ => "",
         };
+        let code = CODES.iter().find(|(name, _)| *name == key);
         for kind in ["keyDown", "keyUp"] {
             let mut event = json!({"type": kind, "key": key, "code": key});
             if kind == "keyDown" && !text.is_empty() {
                 event["text"] = text.into();
             }
-            if key == "Enter" {
-                event["windowsVirtualKeyCode"] = 13.into();
+            if let Some((_, code)) = code {
+                event["windowsVirtualKeyCode"] = (*code).into();
             }
             self.call(tab, "Input.dispatchKeyEvent", &event)?;
         }
@@ -209,8 +218,7 @@ impl Browser {
         let png = json!({"format": "png"});
         let answer = self.call(tab, "Page.captureScreenshot", &png)?;
         let data = answer["data"].as_str().context("no picture")?;
-        fs::write(path, STANDARD.decode(data)?)
-            .with_context(|| format!("cannot write {}", path.display()))
+        write(path, &STANDARD.decode(data)?)
     }
 
     /// What has gone wrong so far in any tab: exceptions, errors on the console, and
@@ -227,6 +235,17 @@ impl Browser {
     fn call(&mut self, tab: &Tab, method: &str, parameters: &Value) -> Result<Value> {
         self.pipe.call(Some(&tab.session), method, parameters)
     }
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Whether what was asked is gone with the page that was asked.
+fn is_of_left_page(error: &anyhow::Error) -> bool {
+    ["context was destroyed", "navigated or closed"]
+        .iter()
+        .any(|why| error.to_string().contains(why))
 }
 
 fn requested(event: &Value) -> Option<String> {

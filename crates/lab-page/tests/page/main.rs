@@ -9,6 +9,7 @@
 
 mod browser;
 mod ending;
+mod keys;
 mod running;
 mod sale;
 mod steps;

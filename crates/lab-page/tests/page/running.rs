@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
+use anyhow::Result;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
@@ -15,6 +16,9 @@ pub(crate) const SMALL: (u32, u32) = (1280, 720);
 
 /// What most projectors have.
 pub(crate) const LARGE: (u32, u32) = (1920, 1080);
+
+/// What a large screen in a lecture hall has.
+pub(crate) const HUGE: (u32, u32) = (3840, 2160);
 
 /// The `lab` that was built like these tests, which are one directory below it.
 pub(crate) fn program() -> PathBuf {
@@ -75,9 +79,9 @@ impl Drop for Page {
     }
 }
 
-/// Takes pictures at both sizes, in light and in dark.
+/// Takes pictures at all sizes, in light and in dark.
 pub(crate) fn take_pictures(browser: &mut Browser, tab: &Tab, name: &str) {
-    for (height, size) in [(720, SMALL), (1080, LARGE)] {
+    for (height, size) in [(720, SMALL), (1080, LARGE), (2160, HUGE)] {
         browser.resize(tab, size).expect("a size");
         for scheme in ["light", "dark"] {
             browser.prefer(tab, scheme).expect("a preference");
@@ -93,6 +97,11 @@ pub(crate) fn take_pictures(browser: &mut Browser, tab: &Tab, name: &str) {
 pub(crate) fn take_picture(browser: &mut Browser, tab: &Tab, name: &str) {
     let path = picture(&format!("{name}.png"));
     browser.picture(tab, &path).expect("a picture");
+}
+
+/// Prints the page on A4, and says on how many sheets.
+pub(crate) fn print(browser: &mut Browser, tab: &Tab, name: &str) -> Result<usize> {
+    browser.print(tab, &picture(&format!("{name}.pdf")))
 }
 
 fn picture(name: &str) -> PathBuf {

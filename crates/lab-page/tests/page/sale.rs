@@ -1,25 +1,21 @@
 //! The first view: the sales of the phases, live.
 
 use std::process::Command;
-use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::browser::{Browser, Tab};
 use crate::running::{
-    Page, SMALL, assert_quiet, program, take_picture, take_pictures, text,
+    HUGE, LARGE, Page, SMALL, assert_quiet, program, take_picture, take_pictures, text,
 };
 
-/// What the page promises for the oversell.
-const OVERSELL_LIMIT: Duration = Duration::from_secs(10);
-
-/// All three sales, on a busy machine.
-const SALE_LIMIT: Duration = Duration::from_secs(60);
-
-/// Anything that the page does at once.
-const SOON: Duration = Duration::from_secs(5);
-
 const STRATEGIES: [&str; 3] = ["naive", "pessimistic", "hybrid"];
+
+/// Who is shown.
+const COLUMNS: &str = "[...document.querySelectorAll('.column')]
+    .filter((it) => it.offsetWidth > 0).map((it) => it.dataset.strategy).join()";
+
+const ALL: &str = "naive,pessimistic,hybrid,engine";
 
 const RUNNING: &str = "document.body.dataset.stage === 'running'";
 const ENDED: &str = "document.body.dataset.stage === 'ended'";
@@ -69,34 +65,29 @@ fn a_sale_is_shown_as_it_goes_and_as_the_audit_counts_it() {
     let mut browser = Browser::start().expect("a browser");
     let tab = browser.open(&page.url, SMALL).expect("a page");
     let idle = "document.body.dataset.stage === 'idle'";
-    browser.wait_for(&tab, idle, SOON).expect("the form");
+    browser.wait_for(&tab, idle).expect("the form");
     let places = browser.value(&tab, PLACES).expect("places");
     let other = browser.open(&page.url, SMALL).expect("a second tab");
-    browser.wait_for(&other, idle, SOON).expect("the form");
+    browser.wait_for(&other, idle).expect("the form");
 
     let focus = "document.getElementById('buyers').focus()";
     browser.value(&tab, focus).expect("a field");
     browser.press(&tab, "Enter").expect("a key");
-    browser.wait_for(&other, RUNNING, SOON).expect("the same");
+    browser.wait_for(&other, RUNNING).expect("the same");
     browser.press(&tab, "Enter").expect("a key");
     let refused = "document.getElementById('message').textContent
                    .startsWith('A sale is running: 100 units, 1000 buyers.')";
-    browser.wait_for(&tab, refused, SOON).expect("a refusal");
+    browser.wait_for(&tab, refused).expect("a refusal");
 
     let oversold = "document.querySelector('[data-strategy=naive] [data-is=verdict]')
                     .textContent.startsWith('✗ oversold by ')";
-    browser
-        .wait_for(&tab, oversold, OVERSELL_LIMIT)
-        .expect("an oversell");
+    browser.wait_for(&tab, oversold).expect("an oversell");
     browser.reload(&other).expect("a reload");
-    let caught_up = format!("{RUNNING} && {oversold}");
-    browser
-        .wait_for(&other, &caught_up, SOON)
-        .expect("all of it");
+    browser.wait_for(&other, oversold).expect("all of it");
     take_pictures(&mut browser, &tab, "sale-running");
 
     for tab in [&tab, &other] {
-        browser.wait_for(tab, ENDED, SALE_LIMIT).expect("an end");
+        browser.wait_for(tab, ENDED).expect("an end");
     }
     assert_eq!(columns(&mut browser, &tab), columns(&mut browser, &other));
     check_numbers(&mut browser, &tab);
@@ -111,16 +102,17 @@ fn a_sale_is_shown_as_it_goes_and_as_the_audit_counts_it() {
 }
 
 #[test]
-fn the_engine_counts_who_turned_buyers_away() {
-    let page = Page::start_with(&["--strategy", "engine"]);
+fn the_engine_stands_beside_the_phases_where_there_is_room_and_counts_who_refused() {
+    let page = Page::start();
     let mut browser = Browser::start().expect("a browser");
-    let tab = browser.open(&page.url, SMALL).expect("a page");
+    let tab = browser.open(&page.url, LARGE).expect("a page");
     let idle = "document.body.dataset.stage === 'idle'";
-    browser.wait_for(&tab, idle, SOON).expect("the form");
+    browser.wait_for(&tab, idle).expect("the form");
+    assert_eq!(browser.value(&tab, COLUMNS).expect("columns"), ALL);
     let focus = "document.getElementById('buyers').focus()";
     browser.value(&tab, focus).expect("a field");
     browser.press(&tab, "Enter").expect("a key");
-    browser.wait_for(&tab, ENDED, SALE_LIMIT).expect("an end");
+    browser.wait_for(&tab, ENDED).expect("an end");
     assert_eq!(shown(&mut browser, &tab, "engine", "verdict"), "✓ exact");
     // Its rooms are counted, and those that refused nobody are not named.
     let told = shown(&mut browser, &tab, "engine", "counts");
@@ -132,6 +124,15 @@ fn the_engine_counts_who_turned_buyers_away() {
     });
     assert_eq!(counts.sum::<u32>(), 900, "{told}");
     assert!(!told.contains(" 0 by "), "{told}");
+    take_pictures(&mut browser, &tab, "sale-four");
+    // Also where there is hardly room, and it is chosen.
+    for size in [SMALL, LARGE, HUGE] {
+        browser.resize(&tab, size).expect("a size");
+        check_looks(&mut browser, &tab);
+        let sight = "document.documentElement.scrollHeight <= innerHeight * 1.1";
+        assert_eq!(browser.value(&tab, sight).expect("a height"), true);
+    }
+    assert_quiet(&mut browser);
 }
 
 /// The text of the button that starts.
@@ -145,18 +146,17 @@ fn strategies_are_chosen_and_sell_one_at_a_time() {
     let mut browser = Browser::start().expect("a browser");
     let tab = browser.open(&page.url, SMALL).expect("a page");
     let idle = "document.body.dataset.stage === 'idle'";
-    browser.wait_for(&tab, idle, SOON).expect("the form");
+    browser.wait_for(&tab, idle).expect("the form");
     // There is no room for the engine; hybrid is not wanted.
     let chosen = "document.querySelector('#who [value=hybrid]').click();
-        document.getElementById('slowly').click();
-        [...document.querySelectorAll('.column')].filter((it) => it.offsetWidth > 0)
-            .map((it) => it.dataset.strategy).join()";
-    let chosen = browser.value(&tab, chosen).expect("columns");
-    assert_eq!(chosen, "naive,pessimistic");
+        document.getElementById('slowly').click()";
+    browser.value(&tab, chosen).expect("boxes");
+    let shown_columns = browser.value(&tab, COLUMNS).expect("columns");
+    assert_eq!(shown_columns, "naive,pessimistic");
     assert_eq!(start_text(&mut browser, &tab), "Start: naive");
     browser.press(&tab, "PageDown").expect("a key");
     let first = format!("{ENDED} && document.body.dataset.sale === '1'");
-    browser.wait_for(&tab, &first, SALE_LIMIT).expect("an end");
+    browser.wait_for(&tab, &first).expect("an end");
     let guess = shown(&mut browser, &tab, "pessimistic", "verdict");
     assert_eq!(guess, "? what will happen");
     let oversold = shown(&mut browser, &tab, "naive", "verdict");
@@ -166,7 +166,7 @@ fn strategies_are_chosen_and_sell_one_at_a_time() {
     assert_eq!(start_text(&mut browser, &tab), "Next: pessimistic");
     browser.press(&tab, "PageDown").expect("a key");
     let second = format!("{ENDED} && document.body.dataset.sale === '2'");
-    browser.wait_for(&tab, &second, SALE_LIMIT).expect("an end");
+    browser.wait_for(&tab, &second).expect("an end");
     assert_eq!(shown(&mut browser, &tab, "naive", "verdict"), oversold);
     assert_eq!(
         shown(&mut browser, &tab, "pessimistic", "verdict"),
@@ -189,6 +189,7 @@ fn strategies_are_chosen_and_sell_one_at_a_time() {
     assert_eq!(exact, "expected 100 − 100 = 0row 0");
 
     check_looks(&mut browser, &tab);
+    check_small(&mut browser, &tab);
     check_replay(&mut browser, &tab);
     check_ways(&mut browser, &tab);
     let why = "document.querySelector('[data-strategy=naive] a').href";
@@ -197,27 +198,38 @@ fn strategies_are_chosen_and_sell_one_at_a_time() {
     let tab = browser.open(why, SMALL).expect("the player");
     let bad = "location.pathname === '/steps' && document.body.dataset.steps > 0
         && document.getElementById('order').value === 'worst'";
-    browser.wait_for(&tab, bad, SALE_LIMIT).expect("the player");
+    browser.wait_for(&tab, bad).expect("the player");
     assert_quiet(&mut browser);
 }
 
-/// What is projected can be read from the back, and a telephone shows it without overflow.
+/// What is projected can be read from the back, and nothing is cut.
 fn check_looks(browser: &mut Browser, tab: &Tab) {
     const SMALLEST: &str = "Math.min(...[...document.querySelectorAll('body *')]
         .filter((it) => it.offsetWidth > 0 && it.textContent.trim() !== '')
         .map((it) => parseFloat(getComputedStyle(it).fontSize)),
-        ...[...document.querySelectorAll('.chart')].filter((it) => it.clientWidth > 0)
-        .map((it) => 20 * it.getScreenCTM().a))";
+        ...[...document.querySelectorAll('.chart text')]
+        .filter((it) => it.getBoundingClientRect().width > 0)
+        .map((it) => parseFloat(getComputedStyle(it).fontSize) * it.getScreenCTM().a))";
+    const UNEVEN: &str = "['.verdict', '.chart', 'dl'].filter((part) =>
+        new Set([...document.querySelectorAll(part)].map((it) => it.getBoundingClientRect())
+            .filter((it) => it.width > 0).map((it) => Math.round(it.top))).size > 1).join()";
     let smallest = browser.value(tab, SMALLEST).expect("sizes");
     assert!(smallest.as_f64().expect("a size") >= 16.0, "{smallest}");
     let cut = "[...document.querySelectorAll('.verdict, .column')]
         .filter((it) => it.scrollWidth > it.clientWidth || it.scrollHeight > it.clientHeight)
         .length";
     assert_eq!(browser.value(tab, cut).expect("boxes"), 0);
-    browser.resize(tab, (390, 844)).expect("a size");
-    let fits = "document.documentElement.scrollWidth <= innerWidth";
-    take_picture(browser, tab, "sale-390");
-    assert_eq!(browser.value(tab, fits).expect("a width"), true);
+    assert_eq!(browser.value(tab, UNEVEN).expect("places"), "");
+}
+
+/// A telephone and a laptop at 200 % show it without overflow.
+fn check_small(browser: &mut Browser, tab: &Tab) {
+    for (name, size) in [("390", (390, 844)), ("200", (640, 360))] {
+        browser.resize(tab, size).expect("a size");
+        take_picture(browser, tab, &format!("sale-{name}"));
+        let fits = "document.documentElement.scrollWidth <= innerWidth";
+        assert_eq!(browser.value(tab, fits).expect("a width"), true, "{name}");
+    }
     browser.resize(tab, SMALL).expect("a size");
 }
 
@@ -226,9 +238,9 @@ fn check_replay(browser: &mut Browser, tab: &Tab) {
     browser.value(tab, begin).expect("a button");
     let slow =
         "document.getElementById('replay').textContent.includes(' times slower: ')";
-    browser.wait_for(tab, slow, SOON).expect("a replay");
+    browser.wait_for(tab, slow).expect("a replay");
     let over = "document.getElementById('replay').textContent === 'slow replay'";
-    browser.wait_for(tab, over, SALE_LIMIT).expect("its end");
+    browser.wait_for(tab, over).expect("its end");
 }
 
 /// The list of ways to count the books opens in view, and can be copied.
@@ -237,14 +249,16 @@ fn check_ways(browser: &mut Browser, tab: &Tab) {
     browser.value(tab, unfold).expect("a list");
     let sight = "document.getElementById('commands').getBoundingClientRect().bottom
         <= innerHeight + 1";
-    browser.wait_for(tab, sight, SOON).expect("in view");
+    browser.wait_for(tab, sight).expect("in view");
     let copy = "document.querySelector('#commands button').click()";
     browser.value(tab, copy).expect("a button");
     let copied = "['copied', 'selected'].includes(
             document.querySelector('#commands button').textContent)
         && getSelection().toString().startsWith('./just audit --sku ')";
-    browser.wait_for(tab, copied, SOON).expect("a copy");
+    browser.wait_for(tab, copied).expect("a copy");
     take_picture(browser, tab, "sale-ways");
+    // Beside it everything can be read as before.
+    check_looks(browser, tab);
 }
 
 /// What stands on the page is what the audit says now.

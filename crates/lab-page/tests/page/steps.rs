@@ -2,7 +2,7 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
-use std::time::Duration;
+use std::path::Path;
 
 use serde_json::json;
 
@@ -10,12 +10,6 @@ use crate::browser::{Browser, Tab};
 use crate::running::{
     Page, SMALL, assert_quiet, choose, program, take_picture, take_pictures, text,
 };
-
-/// Two servers start, and one order of steps is played.
-const PLAY_LIMIT: Duration = Duration::from_secs(20);
-
-/// The judge starts stores and servers of its own.
-const JUDGE_LIMIT: Duration = Duration::from_secs(60);
 
 /// Turns that both buyers have at most, with some to spare.
 const TURNS_MAX: usize = 40;
@@ -30,9 +24,7 @@ const PLAYED: &str =
 
 fn wait_for_step(browser: &mut Browser, tab: &Tab, step: u64) {
     let there = format!("{CALM} && document.body.dataset.at === '{step}'");
-    browser
-        .wait_for(tab, &there, PLAY_LIMIT)
-        .expect("that step");
+    browser.wait_for(tab, &there).expect("that step");
 }
 
 fn press(browser: &mut Browser, tab: &Tab, key: &str, step: u64) {
@@ -57,10 +49,20 @@ fn verdict(browser: &mut Browser, tab: &Tab) -> String {
 fn open(browser: &mut Browser, page: &Page, hash: &str) -> Tab {
     let url = format!("{}steps{hash}", page.url);
     let tab = browser.open(&url, SMALL).expect("a page");
-    browser
-        .wait_for(&tab, PLAYED, JUDGE_LIMIT)
-        .expect("a transcript");
+    browser.wait_for(&tab, PLAYED).expect("a transcript");
     tab
+}
+
+/// The line of naive that writes over what the other sold, as it stands in the workspace.
+fn guilty_line() -> String {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let file = here.with_file_name("phase1-naive").join("src/strategy.rs");
+    let code = fs::read_to_string(file).expect("the code of naive");
+    let mut lines = (1..).zip(code.lines());
+    let write =
+        "        .set(skus::available_units.eq(available_units - request.units.get()))";
+    let (number, line) = lines.find(|(_, it)| *it == write).expect("its write");
+    format!("{number}{}✗ writes over what the other sold", &line[4..])
 }
 
 fn holds(browser: &mut Browser, tab: &Tab, condition: &str) -> bool {
@@ -125,9 +127,11 @@ fn a_buyer_carries_what_was_read_and_it_turns_red_when_it_is_no_longer_true() {
         now.contains("ann still believes 1; the row says 0"),
         "{now}"
     );
+    assert_eq!(text(&mut browser, &tab, ".source .guilty"), guilty_line());
     press(&mut browser, &tab, "End", 12);
     assert_eq!(is(&mut browser, &tab, "belief1"), stale);
     assert_eq!(text(&mut browser, &tab, ".lost .units"), "0 → 0");
+    assert_eq!(text(&mut browser, &tab, ".source .guilty"), guilty_line());
 
     // What it was based on is in sight, also where there is little room.
     for size in [SMALL, (1280, 500)] {
@@ -157,9 +161,7 @@ fn the_address_keeps_strategies_order_and_step() {
     press(&mut browser, &tab, "End", 12);
     browser.reload(&tab).expect("a reload");
     let there = format!("{PLAYED} && document.body.dataset.at === '12'");
-    browser
-        .wait_for(&tab, &there, PLAY_LIMIT)
-        .expect("the same step");
+    browser.wait_for(&tab, &there).expect("the same step");
     let verdicts = "[...document.querySelectorAll('[data-is=verdict]')]
         .map((it) => it.textContent)";
     assert_eq!(
@@ -168,6 +170,14 @@ fn the_address_keeps_strategies_order_and_step() {
     );
     let second = text(&mut browser, &tab, ".pane:last-child");
     assert!(second.contains("decides: 0 < 1 → sold out"), "{second}");
+    // With a lock the same line does no harm, and nothing is marked.
+    let innocent = "document.querySelector('.pane:first-child .guilty') !== null
+        && document.querySelector('.pane:last-child .source .row') !== null
+        && stops().every((stop) => {
+            go(stop);
+            return document.querySelector('.pane:last-child .guilty') === null;
+        })";
+    assert!(holds(&mut browser, &tab, innocent));
     take_pictures(&mut browser, &tab, "steps-beside");
 
     choose_calmly(&mut browser, &tab, "beside", "");
@@ -176,9 +186,7 @@ fn the_address_keeps_strategies_order_and_step() {
     press(&mut browser, &tab, "1", 1);
     press(&mut browser, &tab, "2", 2);
     browser.reload(&tab).expect("a reload");
-    browser
-        .wait_for(&tab, PLAYED, PLAY_LIMIT)
-        .expect("the same turns");
+    browser.wait_for(&tab, PLAYED).expect("the same turns");
     wait_for_step(&mut browser, &tab, 2);
     assert_quiet(&mut browser);
 }
@@ -223,9 +231,7 @@ fn a_program_of_ones_own_stands_between_naive_and_the_engine_and_is_judged() {
     let columns = "[...document.querySelectorAll('.column')]
         .filter((it) => it.offsetWidth > 0)
         .map((it) => it.dataset.strategy).join() === 'naive,mine,engine'";
-    browser
-        .wait_for(&tab, columns, PLAY_LIMIT)
-        .expect("three columns");
+    browser.wait_for(&tab, columns).expect("three columns");
     take_picture(&mut browser, &tab, "sale-own");
 
     let tab = open(&mut browser, &page, "#strategy=mine&order=worst");
@@ -234,6 +240,9 @@ fn a_program_of_ones_own_stands_between_naive_and_the_engine_and_is_judged() {
     assert_eq!(verdict(&mut browser, &tab), "✗ oversold by 1");
     let why = is(&mut browser, &tab, "sentence");
     assert!(why.contains("nothing made one of them wait"), "{why}");
+    // Nobody knows where its code is.
+    let hidden = "document.querySelector('.source').hidden";
+    assert!(holds(&mut browser, &tab, hidden));
     take_picture(&mut browser, &tab, "steps-own");
     assert_quiet(&mut browser);
 }
@@ -267,7 +276,7 @@ fn the_player_fits_a_telephone_and_an_enlarged_page() {
 /// Chooses as a click does, and waits for what is played then.
 fn choose_calmly(browser: &mut Browser, tab: &Tab, id: &str, value: &str) {
     choose(browser, tab, id, value);
-    browser.wait_for(tab, CALM, JUDGE_LIMIT).expect("a play");
+    browser.wait_for(tab, CALM).expect("a play");
 }
 
 /// Chooses the turns by hand until both buyers have their answers.
@@ -278,9 +287,7 @@ fn break_it(browser: &mut Browser, tab: &Tab, strategy: &str) -> String {
          && shownStrategies()[0] === '{strategy}'
          && !document.getElementById('one').disabled"
     );
-    browser
-        .wait_for(tab, &empty, PLAY_LIMIT)
-        .expect("a beginning");
+    browser.wait_for(tab, &empty).expect("a beginning");
     let mut wanted = TURNS.chars();
     for before in 0..TURNS_MAX {
         let free = ["one", "two"].map(|id| {

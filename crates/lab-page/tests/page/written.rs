@@ -1,9 +1,9 @@
 //! The report: a sale as one file.
 
-use std::time::Duration;
-
 use crate::browser::Browser;
-use crate::running::{LARGE, assert_quiet, lab, take_picture, take_pictures, text};
+use crate::running::{
+    LARGE, assert_quiet, lab, print, take_picture, take_pictures, text,
+};
 
 /// The paper within its margins, at 96 dots to the inch.
 const A4: (u32, u32) = (703, 1900);
@@ -25,9 +25,7 @@ fn a_report_is_one_file_that_needs_no_server() {
     let url = format!("file://{}", path.display());
     let tab = browser.open(&url, LARGE).expect("a page");
     let ended = "document.body.dataset.stage === 'ended'";
-    browser
-        .wait_for(&tab, ended, Duration::from_secs(5))
-        .expect("what came of it");
+    browser.wait_for(&tab, ended).expect("what came of it");
     let columns = text(&mut browser, &tab, "#columns");
     assert!(columns.contains("✓ exact"), "{columns}");
     let why = text(&mut browser, &tab, "#why");
@@ -40,7 +38,7 @@ fn a_report_is_one_file_that_needs_no_server() {
         assert!(why.contains(part), "{part}: {why}");
     }
     take_pictures(&mut browser, &tab, "report");
-    let pages = browser.pages(&tab).expect("a print");
+    let pages = print(&mut browser, &tab, "report").expect("a print");
     assert!((1..=3).contains(&pages), "{pages} pages");
     browser.show_print(&tab).expect("print");
     browser.resize(&tab, A4).expect("a size");
