@@ -125,7 +125,7 @@ where
 {
     let mut attempts = attempts.fuse();
     let mut trying = FuturesUnordered::new();
-    let mut failure = DbError::NoAddress;
+    let mut failure = None;
     loop {
         let next = attempts.next();
         let is_last = next.is_none();
@@ -140,8 +140,10 @@ where
         match ended {
             Some(Ok(opened)) => return Ok(opened),
             // What PostgreSQL says itself tells more than that nobody answers.
-            Some(Err(error)) if error.tells_more_than(&failure) => failure = error,
-            None if is_last => return Err(failure),
+            Some(Err(error)) if error.tells_more_than(failure.as_ref()) => {
+                failure = Some(error);
+            }
+            None if is_last => return Err(failure.unwrap_or(DbError::NoAddress)),
             Some(Err(_)) | None => {}
         }
     }

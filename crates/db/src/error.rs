@@ -163,7 +163,7 @@ impl DbError {
 
     /// Whether PostgreSQL itself gave this as its reason, and `other` is only that nobody
     /// answered.
-    pub(crate) fn tells_more_than(&self, other: &Self) -> bool {
+    pub(crate) fn tells_more_than(&self, other: Option<&Self>) -> bool {
         let rank = |error: &Self| match error {
             Self::Connect(error) if error.code().is_some() => 3,
             Self::Tls(_) => 3,
@@ -171,7 +171,7 @@ impl DbError {
             Self::Silent => 0,
             _ => 1,
         };
-        rank(self) >= rank(other)
+        other.is_none_or(|other| rank(self) >= rank(other))
     }
 
     /// Whether a UNIQUE constraint stopped the statement.
