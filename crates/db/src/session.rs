@@ -27,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 ///
 /// # Source
 ///
-/// `PgBouncer` 1.18 manual, `pool_mode` and `server_round_robin`: the back end that was used
+/// PgBouncer 1.18 manual, `pool_mode` and `server_round_robin`: the back end that was used
 /// last is lent first, or the one that was not used for the longest time.
 pub async fn check_session(url: &str) -> Result<(), DbError> {
     let (first, wire) = connect_anywhere(url).await?;

@@ -191,7 +191,7 @@ impl Said {
         let config = self.words.parse::<Config>();
         // Each word was read before.
         let mut config =
-            config.map_err(|_| InvalidUrl("it cannot be read".to_owned()))?;
+            config.map_err(|_known| InvalidUrl("it cannot be read".to_owned()))?;
         let name = self.application_name.unwrap_or_default();
         // As long as it is not empty it can be found in pg_stat_activity.
         config.application_name(if name.is_empty() { "flashsale" } else { &name });

@@ -1,4 +1,4 @@
-//! Poolers: those that can be sold through, and those that are refused. `PgBouncer` has to be
+//! Poolers: those that can be sold through, and those that are refused. PgBouncer has to be
 //! there; where it is not, the first line of the failure says how to install it.
 
 use anyhow::{Result, ensure};

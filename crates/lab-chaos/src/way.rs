@@ -24,7 +24,7 @@ pub enum Way {
     Plain,
     /// TLS, with a certificate that is looked at
     Tls,
-    /// `PgBouncer` with pool_mode = session
+    /// PgBouncer, which lends a connection for a session
     Pgbouncer,
 }
 

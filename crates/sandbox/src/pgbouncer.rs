@@ -13,7 +13,7 @@ use crate::{Sandbox, SandboxError, Supervised, directory, find_pgbouncer, poll};
 /// It takes milliseconds.
 const READY_LIMIT: Duration = Duration::from_secs(30);
 
-/// For how long `PgBouncer` lends a connection.
+/// For how long PgBouncer lends a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PoolMode {
     /// As long as the client stays.
@@ -22,7 +22,7 @@ pub enum PoolMode {
     Transaction,
 }
 
-/// A running `PgBouncer`, which lets everybody in as `flash`. It is gone when this value is
+/// A running PgBouncer, which lets everybody in as `flash`. It is gone when this value is
 /// dropped or its process ends.
 #[derive(Debug)]
 pub struct PgBouncer {

@@ -89,7 +89,7 @@ impl Stores {
         ))
     }
 
-    /// The same database behind a `PgBouncer`.
+    /// The same database behind a PgBouncer.
     pub fn database_url_behind_pgbouncer(
         &self,
         mode: PoolMode,
