@@ -40,8 +40,8 @@ const PAUSE: Duration = Duration::from_millis(400);
 /// only reads, so that a role that may not change tables can sell.
 ///
 /// Needs a multi-threaded tokio runtime. Where other instances migrate, or somebody uses the
-/// tables, it tries again until `wait` is over; no sale waits behind it for longer than
-/// [`LOCK_WAIT`] at once.
+/// tables, it tries again until `wait` is over; no sale waits behind it for longer than 100 ms
+/// at once.
 ///
 /// # Errors
 ///
