@@ -1,6 +1,6 @@
 //! The one way to PostgreSQL: for pools, lanes, the listener, migrations and the lab.
 //!
-//! A connection always leads to a primary, and has the settings that decide what a statement
+//! A connection leads to a primary, and has the settings that decide what a statement
 //! means: roles and databases may have others. Every address has its own time, and one that
 //! keeps silent does not keep the next one waiting.
 //!
@@ -15,11 +15,14 @@ use diesel::sql_types::Text as SqlText;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use tokio_postgres::config::Host;
-use tokio_postgres::tls::NoTlsStream;
-use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage, Socket};
+use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::tls::MakeTlsConnect;
+use tokio_postgres::{Client, Config, SimpleQueryMessage, Socket};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::DbError;
+use crate::tls::Tls;
+use crate::url::Target;
 
 /// How long opening one connection may take, where the URL has no `connect_timeout`. Local
 /// ones take milliseconds; a server that accepts and then says nothing must not hold buyers
@@ -38,8 +41,11 @@ const HEAD_START: Duration = Duration::from_millis(250);
 /// connection two hours.
 const LOSS_LIMIT: Duration = Duration::from_secs(10);
 
-/// What PostgreSQL speaks to a client over.
-pub type Wire = tokio_postgres::Connection<Socket, NoTlsStream>;
+/// What PostgreSQL speaks to a client over: as it is, or in TLS.
+pub type Wire = tokio_postgres::Connection<
+    Socket,
+    <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream,
+>;
 
 /// Opens a connection.
 ///
@@ -76,13 +82,39 @@ pub async fn connect_driven(url: &str) -> Result<(Client, Wire), DbError> {
     open(url, Duration::ZERO).await
 }
 
-/// Tries all that the URL names in its order until one is a primary.
+/// How to speak to whoever is found at an address.
+struct Way {
+    tls: Tls,
+    connector: MakeRustlsConnect,
+    /// What is said first to a primary; its last answer tells whether it is one.
+    greeting: Option<String>,
+}
+
+/// Opens a connection as [`connect_driven`] does, to a standby, too, and leaves all settings
+/// as they are: for who asks what there is, not for who sells.
+///
+/// # Errors
+///
+/// As [`connect`], without [`DbError::Standby`].
+pub async fn connect_anywhere(url: &str) -> Result<(Client, Wire), DbError> {
+    greet(url, None).await
+}
+
 async fn open(url: &str, lock_wait: Duration) -> Result<(Client, Wire), DbError> {
-    let config = url.parse::<Config>().map_err(DbError::Url)?;
-    let settings = settings(lock_wait);
+    greet(url, Some(settings(lock_wait))).await
+}
+
+/// Tries all that the URL names in its order until one is what is wanted.
+async fn greet(url: &str, greeting: Option<String>) -> Result<(Client, Wire), DbError> {
+    let Target { config, tls } = url.parse()?;
+    let way = Way {
+        connector: tls.connector()?,
+        tls,
+        greeting,
+    };
     let (hosts, numbers) = (config.get_hosts(), config.get_hostaddrs());
     let places = 0..hosts.len().max(numbers.len());
-    first(places.map(|index| open_place(&config, index, &settings))).await
+    first(places.map(|index| open_place(&config, index, &way))).await
 }
 
 /// Makes attempts one after the other, each with a head start before the next, until one
@@ -93,7 +125,7 @@ where
 {
     let mut attempts = attempts.fuse();
     let mut trying = FuturesUnordered::new();
-    let mut failure = DbError::NoAddress;
+    let mut failure = None;
     loop {
         let next = attempts.next();
         let is_last = next.is_none();
@@ -108,8 +140,10 @@ where
         match ended {
             Some(Ok(opened)) => return Ok(opened),
             // What PostgreSQL says itself tells more than that nobody answers.
-            Some(Err(error)) if error.tells_more_than(&failure) => failure = error,
-            None if is_last => return Err(failure),
+            Some(Err(error)) if error.tells_more_than(failure.as_ref()) => {
+                failure = Some(error);
+            }
+            None if is_last => return Err(failure.unwrap_or(DbError::NoAddress)),
             Some(Err(_)) | None => {}
         }
     }
@@ -119,23 +153,47 @@ where
 async fn open_place(
     config: &Config,
     index: usize,
-    settings: &str,
+    way: &Way,
 ) -> Result<(Client, Wire), DbError> {
     let limit = config.get_connect_timeout().copied();
     let limit = limit.unwrap_or(CONNECT_TIMEOUT);
-    let looking = tokio::time::timeout(limit, addresses(config, index)).await;
+    let looking = tokio::time::timeout(limit, addresses(config, index, &way.tls)).await;
     let addresses = looking.unwrap_or(Err(DbError::Silent))?;
     let attempts = addresses.into_iter().map(async |address| {
-        let opening = tokio::time::timeout(limit, open_one(address, settings));
+        let opening = tokio::time::timeout(limit, open_one(address, way));
         opening.await.unwrap_or(Err(DbError::Silent))
     });
     first(attempts).await
 }
 
-async fn open_one(address: Config, settings: &str) -> Result<(Client, Wire), DbError> {
-    let (client, mut wire) = address.connect(NoTls).await.map_err(DbError::Connect)?;
+async fn open_one(mut address: Config, way: &Way) -> Result<(Client, Wire), DbError> {
+    match speak(&address, way).await {
+        // What is only preferred is given up where it does not work, as libpq does.
+        Err(error)
+            if address.get_ssl_mode() == SslMode::Prefer && error.is_refusal() =>
+        {
+            address.ssl_mode(SslMode::Disable);
+            speak(&address, way).await.or(Err(error))
+        }
+        spoken => spoken,
+    }
+}
+
+async fn speak(address: &Config, way: &Way) -> Result<(Client, Wire), DbError> {
+    let connected = address.connect(way.connector.clone()).await;
+    let (client, mut wire) = connected.map_err(|error| {
+        let host = match address.get_hosts().first() {
+            Some(Host::Tcp(name)) => name,
+            _ => "this host",
+        };
+        let explained = way.tls.explain(&error, host);
+        explained.map_or(DbError::Connect(error), DbError::Tls)
+    })?;
+    let Some(greeting) = &way.greeting else {
+        return Ok((client, wire));
+    };
     let answers = tokio::select! {
-        answers = client.simple_query(settings) => answers.map_err(DbError::Connect)?,
+        answers = client.simple_query(greeting) => answers.map_err(DbError::Connect)?,
         ended = &mut wire => {
             ended.map_err(DbError::Connect)?;
             return Err(DbError::Silent);
@@ -192,15 +250,21 @@ pub async fn risks(conn: &mut AsyncPgConnection) -> Result<Vec<&'static str>, Db
 }
 
 /// The addresses of a place: of a name there may be several.
-async fn addresses(config: &Config, index: usize) -> Result<Vec<Config>, DbError> {
+async fn addresses(
+    config: &Config,
+    index: usize,
+    tls: &Tls,
+) -> Result<Vec<Config>, DbError> {
     let mut one = like(config);
+    one.ssl_mode(tls.ssl_mode());
     let port = port(config, index);
     one.port(port);
     let number = config.get_hostaddrs().get(index);
     let name = match config.get_hosts().get(index) {
         #[cfg(unix)]
         Some(Host::Unix(directory)) => {
-            one.host_path(directory);
+            // Nobody is between us.
+            one.host_path(directory).ssl_mode(SslMode::Disable);
             return Ok(vec![one]);
         }
         Some(Host::Tcp(name)) => {
@@ -210,6 +274,10 @@ async fn addresses(config: &Config, index: usize) -> Result<Vec<Config>, DbError
         None => None,
     };
     if let Some(number) = number {
+        if name.is_none() {
+            // A certificate can be for a number, too.
+            one.host(number.to_string());
+        }
         one.hostaddr(*number);
         return Ok(vec![one]);
     }
@@ -235,8 +303,7 @@ fn like(config: &Config) -> Config {
     let idle = config.get_keepalives_idle();
     let interval = config.get_keepalives_interval();
     let mut one = Config::new();
-    one.ssl_mode(config.get_ssl_mode())
-        .ssl_negotiation(config.get_ssl_negotiation())
+    one.ssl_negotiation(config.get_ssl_negotiation())
         .channel_binding(config.get_channel_binding())
         .keepalives(config.get_keepalives())
         .keepalives_idle(idle.min(LOSS_LIMIT / 2))
@@ -264,7 +331,7 @@ fn like(config: &Config) -> Config {
 /// Tells where a connection URL leads, without the secrets that it may hold.
 #[must_use]
 pub fn address(url: &str) -> String {
-    let config = url.parse().unwrap_or(Config::new());
+    let config = url.parse().map_or(Config::new(), |it: Target| it.config);
     let names = config.get_hosts().iter().map(|host| match host {
         Host::Tcp(name) => name.clone(),
         #[cfg(unix)]

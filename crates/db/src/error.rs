@@ -8,6 +8,9 @@ use diesel_async::pooled_connection::deadpool::{BuildError, PoolError};
 use flash_core::{InvalidInput, Store, StrategyError};
 use tokio_postgres::error::SqlState;
 
+use crate::tls::TlsError;
+use crate::url::InvalidUrl;
+
 /// An error of a query, of the pool, or of the rules that a query serves.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -46,7 +49,10 @@ pub enum DbError {
     InvalidRow(#[from] InvalidInput),
     /// The connection URL is not one.
     #[error("the database URL is not valid")]
-    Url(#[source] tokio_postgres::Error),
+    Url(#[from] InvalidUrl),
+    /// There is no TLS with PostgreSQL, or with another than it should be.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// A connection outside of a pool could not be opened.
     #[error("cannot connect to PostgreSQL")]
     Connect(#[source] tokio_postgres::Error),
@@ -62,12 +68,24 @@ pub enum DbError {
     /// A new connection could not be prepared for use.
     #[error("cannot prepare a connection to PostgreSQL")]
     Prepare(#[from] diesel::ConnectionError),
-    /// The schema is older than this program, and this role may not change it.
+    /// Connections share back ends.
     #[error(
-        "the schema is older than this program, and this role may not change it: start \
-         the server once as the role that owns the tables"
+        "a pooler lends its connections for one transaction at a time, and a sale needs them \
+         for itself: set pool_mode = session in PgBouncer, or connect to PostgreSQL itself"
+    )]
+    Pooler,
+    /// The schema is older than this program.
+    #[error(
+        "the schema is older than this program: run `server migrate` as the role that owns \
+         the tables"
     )]
     OldSchema,
+    /// Others use the tables that a migration needs for itself.
+    #[error(
+        "a migration is pending, and others use the tables all the time: end the long \
+         transactions, or run `server migrate` when fewer buy"
+    )]
+    TablesInUse,
     /// The schema could not be brought up to date.
     #[error("the migration failed")]
     Migration(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -129,11 +147,12 @@ impl DbError {
         }
     }
 
-    /// Whether there is no use in trying again: the password, the role or the database is
-    /// wrong.
+    /// Whether there is no use in trying again: the password, the role, the database or the
+    /// certificate is wrong.
     #[must_use]
     pub fn is_refusal(&self) -> bool {
         match self {
+            Self::Tls(_) => true,
             Self::Connect(error) => error.code().is_some_and(|code| {
                 // Classes 28, invalid authorization, and 3D, invalid catalog name.
                 code.code().starts_with("28") || code.code().starts_with("3D")
@@ -144,14 +163,15 @@ impl DbError {
 
     /// Whether PostgreSQL itself gave this as its reason, and `other` is only that nobody
     /// answered.
-    pub(crate) fn tells_more_than(&self, other: &Self) -> bool {
+    pub(crate) fn tells_more_than(&self, other: Option<&Self>) -> bool {
         let rank = |error: &Self| match error {
             Self::Connect(error) if error.code().is_some() => 3,
+            Self::Tls(_) => 3,
             Self::Standby => 2,
             Self::Silent => 0,
             _ => 1,
         };
-        rank(self) >= rank(other)
+        other.is_none_or(|other| rank(self) >= rank(other))
     }
 
     /// Whether a UNIQUE constraint stopped the statement.

@@ -24,6 +24,7 @@ use flash_core::reason;
 use futures_util::future::try_join_all;
 use uuid::Uuid;
 
+use crate::url::Target;
 use crate::{DbError, connect_bounded, expect_rows};
 
 /// How old a connection is at least that is taken for stale. Whatever fails on a younger one
@@ -78,8 +79,7 @@ impl Pool {
     ///
     /// [`DbError::Url`] when the URL is not a PostgreSQL connection URL.
     pub fn new(url: &str, options: PoolOptions) -> Result<Self, DbError> {
-        url.parse::<tokio_postgres::Config>()
-            .map_err(DbError::Url)?;
+        url.parse::<Target>()?;
 
         let mut config = ManagerConfig::default();
         // A closed socket is seen without asking; a test query would cost each buyer

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use diesel::QueryableByName;
 use diesel::sql_types::Text;
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
-use flash_db::{DbError, connect, connect_bounded, migrate};
+use flash_db::{DbError, connect, connect_anywhere, connect_bounded};
 use flash_sandbox::{Options, Sandbox};
 use flash_testkit::{Stores, WAIT};
 use nix::sys::signal::{Signal, kill};
@@ -110,38 +110,9 @@ async fn a_standby_is_passed_over_and_taken_once_it_is_promoted() -> Result<()> 
     let both = primary.replace("flash@", &format!("flash@{socket}:5432,"));
     connect(&both).await?;
 
-    let (client, wire) =
-        tokio_postgres::connect(&standby, tokio_postgres::NoTls).await?;
+    let (client, wire) = connect_anywhere(&standby).await?;
     tokio::spawn(wire);
     client.batch_execute("SELECT pg_promote()").await?;
     connect(&standby).await?;
-    Ok(())
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn who_may_not_change_tables_can_use_a_current_schema_and_no_other() -> Result<()>
-{
-    let (current, old) = (Stores::new().await?, Stores::empty().await?);
-    let role = format!("seller_{}", std::process::id());
-    let mut conn = current.connect().await?;
-    conn.batch_execute(&format!(
-        "CREATE ROLE {role} LOGIN;
-         GRANT SELECT, INSERT, UPDATE ON skus, orders, restocks TO {role}"
-    ))
-    .await?;
-    let as_role = |url: &str| url.replace("flash@", &format!("{role}@"));
-    migrate(&as_role(current.database_url()), WAIT).await?;
-    conn.batch_execute(&format!(
-        "GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}"
-    ))
-    .await?;
-    migrate(&as_role(current.database_url()), WAIT).await?;
-
-    let mut conn = old.connect().await?;
-    // As it is since PostgreSQL 15.
-    conn.batch_execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
-        .await?;
-    let refused = migrate(&as_role(old.database_url()), WAIT).await;
-    ensure!(matches!(refused, Err(DbError::OldSchema)), "{refused:?}");
     Ok(())
 }

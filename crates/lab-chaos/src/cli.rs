@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, value_parser};
 use flash_lab_crowd::SellerArgs;
 
+use crate::way::Way;
+
 /// What `chaos` is asked for.
 #[derive(Debug, ClapArgs)]
 pub struct ChaosArgs {
@@ -25,6 +27,10 @@ pub struct ChaosArgs {
     #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..=10_000))]
     pub batch_max: Option<u16>,
 
+    /// What servers speak to PostgreSQL over
+    #[arg(long, value_enum, default_value_t, value_name = "WAY")]
+    pub postgresql: Way,
+
     /// File for the result as JSON, - for standard output (the summary then goes to stderr)
     #[arg(long, value_name = "PATH")]
     pub json: Option<PathBuf>,
@@ -40,6 +46,7 @@ Examples:
   lab chaos --runs 1 --seed 42              the same faults at the same times once more
   lab chaos --strategy hybrid --runs 50     permits that die come back with the next gate
   lab chaos --strategy naive --runs 3       violations, exit code 3
+  lab chaos --postgresql tls                the same faults, behind TLS
   lab chaos --server ./my-server --runs 3   a program of your own: nobody cancels or restocks
 
 A seed settles what is sold, who is how patient, and which fault comes when; how the

@@ -37,6 +37,7 @@ pub async fn run(mut args: ChaosArgs) -> anyhow::Result<()> {
     let recipe = Recipe {
         seller,
         batch_max: args.batch_max,
+        way: args.postgresql,
     };
     for number in 0..args.runs {
         let seed = args.seed.wrapping_add(u64::from(number));

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod way;
 mod cli;
 mod fault;
 mod schedule;

@@ -5,9 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use diesel::dsl::sql;
 use diesel::sql_types::Bool;
-use diesel_async::{
-    AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection,
-};
+use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 
 /// How long a column waits for the table. Who has read an order and waits for a stock row
 /// keeps it, and the owner of that row may stand behind the column: PostgreSQL sees that
@@ -28,8 +26,9 @@ const PROMOTE_LIMIT: Duration = Duration::from_secs(20);
 /// at most for the seconds that it is given.
 pub(crate) async fn promote(database_url: &str) -> anyhow::Result<()> {
     let asking = async {
-        // `flash_db::connect` is for those who want a primary.
-        let mut conn = AsyncPgConnection::establish(database_url).await?;
+        let (client, wire) = flash_db::connect_anywhere(database_url).await?;
+        let mut conn =
+            AsyncPgConnection::try_from_client_and_connection(client, wire).await?;
         let is_primary: bool = sql::<Bool>(&format!(
             "SELECT NOT pg_is_in_recovery() OR pg_promote(true, {})",
             PROMOTE_LIMIT.as_secs()

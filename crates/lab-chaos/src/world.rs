@@ -9,12 +9,13 @@ use anyhow::{Context, bail};
 use flash_lab_crowd::server_process::limits;
 use flash_lab_crowd::{Seller, Server, server_process, stores};
 use flash_lab_wire::{Cable, Store};
-use flash_sandbox::{Options, Sandbox, SandboxError};
+use flash_sandbox::{Options, PgBouncer, PoolMode, Sandbox, SandboxError};
 use tokio::sync::Mutex;
 use tokio::task::block_in_place;
 use tokio::time::Instant;
 
 use crate::schedule::{self, Plan};
+use crate::way::{Secured, Way};
 use crate::{postgres, redis};
 
 /// Connections of one instance to PostgreSQL that serve buyers.
@@ -48,6 +49,7 @@ pub(crate) const GATE_LIFETIME: Duration = Duration::from_millis(500);
 pub(crate) struct Recipe {
     pub(crate) seller: Seller,
     pub(crate) batch_max: Option<u16>,
+    pub(crate) way: Way,
 }
 
 impl Recipe {
@@ -77,6 +79,10 @@ pub(crate) struct World {
     /// connection ends at once.
     pub(crate) first_hosts: [Cable; 2],
     pub(crate) postgres_links: [Cable; 2],
+    /// In front of these, where servers speak TLS.
+    secured: Option<Secured>,
+    /// Behind them, where servers have a pooler.
+    _pgbouncer: Option<PgBouncer>,
     pub(crate) redis_links: [Cable; 2],
     pub(crate) sandbox: Mutex<Sandbox>,
     /// Held while something is done to the store, so that faults do not meet.
@@ -107,7 +113,22 @@ impl World {
             ..Options::default()
         };
         let sandbox = stores::start(options).await?;
-        let postgres_socket = sandbox.dir().join(".s.PGSQL.5432");
+        let pgbouncer = match recipe.way {
+            Way::Pgbouncer => {
+                let starting = || PgBouncer::start(&sandbox, PoolMode::Session);
+                Some(block_in_place(starting)?)
+            }
+            Way::Plain | Way::Tls => None,
+        };
+        let postgres_socket = match &pgbouncer {
+            Some(pgbouncer) => pgbouncer.socket().to_owned(),
+            None => sandbox.dir().join(".s.PGSQL.5432"),
+        };
+        let postgres_links = pair(Store::PostgreSQL, &postgres_socket).await?;
+        let secured = match recipe.way {
+            Way::Tls => Some(Secured::open(&sandbox, &postgres_links).await?),
+            Way::Plain | Way::Pgbouncer => None,
+        };
         let redis_socket = sandbox.dir().join("redis.sock");
         Ok(Self {
             recipe,
@@ -119,7 +140,9 @@ impl World {
             servers: [Mutex::default(), Mutex::default()],
             logs_gone: [AtomicBool::default(), AtomicBool::default()],
             first_hosts: pair(Store::PostgreSQL, Path::new("/nowhere")).await?,
-            postgres_links: pair(Store::PostgreSQL, &postgres_socket).await?,
+            postgres_links,
+            secured,
+            _pgbouncer: pgbouncer,
             redis_links: pair(Store::Redis, &redis_socket).await?,
             redis_socket,
             sandbox: Mutex::new(sandbox),
@@ -159,7 +182,15 @@ impl World {
             // Not every driver knows several hosts.
             return format!("postgresql://flash@{second}/flash");
         }
-        format!("postgresql://flash@{first},{second}/flash")
+        let Some(secured) = &self.secured else {
+            return format!("postgresql://flash@{first},{second}/flash");
+        };
+        format!(
+            "postgresql://flash@{first},localhost:{}/flash?sslmode=verify-full\
+             &sslrootcert={}",
+            secured.addresses[instance].port(),
+            secured.root.display()
+        )
     }
 
     /// The key of the gate of a SKU.

@@ -97,6 +97,7 @@ pub(crate) async fn postgres_version(url: &str) -> anyhow::Result<String> {
         let cause = anyhow::Error::from(error).root_cause().to_string();
         anyhow!("cannot use PostgreSQL at {address} ({origin}): {cause}")
     };
+    flash_db::check_session(url).await.map_err(unusable)?;
     let mut conn = flash_db::connect(url).await.map_err(unusable)?;
     sql::<Text>("SELECT split_part(current_setting('server_version'), ' ', 1)")
         .get_result(&mut conn)

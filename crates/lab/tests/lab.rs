@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
+use diesel_async::SimpleAsyncConnection;
 use flash_sandbox::{Options, Sandbox};
 use serde_json::Value;
 use tokio::runtime::Runtime;
@@ -119,7 +119,7 @@ fn database() -> Sandbox {
 fn lose_an_update(url: &str, sku: &str) {
     let statement = format!("UPDATE skus SET available_units = 1 WHERE sku = '{sku}'");
     Runtime::new().expect("threads").block_on(async {
-        let mut conn = AsyncPgConnection::establish(url).await.expect("a database");
+        let mut conn = flash_db::connect(url).await.expect("a database");
         conn.batch_execute(&statement).await.expect("an update");
     });
 }

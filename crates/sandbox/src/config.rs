@@ -20,25 +20,22 @@ pub(crate) struct Config {
     /// For TCP connections; connections by socket need none, except in Redis, which
     /// cannot tell the two apart.
     password: String,
-    tcp: Option<Ports>,
-}
-
-#[derive(Debug)]
-struct Ports {
-    postgres: u16,
-    redis: u16,
+    /// Where each listens on TCP, if it does.
+    postgres_tcp: Option<u16>,
+    redis_tcp: Option<u16>,
 }
 
 impl Config {
     pub(crate) fn new(options: &Options) -> Result<Self, SandboxError> {
         let prepare = |what| move |source| SandboxError::Prepare { what, source };
+        let (postgres, redis) =
+            free_ports().map_err(prepare("a port on the loopback interface"))?;
+        // There is no TLS over a socket.
+        let has_tcp = options.tcp || options.certificate.is_some();
         Ok(Self {
             password: password().map_err(prepare("a password"))?,
-            tcp: options
-                .tcp
-                .then(free_ports)
-                .transpose()
-                .map_err(prepare("a port on the loopback interface"))?,
+            postgres_tcp: has_tcp.then_some(postgres),
+            redis_tcp: options.tcp.then_some(redis),
         })
     }
 
@@ -51,6 +48,10 @@ impl Config {
     ) -> Result<(), SandboxError> {
         directory::write(&dir.join("password"), &self.password)?;
         directory::write(&dir.join("redis.conf"), &self.redis(dir))?;
+        if let Some(certificate) = &options.certificate {
+            directory::write(&dir.join("server.crt"), &certificate.chain)?;
+            directory::write(&dir.join("server.key"), &certificate.key)?;
+        }
         postgres.map_or(Ok(()), |found| {
             let content = self.postgres(options, found, dir);
             directory::write(&dir.join("postgresql.conf"), &content)
@@ -67,8 +68,16 @@ impl Config {
             // Within the directory, so that it goes with it, whatever happens.
             "dynamic_shared_memory_type = mmap".to_owned(),
         ];
-        let listen = self.tcp.as_ref().map_or("", |_| "127.0.0.1");
+        let listen = self.postgres_tcp.map_or("", |_| "127.0.0.1");
         lines.push(format!("listen_addresses = '{listen}'"));
+        if options.certificate.is_some() {
+            let dir = dir.display();
+            lines.extend([
+                "ssl = on".to_owned(),
+                format!("ssl_cert_file = '{dir}/server.crt'"),
+                format!("ssl_key_file = '{dir}/server.key'"),
+            ]);
+        }
         if !options.fsync {
             let unsafe_but_fast = ["fsync", "synchronous_commit", "full_page_writes"];
             lines.extend(unsafe_but_fast.map(|name| format!("{name} = off")));
@@ -93,11 +102,11 @@ impl Config {
             // The command line has to go on naming the directory.
             "set-proc-title no".to_owned(),
         ];
-        match &self.tcp {
+        match self.redis_tcp {
             None => lines.push("port 0".to_owned()),
-            Some(ports) => lines.extend([
+            Some(port) => lines.extend([
                 "bind 127.0.0.1".to_owned(),
-                format!("port {}", ports.redis),
+                format!("port {port}"),
                 format!("requirepass {}", self.password),
             ]),
         }
@@ -120,24 +129,24 @@ impl Config {
     }
 
     pub(crate) fn database_tcp_url(&self) -> Option<String> {
-        let (password, port) = (&self.password, self.tcp.as_ref()?.postgres);
+        let (password, port) = (&self.password, self.postgres_tcp?);
         Some(format!(
             "postgresql://flash:{password}@127.0.0.1:{port}/flash"
         ))
     }
 
     pub(crate) fn redis_tcp_url(&self) -> Option<String> {
-        let (password, port) = (&self.password, self.tcp.as_ref()?.redis);
+        let (password, port) = (&self.password, self.redis_tcp?);
         Some(format!("redis://:{password}@127.0.0.1:{port}"))
     }
 
     /// Returns the password that Redis asks for, if it does.
     pub(crate) fn redis_password(&self) -> Option<&str> {
-        self.tcp.as_ref().map(|_| self.password.as_str())
+        self.redis_tcp.map(|_| self.password.as_str())
     }
 
     fn postgres_port(&self) -> u16 {
-        self.tcp.as_ref().map_or(POSTGRES_PORT, |it| it.postgres)
+        self.postgres_tcp.unwrap_or(POSTGRES_PORT)
     }
 }
 
@@ -148,13 +157,10 @@ fn password() -> io::Result<String> {
 }
 
 /// Both are bound at the same time, so that they differ.
-fn free_ports() -> io::Result<Ports> {
+fn free_ports() -> io::Result<(u16, u16)> {
     let bind = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
     let (one, other) = (bind()?, bind()?);
-    Ok(Ports {
-        postgres: one.local_addr()?.port(),
-        redis: other.local_addr()?.port(),
-    })
+    Ok((one.local_addr()?.port(), other.local_addr()?.port()))
 }
 
 /// Debian packs it with the server, others in a package of its own.

@@ -65,6 +65,22 @@ const REDIS: Wanted = Wanted {
     },
 };
 
+const PGBOUNCER: Wanted = Wanted {
+    names: &["pgbouncer"],
+    companion: None,
+    oldest_major: 1,
+    needed: "PgBouncer 1",
+    variable: "FLASHSALE_PGBOUNCER_BIN",
+    packages: Packages {
+        apt: "pgbouncer",
+        dnf: "pgbouncer",
+        brew: "pgbouncer",
+        apk: "pgbouncer",
+        pacman: "pgbouncer",
+        product: "PgBouncer",
+    },
+};
+
 /// Finds `postgres`, version 14 or newer, with `initdb` beside it.
 ///
 /// Looks only in `FLASHSALE_PG_BIN` if that is set, else in `PATH`, where `pg_config`
@@ -97,6 +113,23 @@ pub fn find_postgres() -> Result<Found, SandboxError> {
 /// that installs it.
 pub fn find_redis() -> Result<Found, SandboxError> {
     find(&REDIS, redis_places)
+}
+
+/// Finds `pgbouncer`.
+///
+/// Looks only in `FLASHSALE_PGBOUNCER_BIN` if that is set, else in `PATH` and where Debian
+/// and Homebrew install it.
+///
+/// # Errors
+///
+/// [`SandboxError::MissingProgram`], with the command that installs it.
+pub fn find_pgbouncer() -> Result<Found, SandboxError> {
+    find(&PGBOUNCER, || {
+        let usual = ["/usr/sbin", "/opt/homebrew/bin", "/usr/local/bin"];
+        let mut places = search_path();
+        places.extend(usual.map(PathBuf::from));
+        places
+    })
 }
 
 fn find(

@@ -13,8 +13,10 @@ mod sandbox;
 mod shells;
 mod supervised;
 mod supervisor;
+mod pgbouncer;
 
 pub use error::SandboxError;
-pub use find::{Found, find_postgres, find_redis};
-pub use sandbox::{Options, Sandbox};
+pub use find::{Found, find_pgbouncer, find_postgres, find_redis};
+pub use pgbouncer::{PgBouncer, PoolMode};
+pub use sandbox::{Certificate, Options, Sandbox};
 pub use supervised::Supervised;

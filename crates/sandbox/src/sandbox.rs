@@ -32,6 +32,18 @@ pub struct Options {
     pub tcp: bool,
     /// PostgreSQL's `max_connections`: at least the sum of all pools.
     pub max_connections: u32,
+    /// What PostgreSQL shows to who speaks TLS; with it, PostgreSQL listens on loopback
+    /// TCP, with a password.
+    pub certificate: Option<Certificate>,
+}
+
+/// A certificate and its key, in PEM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Certificate {
+    /// The certificate, and those that lead to its root.
+    pub chain: String,
+    /// The key, not encrypted.
+    pub key: String,
 }
 
 impl Default for Options {
@@ -42,6 +54,7 @@ impl Default for Options {
             fsync: true,
             tcp: false,
             max_connections: 300,
+            certificate: None,
         }
     }
 }
@@ -125,6 +138,12 @@ impl Sandbox {
     /// a Unix socket, in a form that tokio-postgres and libpq understand.
     pub fn database_url(&self) -> Option<&str> {
         self.postgres.as_ref().map(|store| store.url.as_str())
+    }
+
+    /// Returns the address of the same database by loopback TCP, with its password, if
+    /// PostgreSQL listens there.
+    pub fn database_tcp_url(&self) -> Option<&str> {
+        self.postgres.as_ref()?.tcp_url.as_deref()
     }
 
     /// Returns the address of Redis: a Unix socket, in the form that redis-rs

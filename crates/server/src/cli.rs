@@ -5,23 +5,49 @@ use std::convert::Infallible;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, Subcommand, ValueEnum};
 
 use crate::telemetry::LogFormat;
+
+/// What a server program does instead of selling.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+pub enum Command {
+    /// Bring the schema of --database-url up to date, and end
+    Migrate,
+}
+
+/// What is done about the schema before anybody sells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Migrations {
+    /// Bring it up to date
+    Run,
+    /// Refuse to start where it is older than this program
+    Check,
+    /// Take it as it is
+    Off,
+}
 
 /// What every server program can be told.
 #[derive(Debug, Args)]
 pub struct Settings {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+
     /// Address and port to listen on; port 0 takes a free one
     #[arg(long, env = "LISTEN", default_value = "127.0.0.1:8080")]
     pub listen: String,
 
-    /// PostgreSQL to sell from, postgres://user:password@host/database; of several hosts,
-    /// host1,host2, the primary is used; without it a private one is started and removed at
-    /// the end
+    /// PostgreSQL to sell from, postgres://user:password@host/database, see below; without
+    /// it a private one is started and removed at the end
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL",
-          value_parser = trimmed)]
+          global = true, value_parser = trimmed)]
     pub database_url: Option<String>,
+
+    /// The schema at start; a role that may only SELECT, INSERT and UPDATE can sell, and
+    /// change nothing
+    #[arg(long, env = "MIGRATE", value_enum, default_value_t = Migrations::Run,
+          value_name = "WHAT")]
+    pub migrate: Migrations,
 
     /// Redis for hybrid and engine, redis://host:6379; without it a private one is started
     #[arg(long, env = "REDIS_URL", hide_env_values = true, value_name = "URL",
@@ -83,9 +109,9 @@ pub struct Settings {
           value_name = "MS", value_parser = millis)]
     pub client_wait: Duration,
 
-    /// Wait for the stores at start in milliseconds
+    /// Wait for the stores and for a migration at start in milliseconds
     #[arg(long = "start-wait-ms", env = "START_WAIT_MS", default_value = "10000",
-          value_name = "MS", value_parser = millis)]
+          value_name = "MS", global = true, value_parser = millis)]
     pub start_wait: Duration,
 
     /// After SIGTERM, how long /readyz is red before the listener closes, in milliseconds:
@@ -114,7 +140,8 @@ pub struct Settings {
     pub sandbox_tcp: bool,
 
     /// How log lines look; RUST_LOG sets how many there are, NO_COLOR leaves colors out
-    #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t = LogFormat::Pretty)]
+    #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t = LogFormat::Pretty,
+          global = true)]
     pub log_format: LogFormat,
 }
 
@@ -158,6 +185,17 @@ Examples:
   server --strategy pessimistic --listen 127.0.0.1:0
   ADMIN_TOKEN=… server --strategy engine --listen 0.0.0.0:8080 \\
       --database-url postgres://shop@db/shop --redis-url redis://cache:6379
+  server migrate --database-url postgres://owner@db/shop
+
+URLs of PostgreSQL, as libpq documents them (docs/OPERATIONS.md has the details):
+  postgres://user:password@host:port/database     or postgresql://…
+  postgres://user@host1,host2:port2/database      whichever is the primary
+  postgres://user@%2Frun%2Fpostgresql/database    or ///database?host=/run/postgresql
+  host=db port=5432 dbname=shop user=shop password='…'
+  ?sslmode=disable|prefer|require|verify-ca|verify-full  &sslrootcert=FILE|system
+  &sslcert=FILE&sslkey=FILE  &channel_binding=require  &sslnegotiation=direct
+  &connect_timeout=S  &tcp_user_timeout=MS  &keepalives_idle=S  &application_name=NAME
+  PgBouncer: pool_mode = session
 
 Try it:
   curl -X PUT localhost:8080/v1/skus/tee -H 'content-type: application/json' \\

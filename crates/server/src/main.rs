@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{Parser, ValueEnum};
 use flash_server::cli::{EXAMPLES, Settings};
 use flash_server::program;
@@ -13,11 +14,11 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Sells limited stock to a crowd over HTTP.
 #[derive(Parser)]
-#[command(name = "server", version, after_help = EXAMPLES)]
+#[command(name = "server", version, after_help = EXAMPLES, subcommand_negates_reqs = true)]
 struct Args {
     /// Which implementation sells
-    #[arg(long, env, value_enum)]
-    strategy: Name,
+    #[arg(long, env, value_enum, required = true)]
+    strategy: Option<Name>,
 
     #[command(flatten)]
     settings: Settings,
@@ -37,32 +38,35 @@ enum Name {
 
 fn main() -> ExitCode {
     let Args { strategy, settings } = Args::parse();
-    program::run_with(settings, async |shop| match strategy {
-        Name::Naive => shop.serve(phase1_naive::Strategy::new(shop.pool())).await,
-        Name::Pessimistic => {
-            shop.serve(phase2_pessimistic::Strategy::new(shop.pool()))
-                .await
-        }
-        Name::Hybrid => {
-            let lifetime = shop.settings().gate_lifetime;
-            let gate = phase3_hybrid::Gate::new(shop.redis_url().await?, lifetime)?;
-            shop.serve(phase3_hybrid::Strategy::new(shop.pool(), gate))
-                .await
-        }
-        Name::Engine => {
-            let (settings, pool) = (shop.settings(), shop.pool());
-            let options = flash_engine::Options {
-                queue_max: settings.queue_max.try_into()?,
-                batch_max: settings.batch_max.into(),
-                lanes: settings.lanes.into(),
-                lock_wait: settings.lock_wait,
-                lease: flash_engine::LEASE,
-            };
-            let (database, redis) = (shop.database_url(), shop.redis_url().await?);
-            let engine = flash_engine::Strategy::start(pool, database, redis, options)?;
-            let warm = engine.warm_up().await;
-            warm.map_err(|error| shop.no_room(settings.lanes, &error))?;
-            shop.serve(engine).await
+    program::run_with(settings, async |shop| {
+        match strategy.context("no strategy")? {
+            Name::Naive => shop.serve(phase1_naive::Strategy::new(shop.pool())).await,
+            Name::Pessimistic => {
+                shop.serve(phase2_pessimistic::Strategy::new(shop.pool()))
+                    .await
+            }
+            Name::Hybrid => {
+                let lifetime = shop.settings().gate_lifetime;
+                let gate = phase3_hybrid::Gate::new(shop.redis_url().await?, lifetime)?;
+                shop.serve(phase3_hybrid::Strategy::new(shop.pool(), gate))
+                    .await
+            }
+            Name::Engine => {
+                let (settings, pool) = (shop.settings(), shop.pool());
+                let options = flash_engine::Options {
+                    queue_max: settings.queue_max.try_into()?,
+                    batch_max: settings.batch_max.into(),
+                    lanes: settings.lanes.into(),
+                    lock_wait: settings.lock_wait,
+                    lease: flash_engine::LEASE,
+                };
+                let (database, redis) = (shop.database_url(), shop.redis_url().await?);
+                let engine =
+                    flash_engine::Strategy::start(pool, database, redis, options)?;
+                let warm = engine.warm_up().await;
+                warm.map_err(|error| shop.no_room(settings.lanes, &error))?;
+                shop.serve(engine).await
+            }
         }
     })
 }

@@ -9,10 +9,11 @@ use flash_core::{Store, StrategyError};
 use flash_sandbox::SandboxError;
 use tokio::runtime::Builder;
 
-use crate::cli::{EXAMPLES, Settings};
+use crate::cli::{Command, EXAMPLES, Settings};
 use crate::fail_stop::end_on_panic;
 use crate::secrets::{Invalid, no_redis_url};
 use crate::startup::Shop;
+use crate::stores::migrate;
 use crate::telemetry::{say, start_logging};
 
 /// The exit code for arguments that make no sense; clap uses the same.
@@ -61,7 +62,13 @@ pub fn run_with(
     // With an actix system in place, many answers that are ready together wake a worker
     // once; without one, each is a system call.
     let _system = System::with_tokio_rt(|| Arc::clone(&runtime));
-    match runtime.block_on(async { sell(Shop::open(settings).await?).await }) {
+    let working = async {
+        match settings.command {
+            Some(Command::Migrate) => migrate(&settings).await,
+            None => sell(Shop::open(settings).await?).await,
+        }
+    };
+    match runtime.block_on(working) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let (sentence, code) = ending(&error, &redis_url);

@@ -14,6 +14,12 @@ pub(crate) struct Invalid(String);
 
 impl std::error::Error for Invalid {}
 
+impl From<&str> for Invalid {
+    fn from(sentence: &str) -> Self {
+        Self(sentence.to_owned())
+    }
+}
+
 impl Display for Invalid {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -27,7 +33,7 @@ pub(crate) fn check_secrets(settings: &Settings) -> Result<(), Invalid> {
         let name = "--database-url (DATABASE_URL)";
         check_url(name, url)?;
         Pool::new(url, PoolOptions::default())
-            .map_err(|error| invalid_url(name, url, &error))?;
+            .map_err(|error| Invalid(format!("{name}: {}", reason(&error))))?;
     }
     if let Some(url) = &settings.redis_url {
         check_url(REDIS_URL, url)?;

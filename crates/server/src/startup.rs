@@ -114,7 +114,7 @@ impl Shop {
         anyhow!(
             "cannot open {} connections to PostgreSQL (--pool-size {pool_size}, \
              {ADMIN_POOL_SIZE} for admin calls{named}); take a smaller --pool-size, or let \
-             PostgreSQL allow more: {}",
+             PostgreSQL, or the pooler before it, allow more: {}",
             usize::from(pool_size + more) + ADMIN_POOL_SIZE,
             reason(error)
         )

@@ -8,7 +8,8 @@ use flash_db::DbError;
 use flash_sandbox::{Options, Sandbox};
 use tokio::sync::OnceCell;
 
-use crate::cli::Settings;
+use crate::cli::{Migrations, Settings};
+use crate::secrets::{Invalid, check_secrets};
 use crate::telemetry::say;
 
 /// How often to try again while the stores do not answer at start.
@@ -37,7 +38,7 @@ impl Stores {
                 (url.to_owned(), Some(sandbox))
             }
         };
-        wait_for_postgresql(&database_url, deadline).await?;
+        wait_for_postgresql(&database_url, deadline, settings.migrate).await?;
         Ok(Self {
             database_url,
             _postgresql: sandbox,
@@ -75,12 +76,28 @@ async fn start(settings: &Settings, redis: bool) -> anyhow::Result<Sandbox> {
     Ok(sandbox)
 }
 
-/// Migrates as soon as PostgreSQL lets us in.
-async fn wait_for_postgresql(url: &str, deadline: Instant) -> anyhow::Result<()> {
+/// Runs `server migrate`.
+pub(crate) async fn migrate(settings: &Settings) -> anyhow::Result<()> {
+    check_secrets(settings)?;
+    let Some(url) = &settings.database_url else {
+        return Err(Invalid::from("give --database-url (DATABASE_URL)").into());
+    };
+    let deadline = Instant::now() + settings.start_wait;
+    wait_for_postgresql(url, deadline, Migrations::Run).await?;
+    say("the schema is up to date");
+    Ok(())
+}
+
+/// Sees to the schema as soon as PostgreSQL lets us in.
+async fn wait_for_postgresql(
+    url: &str,
+    deadline: Instant,
+    migrations: Migrations,
+) -> anyhow::Result<()> {
     let mut told = false;
     loop {
         let wait = deadline.saturating_duration_since(Instant::now());
-        match flash_db::migrate(url, wait).await {
+        match prepare(url, wait, migrations).await {
             Ok(()) => return Ok(()),
             Err(
                 error @ (DbError::Connect(_)
@@ -100,5 +117,18 @@ async fn wait_for_postgresql(url: &str, deadline: Instant) -> anyhow::Result<()>
                 ));
             }
         }
+    }
+}
+
+async fn prepare(
+    url: &str,
+    wait: Duration,
+    migrations: Migrations,
+) -> Result<(), DbError> {
+    flash_db::check_session(url).await?;
+    match migrations {
+        Migrations::Run => flash_db::migrate(url, wait).await,
+        Migrations::Check => flash_db::check_schema(url).await,
+        Migrations::Off => Ok(()),
     }
 }

@@ -43,6 +43,7 @@ impl Machine {
         machine.stub("mdbook", "echo mdbook v0.5.4")?;
         machine.stub("nginx", "exit 0")?;
         machine.stub("haproxy", "exit 0")?;
+        machine.stub("pgbouncer", "exit 0")?;
         machine.stub("promtool", "exit 0")?;
         machine.stub("just", "case $1 in --version) echo just 1.0 ;; esac")?;
         machine.stub("mdbook", "echo mdbook v0.5.4")?;

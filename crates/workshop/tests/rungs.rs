@@ -8,7 +8,7 @@ use flash_testkit::{Stores, WAIT};
 use flash_workshop::page::{read, root};
 use tokio::sync::oneshot;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
+use tokio_postgres::{Client, SimpleQueryMessage};
 
 const TABLES: &str = "\
 CREATE TABLE skus (sku text PRIMARY KEY,
@@ -107,7 +107,7 @@ enum Tried {
 
 async fn connect(stores: &Stores) -> Result<Client> {
     let (client, connection) =
-        tokio_postgres::connect(stores.database_url(), NoTls).await?;
+        flash_db::connect_anywhere(stores.database_url()).await?;
     tokio::spawn(connection);
     Ok(client)
 }

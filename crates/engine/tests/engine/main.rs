@@ -6,6 +6,7 @@ mod elsewhere;
 mod gate;
 mod keys;
 mod locked;
+mod postgres;
 mod races;
 mod refusals;
 mod scripts;

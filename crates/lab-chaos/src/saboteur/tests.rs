@@ -6,17 +6,16 @@ use ::redis::RedisResult;
 use diesel::dsl::sql;
 use diesel::result::QueryResult;
 use diesel::sql_types::Text;
-use diesel_async::{
-    AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection,
-};
+use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use flash_lab_crowd::{Seller, Strategy};
 use futures_util::StreamExt;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
-use tokio_postgres::{AsyncMessage, NoTls};
+use tokio_postgres::AsyncMessage;
 
 use super::*;
 use crate::schedule;
+use crate::way::Way;
 use crate::world::Recipe;
 
 /// Longer than any test: the fault is broken off once it was seen.
@@ -40,6 +39,7 @@ fn beside() -> PathBuf {
 
 fn recipe_of(program: PathBuf, strategy: Strategy) -> Recipe {
     Recipe {
+        way: Way::Plain,
         seller: Seller::of_server(program, strategy),
         batch_max: None,
     }
@@ -158,9 +158,8 @@ async fn a_deaf_listener_hears_of_nothing_and_is_answered() {
         "host=127.0.0.1 port={} user=flash dbname=flash",
         address.port()
     );
-    let (listener, mut connection) = tokio_postgres::connect(&url, NoTls)
-        .await
-        .expect("a way in");
+    let (listener, mut connection) =
+        flash_db::connect_anywhere(&url).await.expect("a way in");
     let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
     tokio::spawn(async move {
         let messages =
@@ -199,7 +198,7 @@ async fn ask(conn: &mut AsyncPgConnection, query: &str) -> QueryResult<String> {
 async fn postgres_takes_no_writes_until_it_is_promoted_with_all_who_are_connected() {
     let world = stores(Strategy::Naive).await;
     let url = world.database_url.as_str();
-    let mut conn = AsyncPgConnection::establish(url).await.expect("a primary");
+    let mut conn = flash_db::connect(url).await.expect("a primary");
     let create = "CREATE TABLE kept (id int)";
     conn.batch_execute(create).await.expect("a write");
 
@@ -208,9 +207,11 @@ async fn postgres_takes_no_writes_until_it_is_promoted_with_all_who_are_connecte
     let fault = |for_ms| Fault::ReadOnlyPostgres { for_ms };
     comes_and_goes(&world, fault, async || {
         // Between the primary and the standby nobody is let in.
-        let Ok(mut new) = AsyncPgConnection::establish(url).await else {
+        let Ok((client, wire)) = flash_db::connect_anywhere(url).await else {
             return false;
         };
+        let prepared = AsyncPgConnection::try_from_client_and_connection(client, wire);
+        let mut new = prepared.await.expect("a connection");
         let query = "SELECT current_setting('transaction_read_only')";
         let is_read_only = ask(&mut new, query).await.is_ok_and(|word| word == "on");
         if is_read_only {
@@ -231,7 +232,7 @@ async fn a_column_is_added_unless_somebody_holds_the_table() {
     let url = world.database_url.as_str();
     let wait = Duration::from_secs(5);
     flash_db::migrate(url, wait).await.expect("tables");
-    let mut conn = AsyncPgConnection::establish(url).await.expect("a database");
+    let mut conn = flash_db::connect(url).await.expect("a database");
     let columns = "SELECT coalesce(string_agg(table_name || '.' || column_name, ' ' \
                    ORDER BY column_name), '') \
                    FROM information_schema.columns WHERE column_name LIKE 'note%'";

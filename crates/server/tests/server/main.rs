@@ -17,5 +17,7 @@ mod process;
 mod raw;
 mod returns;
 mod running;
+mod schema;
 mod secrets;
+mod secured;
 mod shop;

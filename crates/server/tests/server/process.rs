@@ -15,12 +15,12 @@ use tokio::process::Command;
 /// How soon after the end of a server its private stores must be gone.
 const GONE_WITHIN: Duration = Duration::from_secs(3);
 
-async fn run_to_end(command: &mut Command) -> Result<Output> {
+pub(crate) async fn run_to_end(command: &mut Command) -> Result<Output> {
     Ok(tokio::time::timeout(WAIT, command.output()).await??)
 }
 
 /// Checks that a program ended with this code and one plain sentence.
-fn ended_with(output: &Output, code: i32, says: &[&str]) {
+pub(crate) fn ended_with(output: &Output, code: i32, says: &[&str]) {
     let text = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(code), "{text}");
     let errors: Vec<_> = text.lines().filter(|l| l.starts_with("error: ")).collect();

@@ -234,11 +234,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         rule: ONE_PER_KEY,
         broken_by: "no UNIQUE constraint",
         file: "crates/db/src/migrate.rs",
-        find: ".run_pending_migrations(MIGRATIONS)
-        .map_err(DbError::Migration)?;",
-        replace: ".run_pending_migrations(MIGRATIONS)
-        .map_err(DbError::Migration)?;
-    let mut conn = crate::connect(url).await?;
+        find: "let mut conn = harness.into_inner();",
+        replace: "let mut conn = harness.into_inner();
     conn.batch_execute(\"ALTER TABLE orders DROP CONSTRAINT orders_one_per_key\")
         .await?;",
         caught_by: "keys::a_key_that_is_taken_meanwhile_sells_nothing",
