@@ -50,6 +50,11 @@ learn *args: (ready "the workshop says what to do next")
 chaos *args: (ready-optimized "ten sales while stores and servers break")
     @{{ lab-release }} chaos "$@"
 
+# Sell, and sell under chaos, where Redis is run otherwise: cluster, sentinel
+[no-exit-message]
+leg *args: build
+    @cargo run --locked --quiet --example leg -- "$@"
+
 # Measure this machine; --quick takes two minutes
 [no-exit-message]
 bench *args: (ready-optimized "each strategy is measured, block after block")

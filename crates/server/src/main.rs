@@ -44,8 +44,11 @@ fn main() -> ExitCode {
                 .await
         }
         Name::Hybrid => {
-            let lifetime = shop.settings().gate_lifetime;
-            let gate = phase3_hybrid::Gate::new(shop.redis_url().await?, lifetime)?;
+            let settings = shop.settings();
+            let lifetime = settings.gate_lifetime;
+            let (redis, prefix) =
+                (shop.one_redis_url().await?, &*settings.redis_prefix);
+            let gate = phase3_hybrid::Gate::new(redis, prefix, lifetime)?;
             shop.serve(phase3_hybrid::Strategy::new(shop.pool(), gate))
                 .await
         }
@@ -58,8 +61,12 @@ fn main() -> ExitCode {
                 lock_wait: settings.lock_wait,
                 lease: flash_engine::LEASE,
             };
-            let (database, redis) = (shop.database_url(), shop.redis_url().await?);
-            let engine = flash_engine::Strategy::start(pool, database, redis, options)?;
+            let gates = flash_engine::Gates {
+                redis_url: shop.redis_url().await?,
+                prefix: &settings.redis_prefix,
+            };
+            let database = shop.database_url();
+            let engine = flash_engine::Strategy::start(pool, database, gates, options)?;
             let warm = engine.warm_up().await;
             warm.map_err(|error| shop.no_room(settings.lanes, &error))?;
             shop.serve(engine).await

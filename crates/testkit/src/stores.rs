@@ -1,5 +1,6 @@
 //! Stores of one's own for each test, in one sandbox for each test process.
 
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::Context;
@@ -28,6 +29,7 @@ static NEXT_REDIS_DATABASE: AtomicU32 = AtomicU32::new(1);
 pub struct Stores {
     database_url: String,
     redis_url: String,
+    directory: PathBuf,
 }
 
 impl Stores {
@@ -53,6 +55,7 @@ impl Stores {
         Ok(Self {
             database_url: url_of(server_url, &name)?,
             redis_url: format!("{redis_url}?db={redis_database}"),
+            directory: sandbox.dir().to_owned(),
         })
     }
 
@@ -66,6 +69,12 @@ impl Stores {
     #[must_use]
     pub fn redis_url(&self) -> &str {
         &self.redis_url
+    }
+
+    /// A directory that all tests of the process share, and that goes with it.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.directory
     }
 
     /// A pool for a strategy.

@@ -11,3 +11,4 @@ mod refusals;
 mod scripts;
 mod suites;
 mod tampering;
+mod topologies;

@@ -19,3 +19,4 @@ mod returns;
 mod running;
 mod secrets;
 mod shop;
+mod topologies;
