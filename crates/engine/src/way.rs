@@ -239,8 +239,13 @@ impl Way {
                  keys of --redis-prefix",
                 error.detail().unwrap_or("NOPERM")
             ),
+            _ if error.code() == Some("NOAUTH") && is_sentinel => {
+                "it wants a password: USER:PASSWORD@ is for the primary, \
+                 ?sentinel_password=PASSWORD for the sentinels"
+                    .to_owned()
+            }
             _ if error.code() == Some("NOAUTH") => {
-                "it wants a password: redis://USER:PASSWORD@HOST:PORT".to_owned()
+                "it wants a password: give USER:PASSWORD@ before the host".to_owned()
             }
             _ => error.to_string(),
         }
