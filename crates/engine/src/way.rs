@@ -311,14 +311,14 @@ async fn open_one(
     let mut conn = client
         .get_multiplexed_async_connection_with_config(&config)
         .await?;
-    let address = address(&client);
+    let (scheme, address) = (scheme(&client), address(&client));
     match mode(&mut conn).await?.as_deref() {
         Some("cluster") => Err(refuse(&format!(
-            "it is a node of a Redis Cluster: give redis-cluster://{address}, with more \
+            "it is a node of a Redis Cluster: give {scheme}-cluster://{address}, with more \
              nodes after commas"
         ))),
         Some("sentinel") => Err(refuse(&format!(
-            "it is a sentinel: give redis-sentinel://{address}/0#NAME with the name of \
+            "it is a sentinel: give {scheme}-sentinel://{address}/0#NAME with the name of \
              the primary"
         ))),
         _ => {
@@ -343,10 +343,10 @@ async fn no_cluster(nodes: &[Client], patience: Duration) -> Option<RedisError> 
         };
         match told {
             Ok(Some(mode)) if mode != "cluster" => {
-                let address = address(node);
+                let (scheme, address) = (scheme(node), address(node));
                 let form = match mode.as_str() {
-                    "sentinel" => format!("redis-sentinel://{address}/0#NAME"),
-                    _ => format!("redis://{address}"),
+                    "sentinel" => format!("{scheme}-sentinel://{address}/0#NAME"),
+                    _ => format!("{scheme}://{address}"),
                 };
                 return Some(refuse(&format!(
                     "{address} is no node of a Redis Cluster: give {form}"
@@ -428,6 +428,13 @@ fn clients(
 
 fn address(client: &Client) -> String {
     client.get_connection_info().addr().to_string()
+}
+
+fn scheme(client: &Client) -> &'static str {
+    match client.get_connection_info().addr() {
+        ConnectionAddr::TcpTls { .. } => "rediss",
+        _ => "redis",
+    }
 }
 
 /// An error that is one sentence.

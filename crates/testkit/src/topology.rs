@@ -317,6 +317,12 @@ impl Sentinels {
         )
     }
 
+    /// Has the sentinel make the other one the primary. It refuses while it is at it.
+    pub fn fail_over(&self) -> Result<()> {
+        let mut fail_over = cmd("SENTINEL");
+        self.sentinel.ask(fail_over.arg("FAILOVER").arg(PRIMARY))
+    }
+
     /// Waits until the replica is the primary.
     pub fn failed_over(&self) -> Result<()> {
         let is_primary = |role| matches!(role, Role::Primary { .. });

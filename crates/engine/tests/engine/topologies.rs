@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use deadpool_redis::redis::cmd;
 use flash_core::{InventoryStrategy, Placement, Sku, StockTerms, Verdict};
 use flash_engine::{Gates, Strategy, gate_free_units, gate_key};
@@ -58,67 +58,75 @@ async fn gates_are_kept(redis_url: &str) -> Result<()> {
     Ok(())
 }
 
+/// What all tests of a leg share.
+fn once<T>(
+    shared: &'static OnceLock<Result<T>>,
+    start: impl FnOnce() -> Result<T>,
+) -> Result<&'static T> {
+    let started = shared.get_or_init(start).as_ref();
+    started.map_err(|error| anyhow!("{error:#}"))
+}
+
 mod over_tls {
     use super::*;
 
-    fn url(stores: &Stores) -> String {
-        static REDIS: OnceLock<TlsRedis> = OnceLock::new();
-        let redis = REDIS.get_or_init(|| TlsRedis::start(stores.directory()).unwrap());
-        redis.url("127.0.0.1", &redis.root)
+    fn url(stores: &Stores) -> Result<String> {
+        static REDIS: OnceLock<Result<TlsRedis>> = OnceLock::new();
+        let redis = once(&REDIS, || TlsRedis::start(stores.directory()))?;
+        Ok(redis.url("127.0.0.1", &redis.root))
     }
 
     fn start(stores: &Stores) -> Result<Strategy> {
-        start_at(stores, &url(stores), &prefix())
+        start_at(stores, &url(stores)?, &prefix())
     }
 
     flash_testkit::contract_suite!(start);
 
     #[tokio::test(flavor = "multi_thread")]
     async fn gates_are_kept() -> Result<()> {
-        super::gates_are_kept(&url(&Stores::new().await?)).await
+        super::gates_are_kept(&url(&Stores::new().await?)?).await
     }
 }
 
 mod over_a_cluster {
     use super::*;
 
-    fn cluster(stores: &Stores) -> &'static Cluster {
-        static CLUSTER: OnceLock<Cluster> = OnceLock::new();
-        CLUSTER.get_or_init(|| Cluster::start(stores.directory()).unwrap())
+    fn url(stores: &Stores) -> Result<String> {
+        static CLUSTER: OnceLock<Result<Cluster>> = OnceLock::new();
+        let cluster = once(&CLUSTER, || Cluster::start(stores.directory()))?;
+        Ok(cluster.url())
     }
 
     fn start(stores: &Stores) -> Result<Strategy> {
-        start_at(stores, &cluster(stores).url(), &prefix())
+        start_at(stores, &url(stores)?, &prefix())
     }
 
     flash_testkit::contract_suite!(start);
 
     #[tokio::test(flavor = "multi_thread")]
     async fn gates_are_kept() -> Result<()> {
-        let url = cluster(&Stores::new().await?).url();
-        super::gates_are_kept(&url).await
+        super::gates_are_kept(&url(&Stores::new().await?)?).await
     }
 }
 
 mod over_a_sentinel {
     use super::*;
 
-    fn url(stores: &Stores) -> String {
-        static SENTINELS: OnceLock<Sentinels> = OnceLock::new();
-        let all =
-            SENTINELS.get_or_init(|| Sentinels::start(stores.directory()).unwrap());
-        all.url()
+    fn url(stores: &Stores) -> Result<String> {
+        static SENTINELS: OnceLock<Result<Sentinels>> = OnceLock::new();
+        let sentinels = once(&SENTINELS, || Sentinels::start(stores.directory()))?;
+        Ok(sentinels.url())
     }
 
     fn start(stores: &Stores) -> Result<Strategy> {
-        start_at(stores, &url(stores), &prefix())
+        start_at(stores, &url(stores)?, &prefix())
     }
 
     flash_testkit::contract_suite!(start);
 
     #[tokio::test(flavor = "multi_thread")]
     async fn gates_are_kept() -> Result<()> {
-        super::gates_are_kept(&url(&Stores::new().await?)).await
+        super::gates_are_kept(&url(&Stores::new().await?)?).await
     }
 }
 
