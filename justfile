@@ -142,18 +142,17 @@ test-rolling *args:
 test-compose *args:
     @cargo test --workspace --locked --test deployed compose:: -- --nocapture "$@"
 
-# Sell over another way to the stores: tls | pgbouncer. The contract, a demo, ten chaos runs
+# Sell over another way to the stores: tls | pgbouncer | cluster | sentinel. The contract, a demo, ten chaos runs
 [no-exit-message]
-leg way *args: build (built "--bins --release")
+leg way *args: build
     @case $1 in \
     tls) suite=postgres::over_tls ;; \
     pgbouncer) suite=postgres::behind_pgbouncer ;; \
-    *) echo "there is no way $1: tls or pgbouncer" >&2; exit 2 ;; \
+    cluster | sentinel) suite=topologies::over_a_$1 ;; \
+    *) echo "there is no way $1: tls, pgbouncer, cluster, sentinel" >&2; exit 2 ;; \
     esac; \
     cargo test --workspace --locked --test engine "$suite" && \
-    cargo run --locked --quiet --example leg -- "$1" "${CARGO_TARGET_DIR:-target}/debug/lab" demo-oversell && \
-    way=$1 && shift && \
-    {{ lab-release }} chaos --postgresql "$way" "$@"
+    cargo run --locked --quiet --example leg -- "$@"
 
 # Run every check: format, lints, docs, book, demo, tests, mutants
 ci: format-check clippy docs book check-alerts demo-oversell test test-page test-others test-rolling test-compose mutants

@@ -21,7 +21,7 @@ use crate::listener::{confirm, listen};
 use crate::metrics::METRICS;
 use crate::presence::Presence;
 use crate::purchase::{Answer, Purchase, Waiting};
-use crate::redis::Redis;
+use crate::redis::{Gates, Redis};
 use crate::stock::StockRoom;
 
 /// The lease of a real sale.
@@ -197,20 +197,20 @@ fn permits(count: usize) -> u32 {
 }
 
 impl Strategy {
-    /// Admits by this Redis and sells from the stock rows of this database. `pool` serves
+    /// Admits by these gates and sells from the stock rows of this database. `pool` serves
     /// everything but selling; the lanes have connections of their own. Needs a tokio
     /// runtime, and works in it until it is dropped.
     ///
     /// # Errors
     ///
     /// [`StrategyError::Store`] when the URL is not a Redis connection URL.
-    pub fn start(
+    pub fn start<'a>(
         pool: Pool,
         database_url: &str,
-        redis_url: &str,
+        gates: impl Into<Gates<'a>>,
         options: Options,
     ) -> Result<Self, StrategyError> {
-        let redis = Arc::new(Redis::new(redis_url)?);
+        let redis = Arc::new(Redis::new(gates.into())?);
         let latch = Arc::new(Latches::new(options.lease));
         let presence = Arc::new(Presence::new(options.lanes));
         let (vault, admitted) = batcher();

@@ -14,7 +14,8 @@ mod redis;
 mod sql;
 mod stock;
 mod vault;
+mod way;
 
 pub use engine::{LEASE, Options, Strategy};
 pub use metrics::{REFUSED_BY, REFUSED_TOTAL};
-pub use redis::{ADMITTED, gate_free_units, gate_key, redis_address};
+pub use redis::{ADMITTED, Gates, PREFIX, gate_free_units, gate_key, redis_address};

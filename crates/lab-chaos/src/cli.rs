@@ -31,6 +31,16 @@ pub struct ChaosArgs {
     #[arg(long, value_enum, default_value_t, value_name = "WAY")]
     pub postgresql: Way,
 
+    /// A Redis of your own for the engine, in any form of `server --help`: it is not broken,
+    /// all else is
+    #[arg(
+        long,
+        env = "CHAOS_REDIS_URL",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    pub redis_url: Option<String>,
+
     /// File for the result as JSON, - for standard output (the summary then goes to stderr)
     #[arg(long, value_name = "PATH")]
     pub json: Option<PathBuf>,
@@ -52,6 +62,8 @@ Examples:
 A seed settles what is sold, who is how patient, and which fault comes when; how the
 processes then race is theirs. A violation is told with its seed, the schedule, and what
 was asked and answered.
+
+With --redis-url the faults are those of servers and PostgreSQL, and the gates stay behind.
 
 Hybrid is held to what it promises: its gates live for 500 ms here, and for so long it may
 refuse for units that are only held, or whose permit died, or an owner whose order it does

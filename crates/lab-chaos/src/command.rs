@@ -31,6 +31,13 @@ pub async fn run(mut args: ChaosArgs) -> anyhow::Result<()> {
     let [seller] = <[Seller; 1]>::try_from(sellers).map_err(|all| {
         Ending::Usage(format!("chaos has one seller at a time, not {}", all.len()))
     })?;
+    if args.redis_url.is_some() && !seller.is(Strategy::Engine) {
+        return Err(Ending::Usage(
+            "--redis-url is for the engine: leave it out, or take --strategy engine"
+                .to_owned(),
+        )
+        .into());
+    }
     let began = Instant::now();
     let progress = Progress::start();
     let mut chaos = Chaos::new(&seller, args.batch_max);
@@ -38,6 +45,7 @@ pub async fn run(mut args: ChaosArgs) -> anyhow::Result<()> {
         seller,
         batch_max: args.batch_max,
         way: args.postgresql,
+        redis_url: args.redis_url,
     };
     for number in 0..args.runs {
         let seed = args.seed.wrapping_add(u64::from(number));

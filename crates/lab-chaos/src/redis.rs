@@ -33,7 +33,7 @@ return { redis.call('PEXPIRETIME', KEYS[1]), names }";
 pub(crate) fn gate_key(seller: &Seller, sku: &str) -> String {
     match seller.strategy() {
         Some(Strategy::Hybrid) => format!("flash:{{{sku}}}:hybrid"),
-        _ => flash_engine::gate_key(&Sku::stored(sku)),
+        _ => flash_engine::gate_key(flash_engine::PREFIX, &Sku::stored(sku)),
     }
 }
 

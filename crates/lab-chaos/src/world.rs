@@ -50,13 +50,20 @@ pub(crate) struct Recipe {
     pub(crate) seller: Seller,
     pub(crate) batch_max: Option<u16>,
     pub(crate) way: Way,
+    /// One that somebody gave, and that is not broken.
+    pub(crate) redis_url: Option<String>,
 }
 
 impl Recipe {
+    /// Whether there is a Redis that is there to be broken.
+    fn breaks_redis(&self) -> bool {
+        self.seller.uses_redis() && self.redis_url.is_none()
+    }
+
     /// What happens in the run with this seed. A program of somebody's own is not asked to
     /// restock.
     pub(crate) fn plan(&self, seed: u64) -> Plan {
-        let mut plan = schedule::draw(seed, self.seller.uses_redis());
+        let mut plan = schedule::draw(seed, self.breaks_redis());
         if self.seller.strategy().is_none() {
             plan.restocks.clear();
         }
@@ -107,7 +114,7 @@ impl World {
     /// Starts the stores and no server yet.
     pub(crate) async fn with_stores(recipe: Recipe) -> anyhow::Result<Self> {
         let options = Options {
-            redis: recipe.seller.uses_redis(),
+            redis: recipe.breaks_redis(),
             fsync: true,
             max_connections: MAX_CONNECTIONS,
             ..Options::default()
@@ -156,9 +163,11 @@ impl World {
     pub(crate) async fn start_server(&self, instance: usize) -> anyhow::Result<Server> {
         let arguments = self.arguments(instance);
         let redis = self.redis_links[instance].address();
+        let given = self.recipe.redis_url.clone();
         let environment = [
             ("DATABASE_URL", self.database_url_of(instance)),
-            ("REDIS_URL", format!("redis://{redis}")),
+            ("REDIS_URL", given.unwrap_or(format!("redis://{redis}"))),
+            ("REDIS_PREFIX", flash_engine::PREFIX.to_owned()),
             ("ADMIN_TOKEN", String::new()),
             ("LISTEN", self.addresses[instance].to_string()),
             ("RUST_LOG", "warn".to_owned()),
@@ -223,7 +232,7 @@ impl World {
     pub(crate) async fn heal_stores(&self) -> anyhow::Result<()> {
         let links = self.postgres_links.iter().chain(&self.redis_links);
         links.chain(&self.first_hosts).for_each(Cable::heal);
-        if self.recipe.seller.uses_redis() {
+        if self.recipe.breaks_redis() {
             redis::take_writes(&self.redis_socket)
                 .await
                 .context("Redis takes no writes")?;

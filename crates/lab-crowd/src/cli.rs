@@ -93,7 +93,8 @@ pub struct StoreArgs {
     )]
     pub database_url: Option<String>,
 
-    /// Redis, or Valkey; for a socket `redis+unix:///PATH`
+    /// Redis, or Valkey; for a socket `redis+unix:///PATH`, for a cluster or sentinels as in
+    /// `server --help`
     #[arg(
         long,
         env = "REDIS_URL",

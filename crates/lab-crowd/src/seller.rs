@@ -183,6 +183,8 @@ impl Seller {
         let mut environment = vec![
             ("DATABASE_URL", database_url),
             ("ADMIN_TOKEN", ""),
+            // Where the judge reads the gates.
+            ("REDIS_PREFIX", "flash:"),
             ("LISTEN", ANYWHERE),
             // No proxy must notice that it ends.
             ("DRAIN_DELAY_MS", "0"),

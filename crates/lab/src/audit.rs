@@ -2,6 +2,7 @@
 
 use anyhow::anyhow;
 use flash_core::{Audit, Verdict};
+use flash_engine::Gates;
 use flash_lab_crowd::{
     Auditor, Cell, Ending, JsonFile, Look, Sheet, live_units, output, paragraph,
 };
@@ -41,7 +42,11 @@ pub async fn run(args: AuditArgs) -> anyhow::Result<()> {
     };
     let mut audits = Vec::new();
     for sku in skus {
-        let free = given::gate_free_units(stores.redis_url.as_deref(), &sku).await?;
+        let gates = stores.redis_url.as_deref().map(|redis_url| Gates {
+            redis_url,
+            prefix: &args.redis_prefix,
+        });
+        let free = given::gate_free_units(gates, &sku).await?;
         match auditor.audit(&sku, None, free).await? {
             Some(audit) => audits.push(audit),
             None => return Err(anyhow!("unknown SKU {sku}: this database has none")),

@@ -85,6 +85,11 @@ pub struct AuditArgs {
     /// The stores of the sale; Redis only for the drift of the gate.
     #[command(flatten)]
     pub stores: StoreArgs,
+
+    /// What the keys of its servers begin with in Redis
+    #[arg(long, env = "REDIS_PREFIX", default_value = flash_engine::PREFIX,
+          value_name = "TEXT")]
+    pub redis_prefix: String,
 }
 
 const DEMO_EXAMPLES: &str = "\

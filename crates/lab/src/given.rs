@@ -8,7 +8,7 @@ use diesel::sql_types::Text;
 use diesel_async::RunQueryDsl;
 use flash_core::Sku;
 use flash_db::DbError;
-use flash_engine::redis_address;
+use flash_engine::{Gates, redis_address};
 use flash_lab_crowd::{Ending, StoreArgs};
 
 /// A store that a URL can lead to.
@@ -30,7 +30,16 @@ pub(crate) const POSTGRES: Kind = Kind {
 
 pub(crate) const REDIS: Kind = Kind {
     name: "Redis",
-    schemes: &["redis://", "redis+unix://", "unix://", "rediss://"],
+    schemes: &[
+        "redis://",
+        "redis+unix://",
+        "unix://",
+        "rediss://",
+        "redis-cluster://",
+        "rediss-cluster://",
+        "redis-sentinel://",
+        "rediss-sentinel://",
+    ],
     variable: "REDIS_URL",
     flag: "--redis-url",
 };
@@ -131,12 +140,12 @@ async fn check_redis(url: &str) -> anyhow::Result<()> {
 }
 
 /// What the gate of a SKU has free; none without Redis, or where it has no such gate.
-pub(crate) async fn gate_free_units(
-    redis_url: Option<&str>,
+pub(crate) async fn gate_free_units<'a>(
+    gates: Option<impl Into<Gates<'a>>>,
     sku: &Sku,
 ) -> anyhow::Result<Option<i64>> {
-    match redis_url {
-        Some(url) => flash_engine::gate_free_units(url, sku)
+    match gates {
+        Some(gates) => flash_engine::gate_free_units(gates, sku)
             .await
             .context("cannot read the gate, leave --redis-url out to audit without it"),
         None => Ok(None),

@@ -19,7 +19,9 @@ use tokio::runtime::Runtime;
 /// A `lab` that knows nothing of the stores and programs of whoever runs the tests.
 fn lab(arguments: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lab"));
-    command.env_remove("DATABASE_URL").env_remove("REDIS_URL");
+    for name in ["DATABASE_URL", "REDIS_URL", "REDIS_PREFIX"] {
+        command.env_remove(name);
+    }
     command.args(arguments.split_whitespace());
     command
 }
@@ -166,6 +168,33 @@ fn the_audit_finds_what_the_demo_left_in_a_given_database() {
 }
 
 #[test]
+fn the_audit_reads_the_gates_under_the_prefix_of_the_shop() {
+    let sandbox = Sandbox::start(&Options {
+        fsync: false,
+        ..Options::default()
+    })
+    .expect("a sandbox");
+    let with_stores = |arguments: &str| {
+        let mut command = lab(arguments);
+        command.env("DATABASE_URL", sandbox.database_url().expect("a database"));
+        command.env("REDIS_URL", sandbox.redis_url().expect("a gate"));
+        // What the demo starts does not take it over.
+        command.env("REDIS_PREFIX", "nobody:");
+        command.output().expect("lab starts")
+    };
+    told(
+        &with_stores("demo-oversell --units 5 --buyers 20 --strategy engine"),
+        0,
+    );
+    for (prefix, has_gate) in [("", false), ("--redis-prefix flash:", true)] {
+        let audit = with_stores(&format!("audit --json - {prefix}"));
+        told(&audit, 0);
+        let drift = &json_of(&audit)["audits"][0]["gate_drift_units"];
+        assert_eq!(drift.is_number(), has_gate, "{drift}");
+    }
+}
+
+#[test]
 fn the_audit_leaves_a_database_without_a_sale_as_it_is() {
     let sandbox = database();
     let url = sandbox.database_url().expect("a database");
@@ -190,6 +219,7 @@ fn numbers_out_of_range_and_unknown_words_are_mistakes_in_use() {
         "demo-oversell --buyers 0",
         "demo-oversell --buyers 10001",
         "demo-oversell --strategy optimistic",
+        "chaos --strategy hybrid --redis-url redis://cache",
         "sell",
         "",
     ] {

@@ -27,10 +27,10 @@ pub struct Gate {
     redis: RedisPool,
     /// All buyers share it. Taken away where it fails, and opened again.
     connection: Mutex<Option<MultiplexedConnection>>,
+    prefix: String,
     lifetime_ms: u64,
     /// Held by who reconciles the gate of a SKU.
     turns: Mutex<HashMap<Sku, Arc<Mutex<()>>>>,
-    /// Whether the log says that Redis cannot be used.
     is_away: AtomicBool,
     admit: Script,
     settle: Script,
@@ -38,17 +38,18 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// Prepares gates in this Redis that live for `lifetime`.
+    /// Prepares gates in this Redis, with keys that begin with `prefix`, that live so long.
     ///
     /// # Errors
     ///
     /// [`StrategyError::Store`] when the URL is not a Redis connection URL.
-    pub fn new(redis_url: &str, lifetime: Duration) -> Result<Self, StrategyError> {
-        let redis = Config::from_url(redis_url).create_pool(Some(Runtime::Tokio1));
+    pub fn new(url: &str, prefix: &str, life: Duration) -> Result<Self, StrategyError> {
+        let redis = Config::from_url(url).create_pool(Some(Runtime::Tokio1));
         Ok(Self {
             redis: redis.map_err(failed)?,
             connection: Mutex::default(),
-            lifetime_ms: lifetime.as_millis().try_into().unwrap_or(u64::MAX),
+            prefix: prefix.to_owned(),
+            lifetime_ms: life.as_millis().try_into().unwrap_or(u64::MAX),
             turns: Mutex::default(),
             is_away: AtomicBool::new(false),
             admit: Script::new(include_str!("admit.lua")),
@@ -92,7 +93,7 @@ impl Gate {
             Err(StrategyError::OutcomeUnknown) => return,
             _ => "none",
         };
-        let mut settle = self.settle.key(key(&request.sku));
+        let mut settle = self.settle.key(self.key(&request.sku));
         settle.arg(name_of(request)).arg(outcome);
         // Where Redis does not hear of it, the next gate does.
         let _: Result<(), _> = self.run(&settle).await;
@@ -100,9 +101,9 @@ impl Gate {
 
     /// Removes the gate of a SKU, so that the next buyer reconciles it.
     pub(crate) async fn remove(&self, sku: &Sku) {
-        let del = async |conn: &mut _| cmd("DEL").arg(key(sku)).exec_async(conn).await;
+        let del = cmd("DEL").arg(self.key(sku)).to_owned();
         // Where Redis does not hear of it, the gate lives to its end.
-        let _ = self.call(del).await;
+        let _ = self.call(async |conn| del.exec_async(conn).await).await;
     }
 
     /// Reads the free units of a gate; none where it is not there.
@@ -110,14 +111,14 @@ impl Gate {
         &self,
         sku: &Sku,
     ) -> Result<Option<i64>, StrategyError> {
-        let read = cmd("HGET").arg(key(sku)).arg("free_units").to_owned();
+        let read = cmd("HGET").arg(self.key(sku)).arg("free_units").to_owned();
         let reading = async |conn: &mut _| read.query_async(conn).await;
         self.call(reading).await.map_err(failed)
     }
 
     /// Whether Redis takes what is written, to a gate of no SKU.
     pub(crate) async fn ready(&self) -> Readiness {
-        let mut write = self.reconcile.key("flash:hybrid-probe");
+        let mut write = self.reconcile.key(format!("{}hybrid-probe", self.prefix));
         let written = self.run(write.arg(self.lifetime_ms).arg(0)).await;
         Readiness {
             redis: Some(written.map_err(failed)),
@@ -127,7 +128,7 @@ impl Gate {
 
     /// Whether a request is admitted; none where there is no gate.
     async fn ask(&self, request: &PurchaseRequest) -> Result<Option<bool>, RedisError> {
-        let mut admit = self.admit.key(key(&request.sku));
+        let mut admit = self.admit.key(self.key(&request.sku));
         admit.arg(name_of(request)).arg(request.units.get());
         let admitted = self.run(&admit).await?;
         if admitted == Some(true) && self.is_away.swap(false, Ordering::Relaxed) {
@@ -144,10 +145,10 @@ impl Gate {
         request: &PurchaseRequest,
     ) -> Result<(), StrategyError> {
         let mut conn = pool.get().await?;
-        let free_units = skus::stock(&mut conn, &request.sku).await?.available_units;
+        let free = skus::stock(&mut conn, &request.sku).await?.available_units;
         let names = orders::keys_of_sku(&mut conn, &request.sku).await?;
         for names in names.chunks(NAMES_AT_ONCE) {
-            let mut part = self.reconcile.key(key(&request.sku));
+            let mut part = self.reconcile.key(self.key(&request.sku));
             part.arg(self.lifetime_ms).arg("");
             for (buyer_id, order_key) in names {
                 part.arg(format!("{buyer_id} {order_key}"));
@@ -156,9 +157,8 @@ impl Gate {
                 return Ok(());
             };
         }
-        let mut end = self.reconcile.key(key(&request.sku));
-        let _: Result<(), _> =
-            self.run(end.arg(self.lifetime_ms).arg(free_units)).await;
+        let mut end = self.reconcile.key(self.key(&request.sku));
+        let _: Result<(), _> = self.run(end.arg(self.lifetime_ms).arg(free)).await;
         Ok(())
     }
 
@@ -196,10 +196,10 @@ impl Gate {
         // It leaves the pool, which therefore is never full.
         Ok(connection.insert(Connection::take(opened)).clone())
     }
-}
 
-fn key(sku: &Sku) -> String {
-    format!("flash:{{{sku}}}:hybrid")
+    fn key(&self, sku: &Sku) -> String {
+        format!("{}{{{sku}}}:hybrid", self.prefix)
+    }
 }
 
 fn name_of(request: &PurchaseRequest) -> String {

@@ -7,7 +7,7 @@ use phase3_hybrid::{Gate, Strategy};
 
 /// Gates that no test outlives, so that no clock decides one.
 fn start(stores: &Stores) -> anyhow::Result<Strategy> {
-    let gate = Gate::new(stores.redis_url(), Duration::from_secs(600))?;
+    let gate = Gate::new(stores.redis_url(), "flash:", Duration::from_secs(600))?;
     Ok(Strategy::new(stores.pool()?, gate))
 }
 

@@ -49,10 +49,16 @@ pub struct Settings {
           value_name = "WHAT")]
     pub migrate: Migrations,
 
-    /// Redis for hybrid and engine, redis://host:6379; without it a private one is started
+    /// Redis for hybrid and engine, redis://user:password@host:6379/0, and more forms below;
+    /// without it a private one is started
     #[arg(long, env = "REDIS_URL", hide_env_values = true, value_name = "URL",
           value_parser = trimmed)]
     pub redis_url: Option<String>,
+
+    /// What all keys in Redis begin with: another for each shop that shares it
+    #[arg(long, env = "REDIS_PREFIX", default_value = flash_engine::PREFIX,
+          value_name = "TEXT", value_parser = prefix)]
+    pub redis_prefix: String,
 
     /// Token for admin calls (Authorization: Bearer …); without it they work only while
     /// listening on loopback, sent directly to localhost
@@ -159,6 +165,15 @@ fn trimmed(text: &str) -> Result<String, Infallible> {
     Ok(text.trim().to_owned())
 }
 
+/// Parses what keys begin with; braces would decide which node of a cluster has them.
+fn prefix(text: &str) -> Result<String, String> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || ":._-".contains(c);
+    if text.len() > 64 || !text.chars().all(fits) {
+        return Err("give at most 64 letters, digits and : . _ -".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
 /// The longest wait that can be asked for: ten minutes.
 const MAX_WAIT_MS: u64 = 600_000;
 
@@ -207,11 +222,22 @@ Watch it:
   http://localhost:8080/docs/      every call, to read and to try (loopback, or --docs)
   http://localhost:8080/metrics    for Prometheus
 
+Redis (--redis-url):
+  redis://[user:password@]host[:6379][/db]    one; over TLS: rediss://
+  redis+unix:///path[?db=n&user=u&pass=p]     one, by its socket; also unix://
+  redis-cluster://[user:password@]host[:6379],host…              some nodes of a cluster
+  redis-sentinel://[user:password@]host[:26379],host…[/db]#name  the primary of that name,
+      also after a fail-over; ?sentinel_user=u&sentinel_password=p where sentinels want one
+  rediss-cluster:// and rediss-sentinel:// are these over TLS. Certificates and host names
+  are always checked, against the system's authorities (SSL_CERT_FILE sets others) or
+  ?sslrootcert=file. Hybrid speaks with one Redis, and does not know sslrootcert.
+
 Bounds without a flag:
   as many connections as the limit of open files allows beside the stores (ulimit -n);
   4,096 that wait to be accepted; 4,096 bytes of a body
   of hybrid: 250 ms for Redis, to connect and to answer
-  of the engine: 250 ms for Redis to connect, and again to answer; 10 ms for requests that
+  of the engine: 250 ms for Redis to connect (2 s with TLS, a cluster or sentinels; no buyer
+  waits for it), and again to answer; 10 ms for requests that
   gather for a transaction; 10,000 SKUs known to be sold out, 100,000 fences, 1,000 SKUs
   whose gates are compared
 

@@ -1,7 +1,5 @@
 //! Starts the server; see `server --help`.
 
-use std::process::ExitCode;
-
 use anyhow::Context;
 use clap::{Parser, ValueEnum};
 use flash_server::cli::{EXAMPLES, Settings};
@@ -36,23 +34,23 @@ enum Name {
     Engine,
 }
 
-fn main() -> ExitCode {
+fn main() -> std::process::ExitCode {
     let Args { strategy, settings } = Args::parse();
     program::run_with(settings, async |shop| {
+        let (settings, pool) = (shop.settings(), shop.pool());
+        let prefix = &*settings.redis_prefix;
         match strategy.context("no strategy")? {
-            Name::Naive => shop.serve(phase1_naive::Strategy::new(shop.pool())).await,
+            Name::Naive => shop.serve(phase1_naive::Strategy::new(pool)).await,
             Name::Pessimistic => {
-                shop.serve(phase2_pessimistic::Strategy::new(shop.pool()))
-                    .await
+                shop.serve(phase2_pessimistic::Strategy::new(pool)).await
             }
             Name::Hybrid => {
-                let lifetime = shop.settings().gate_lifetime;
-                let gate = phase3_hybrid::Gate::new(shop.redis_url().await?, lifetime)?;
-                shop.serve(phase3_hybrid::Strategy::new(shop.pool(), gate))
-                    .await
+                let (url, lifetime) =
+                    (shop.one_redis_url().await?, settings.gate_lifetime);
+                let gate = phase3_hybrid::Gate::new(url, prefix, lifetime)?;
+                shop.serve(phase3_hybrid::Strategy::new(pool, gate)).await
             }
             Name::Engine => {
-                let (settings, pool) = (shop.settings(), shop.pool());
                 let options = flash_engine::Options {
                     queue_max: settings.queue_max.try_into()?,
                     batch_max: settings.batch_max.into(),
@@ -60,9 +58,9 @@ fn main() -> ExitCode {
                     lock_wait: settings.lock_wait,
                     lease: flash_engine::LEASE,
                 };
-                let (database, redis) = (shop.database_url(), shop.redis_url().await?);
-                let engine =
-                    flash_engine::Strategy::start(pool, database, redis, options)?;
+                let (url, redis_url) = (shop.database_url(), shop.redis_url().await?);
+                let gates = flash_engine::Gates { redis_url, prefix };
+                let engine = flash_engine::Strategy::start(pool, url, gates, options)?;
                 let warm = engine.warm_up().await;
                 warm.map_err(|error| shop.no_room(settings.lanes, &error))?;
                 shop.serve(engine).await

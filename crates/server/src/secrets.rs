@@ -56,24 +56,6 @@ pub(crate) fn no_redis_url(url: &str, error: &dyn std::error::Error) -> Invalid 
     invalid_url(REDIS_URL, url, error)
 }
 
-/// Where a URL of Redis leads, without the secrets that it may hold.
-pub(crate) fn redis_address(url: &str) -> String {
-    let (scheme, rest) = url.split_once("://").unwrap_or_default();
-    let rest = rest.split('?').next().unwrap_or_default();
-    if scheme.contains("unix") {
-        return rest.to_owned();
-    }
-    let place = rest.split('/').next().unwrap_or_default();
-    let host = place.rsplit('@').next().unwrap_or_default();
-    // An IPv6 address has colons of its own.
-    let after_address = host.rsplit(']').next().unwrap_or_default();
-    if after_address.contains(':') {
-        host.to_owned()
-    } else {
-        format!("{host}:6379")
-    }
-}
-
 fn check_url(name: &str, url: &str) -> Result<(), Invalid> {
     if url.is_empty() {
         return Err(Invalid(format!(
@@ -91,23 +73,4 @@ fn invalid_url(name: &str, url: &str, error: &dyn std::error::Error) -> Invalid 
         reason(error)
     };
     Invalid(format!("{name}: {why}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_is_shown_without_its_secrets() {
-        for (url, address) in [
-            ("redis://:s3cret@127.0.0.1:1", "127.0.0.1:1"),
-            ("redis://u:s3cret@cache/3", "cache:6379"),
-            ("rediss://[::1]:7000/0?password=s3cret", "[::1]:7000"),
-            ("redis://[::1]", "[::1]:6379"),
-            ("redis+unix:///run/r.sock?pass=s3cret", "/run/r.sock"),
-            ("unix:///run/r.sock", "/run/r.sock"),
-        ] {
-            assert_eq!(redis_address(url), address, "{url}");
-        }
-    }
 }

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, anyhow, bail, ensure};
 use flash_core::{InventoryStrategy, reason};
 use flash_db::{DbError, Pool, PoolOptions};
+use flash_engine::redis_address;
 use tokio::net::TcpSocket;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -17,7 +18,7 @@ use crate::admin::AdminPolicy;
 use crate::cli::Settings;
 use crate::open_files::{ADMIN_POOL_SIZE, connections_max};
 use crate::probe::Probe;
-use crate::secrets::{check_secrets, redis_address};
+use crate::secrets::check_secrets;
 use crate::serve::{listen, serve};
 use crate::site::{Limits, Site};
 use crate::stores::{START_RETRY, Stores};
@@ -102,6 +103,27 @@ impl Shop {
         self.stores.redis_url(&self.settings).await
     }
 
+    /// The same for who can speak with one Redis alone.
+    ///
+    /// # Errors
+    ///
+    /// One sentence where the URL is that of a cluster, of sentinels, or names whom to trust.
+    pub async fn one_redis_url(&self) -> anyhow::Result<&str> {
+        let url = self.redis_url().await?;
+        let scheme = url.split("://").next().unwrap_or_default();
+        ensure!(
+            !scheme.contains("-cluster") && !scheme.contains("-sentinel"),
+            "this strategy speaks with one Redis: take --strategy engine for a cluster or \
+             sentinels (--redis-url)"
+        );
+        ensure!(
+            !url.contains("sslrootcert="),
+            "this strategy trusts the system's authorities: set SSL_CERT_FILE instead of \
+             sslrootcert, or take --strategy engine (--redis-url)"
+        );
+        Ok(url)
+    }
+
     /// Says that PostgreSQL does not let all connections in that are needed, those of so
     /// many lanes included.
     #[must_use]
@@ -173,7 +195,8 @@ impl Shop {
             }
             if Instant::now() >= self.deadline {
                 let given = self.settings.redis_url.as_deref();
-                let address = given.map_or("a private place".into(), redis_address);
+                let address = given.and_then(|url| redis_address(url).ok());
+                let address = address.unwrap_or_else(|| "a private place".to_owned());
                 let why = reason(&error);
                 bail!("cannot use Redis at {address} (--redis-url): {why}");
             }

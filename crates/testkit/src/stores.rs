@@ -1,5 +1,6 @@
 //! Stores of one's own for each test, in one sandbox for each test process.
 
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -35,6 +36,7 @@ static NEXT_REDIS_DATABASE: AtomicU32 = AtomicU32::new(1);
 pub struct Stores {
     database_url: String,
     redis_url: String,
+    directory: PathBuf,
 }
 
 impl Stores {
@@ -60,6 +62,7 @@ impl Stores {
         Ok(Self {
             database_url: url_of(server_url, &name)?,
             redis_url: format!("{redis_url}?db={redis_database}"),
+            directory: sandbox.dir().to_owned(),
         })
     }
 
@@ -112,6 +115,12 @@ impl Stores {
     pub fn database(&self) -> anyhow::Result<&str> {
         let (head, _) = self.database_url.split_once('?').context("no parameters")?;
         head.rsplit('/').next().context("no database")
+    }
+
+    /// A directory that all tests of the process share, and that goes with it.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.directory
     }
 
     /// A pool for a strategy.

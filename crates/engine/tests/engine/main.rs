@@ -12,3 +12,4 @@ mod refusals;
 mod scripts;
 mod suites;
 mod tampering;
+mod topologies;

@@ -42,6 +42,7 @@ fn recipe_of(program: PathBuf, strategy: Strategy) -> Recipe {
         way: Way::Plain,
         seller: Seller::of_server(program, strategy),
         batch_max: None,
+        redis_url: None,
     }
 }
 

@@ -21,6 +21,7 @@ struct Sale {
     sandbox: Sandbox,
     client: Client,
     url: String,
+    redis_prefix: Option<&'static str>,
 }
 
 impl Sale {
@@ -35,6 +36,7 @@ impl Sale {
             sandbox: start.await??,
             client: Client::new(),
             url: String::new(),
+            redis_prefix: None,
         })
     }
 
@@ -50,6 +52,7 @@ impl Sale {
         if let Some(redis_url) = self.sandbox.redis_url() {
             command.env("REDIS_URL", redis_url);
         }
+        command.envs(self.redis_prefix.map(|it| ("REDIS_PREFIX", it)));
         let running = Running::start(&mut command).await?;
         self.url.clone_from(&running.url);
         let created = self.client.put(format!("{}/v1/skus/tee", self.url));
@@ -164,6 +167,41 @@ async fn a_redis_that_answers_and_does_not_write_stops_no_sale() -> Result<()> {
     let log = stop(running).await?;
     // It may not have been tried again in between: then it was away all the time.
     ensure!((1..=3).contains(&lines(&log, &["Redis is away"])), "{log}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_that_becomes_a_replica_is_told_once() -> Result<()> {
+    let mut sale = Sale::new(true).await?;
+    let running = sale.open("engine", "flash").await?;
+    assert_eq!(sale.buy("k1").await?.status(), StatusCode::CREATED);
+    sale.redis("REPLICAOF 127.0.0.1 1").await?;
+    for buyer in 0..3 {
+        let bought = sale.buy(&format!("k2-{buyer}")).await?;
+        assert_eq!(bought.status(), StatusCode::CREATED);
+    }
+    sale.until_redis(false).await?;
+    sale.redis("REPLICAOF NO ONE").await?;
+    sale.until_redis(true).await?;
+    let log = stop(running).await?;
+    ensure!(lines(&log, &["it is a replica"]) == 1, "{log}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_keys_begin_with_what_was_asked_for() -> Result<()> {
+    for strategy in ["hybrid", "engine"] {
+        let mut sale = Sale::new(true).await?;
+        sale.redis_prefix = Some("shop-2:");
+        let running = sale.open(strategy, "flash").await?;
+        assert_eq!(sale.buy("k1").await?.status(), StatusCode::CREATED);
+        let all = sale
+            .redis("EVAL \"return #redis.call('KEYS','*')\" 0")
+            .await?;
+        let ours = "EVAL \"return #redis.call('KEYS','shop-2:*')\" 0";
+        ensure!(all != ":0\r\n" && sale.redis(ours).await? == all, "{all}");
+        stop(running).await?;
+    }
     Ok(())
 }
 

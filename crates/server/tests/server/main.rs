@@ -21,3 +21,4 @@ mod schema;
 mod secrets;
 mod secured;
 mod shop;
+mod topologies;

@@ -25,6 +25,7 @@ pub(crate) fn program(path: &Path, arguments: &[&str]) -> Command {
         "LISTEN",
         "DATABASE_URL",
         "REDIS_URL",
+        "REDIS_PREFIX",
         "ADMIN_TOKEN",
         "DOCS",
         "RUST_LOG",

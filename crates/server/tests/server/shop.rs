@@ -87,7 +87,7 @@ impl Shop {
             "hybrid" => {
                 // No clock decides a test.
                 let lifetime = Duration::from_secs(600);
-                let gate = phase3_hybrid::Gate::new(redis_url, lifetime)?;
+                let gate = phase3_hybrid::Gate::new(redis_url, "flash:", lifetime)?;
                 let strategy = phase3_hybrid::Strategy::new(pool.clone(), gate);
                 Self::run(strategy, pool, stores, setup)
             }
