@@ -1,6 +1,5 @@
 //! The verbs that only read: list, show, why, hint, solution; and reset.
 
-use std::fmt::Write;
 use std::fs;
 
 use anyhow::{Context, bail};
@@ -57,20 +56,13 @@ pub(crate) fn show(exercise: &Exercise) -> anyhow::Result<String> {
 }
 
 /// The last verdict in full.
-pub(crate) fn why(exercise: &Exercise, page: bool) -> anyhow::Result<String> {
+pub(crate) fn why(exercise: &Exercise) -> anyhow::Result<String> {
     let id = &exercise.id;
     let last = workshop(&format!("last/{id}.txt"));
     if !last.is_file() {
         bail!("nothing is known of {id} yet: ./just learn check {id}");
     }
-    let mut text = fs::read_to_string(&last)?;
-    if page {
-        write!(
-            text,
-            "\n  in the browser: ./just page --server target/debug/examples/{id}\n"
-        )?;
-    }
-    Ok(text)
+    Ok(fs::read_to_string(&last)?)
 }
 
 /// The next of three hints.
