@@ -138,7 +138,10 @@ async fn ensure_same(
 ) -> Result<()> {
     let again = judged(exercise, variant).await?;
     let (first, again) = (&first.json, &again.json);
-    ensure!(first == again, "{variant}: judged twice\n{first}\n{again}");
+    ensure!(
+        first == again,
+        "{variant}: judged twice, it said two things\n{first}\n{again}"
+    );
     Ok(())
 }
 

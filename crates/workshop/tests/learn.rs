@@ -174,7 +174,7 @@ fn without_a_store_nothing_is_judged_and_the_code_is_69() {
             .output();
         let text = said(&output.expect("learn starts"), 69);
         assert!(
-            text.contains("PostgreSQL") && !text.contains("not yet"),
+            text.contains("postgres (with initdb)") && !text.contains("not yet"),
             "{text}"
         );
     }
