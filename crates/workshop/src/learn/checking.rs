@@ -16,6 +16,7 @@ use flash_lab_judge::{Verdict, Word, details};
 use flash_sandbox::{Found, SandboxError, find_postgres, find_redis};
 
 use super::place::{built, read, workshop, write};
+use super::playing;
 use super::progress::{Failed, Progress, now};
 use crate::judging::{Finding, broken, judge};
 use crate::table::{Exercise, Table, root};
@@ -147,7 +148,14 @@ fn told(
     }
     text += &match verdict.verdict {
         Word::Held => format!("\n{}", after_passing(table, exercise)?),
-        _ => format!("  next: ./just learn hint {id} · ./just learn why {id}\n"),
+        _ => format!(
+            "  next: ./just learn hint {id} · ./just learn why {id}{}\n",
+            if playing::can_play(verdict) {
+                " --page"
+            } else {
+                ""
+            }
+        ),
     };
     Ok(text)
 }

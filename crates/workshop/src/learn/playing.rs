@@ -12,6 +12,7 @@ use flash_sandbox::Supervised;
 use serde::Deserialize;
 
 use super::place::{beside, built, workshop};
+use crate::judging::broken;
 use crate::table::Exercise;
 
 /// The sale that the page plays.
@@ -86,6 +87,12 @@ pub(crate) async fn play(exercise: &Exercise) -> anyhow::Result<()> {
         }
         tokio::time::sleep(LOOK_AGAIN).await;
     }
+}
+
+/// Whether the page can play what broke an exercise.
+pub(crate) fn can_play(verdict: &flash_lab_judge::Verdict) -> bool {
+    broken(verdict)
+        .is_some_and(|it| it.scenario == Some(PLAYED) && it.schedule.is_some())
 }
 
 /// Where a page says that it is.

@@ -1,6 +1,7 @@
 //! The verbs that only read: list, show, why, hint, solution; and reset.
 
 use std::fs;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use flash_lab_crowd::error::Ending;
@@ -48,11 +49,26 @@ pub(crate) fn list(table: &Table, progress: &Progress) -> String {
 pub(crate) fn show(exercise: &Exercise) -> anyhow::Result<String> {
     let task = read(&exercise.exercise("task.md"))?;
     let file = exercise.exercise("strategy.rs");
+    let chapter = chapter(exercise)?;
     Ok(format!(
-        "{task}\n  edit: {}\n  then: ./just learn check {}\n",
+        "{task}\n  read: {}\n  edit: {}\n  then: ./just learn check {}\n",
+        chapter.display(),
         file.display(),
         exercise.id
     ))
+}
+
+/// The chapter that leads to an exercise, from the root of the workspace.
+fn chapter(exercise: &Exercise) -> anyhow::Result<PathBuf> {
+    let pages = Path::new("docs/book/src");
+    let begin = format!("{}-", exercise.chapter);
+    for entry in fs::read_dir(root().join(pages))? {
+        let name = entry?.file_name();
+        if name.to_string_lossy().starts_with(&begin) {
+            return Ok(pages.join(name));
+        }
+    }
+    bail!("there is no chapter {}", exercise.chapter)
 }
 
 /// The last verdict in full.
