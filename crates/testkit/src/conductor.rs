@@ -38,17 +38,6 @@ impl Conductor {
         })
     }
 
-    /// How many connections wait for a lock now.
-    pub async fn waiting(&mut self) -> anyhow::Result<i64> {
-        let Waiting { waiting } = diesel::sql_query(
-            "SELECT count(*) AS waiting FROM pg_stat_activity
-              WHERE datname = current_database() AND wait_event_type = 'Lock'",
-        )
-        .get_result(&mut self.watcher)
-        .await?;
-        Ok(waiting)
-    }
-
     /// Waits until at least this many connections wait for a lock.
     pub async fn wait_for_waiting(&mut self, expected: i64) -> anyhow::Result<()> {
         let deadline = Instant::now() + WAIT;
@@ -62,6 +51,17 @@ impl Conductor {
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
+    }
+
+    /// How many connections wait for a lock now.
+    pub async fn waiting(&mut self) -> anyhow::Result<i64> {
+        let Waiting { waiting } = diesel::sql_query(
+            "SELECT count(*) AS waiting FROM pg_stat_activity
+              WHERE datname = current_database() AND wait_event_type = 'Lock'",
+        )
+        .get_result(&mut self.watcher)
+        .await?;
+        Ok(waiting)
     }
 
     /// Lets all go on.
