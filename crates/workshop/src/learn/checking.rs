@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context, bail};
 use flash_lab_crowd::error::Ending;
-use flash_lab_crowd::look::Look;
+use flash_lab_crowd::look::{Look, wrapped};
 use flash_lab_crowd::output::to_stdout;
 use flash_lab_crowd::progress::Progress as Shown;
 use flash_lab_crowd::seller::Seller;
@@ -20,6 +20,9 @@ use super::playing;
 use super::progress::{Failed, Progress, now};
 use crate::judging::{Finding, broken, judge};
 use crate::table::{Exercise, Table, root};
+
+/// What is left of a line for a sentence.
+const SENTENCE_COLUMNS: usize = 76;
 
 /// Whoever has passed this one has a machine that is ready for a class.
 const FIRST: &str = "e00";
@@ -89,8 +92,11 @@ fn told_by_itself(
         schedule: None,
     });
     progress.save()?;
+    let lines = wrapped(&format!("{rule}: {sentence}"), SENTENCE_COLUMNS);
+    let sentence = lines.join("\n           ");
+    let begins = as_released(exercise)?;
     let text = format!(
-        "\n{id} {title}: not yet\n\n{held}  BROKEN   {rule}: {sentence}\n\n  \
+        "\n{id} {title}: not yet\n\n{held}  BROKEN   {sentence}\n\n{begins}  \
          next: ./just learn hint {id}\n"
     );
     write(&workshop(&format!("last/{id}.txt")), &text)?;
@@ -140,11 +146,8 @@ fn told(
     };
     let mut text = format!("\n{id} {title}: {word}\n\n");
     text += &details(verdict, &Look::of_stdout());
-    let released = read(&exercise.answer("start.rs"))?;
-    if verdict.verdict == Word::Broken
-        && read(&exercise.exercise("strategy.rs"))? == released
-    {
-        text += "  as released: this is how it begins\n";
+    if verdict.verdict == Word::Broken {
+        text += as_released(exercise)?;
     }
     text += &match verdict.verdict {
         Word::Held => format!("\n{}", after_passing(table, exercise)?),
@@ -158,6 +161,15 @@ fn told(
         ),
     };
     Ok(text)
+}
+
+/// Whoever has typed nothing yet has done nothing wrong.
+fn as_released(exercise: &Exercise) -> anyhow::Result<&'static str> {
+    let released = read(&exercise.answer("start.rs"))?;
+    Ok(match read(&exercise.exercise("strategy.rs"))? == released {
+        true => "  as released: this is how it begins\n",
+        false => "",
+    })
 }
 
 fn after_passing(table: &Table, exercise: &Exercise) -> anyhow::Result<String> {
