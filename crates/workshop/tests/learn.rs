@@ -93,6 +93,9 @@ fn what_there_is_not_is_said_with_what_there_is() {
     let text = learn(&folder, &["why", "e01"], 1);
     assert!(text.contains("./just learn check e01"), "{text}");
     assert!(learn(&folder, &["reset", "e01"], 0).contains("as it was released"));
+    let text = learn(&folder, &["stick", "a-stick"], 2);
+    assert!(text.contains("outside of the repository"), "{text}");
+    assert!(!Path::new("a-stick").exists());
 }
 
 #[test]

@@ -14,8 +14,14 @@ use anyhow::{Context, bail, ensure};
 use flash_lab_crowd::error::Ending;
 use flash_lab_crowd::progress::Progress as Shown;
 
-use super::place::workshop;
 use crate::table::root;
+
+/// Where the repository lies on each laptop, and where it is built for that: cargo builds
+/// anew what lies elsewhere, and this folder is there on every machine, for everybody.
+const PLACE: &str = "/var/tmp";
+
+/// What it is called there.
+const NAME: &str = "flash-sale";
 
 /// What stays here: what is built, what belongs to a learner or to git, and secrets.
 const STAYS: [&str; 6] = ["target", ".git", ".workshop", ".tools", ".env", ".cargo"];
@@ -33,8 +39,7 @@ const PACKAGES: [&str; 5] = [
 ];
 
 /// Installs the packages from their index: nothing that is there already gets older.
-const APT: &str = "\
-    cd STICK/debs
+const APT: &str = "    cd STICK/debs
     echo \"deb [trusted=yes] file:$PWD ./\" >/tmp/room.list
     apt='sudo apt-get -o Dir::Etc::sourcelist=/tmp/room.list -o Dir::Etc::sourceparts=-'
     apt=\"$apt -o APT::Get::List-Cleanup=0 -o APT::Sandbox::User=root\"
@@ -43,19 +48,20 @@ const APT: &str = "\
 
 /// Writes a stick. What could not be had is said.
 pub(crate) fn write(folder: &Path) -> anyhow::Result<String> {
-    fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
-    let folder = folder.canonicalize()?;
+    let folder = std::path::absolute(folder)?;
     if folder.starts_with(root()) {
         let text = "the stick would be copied onto itself: name a folder outside of the repository";
         return Err(Ending::Usage(text.to_owned()).into());
     }
+    fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    let shop = &Path::new(PLACE).join(NAME);
+    fs::create_dir(shop).with_context(|| {
+        let shop = shop.display();
+        format!("it is built in {shop}, which cannot be made: move away what is there")
+    })?;
     let shown = Shown::start();
-    // On the disk of the workspace, which keeps what a stick does not.
-    let copy = workshop("stick");
-    // What an interrupted run has left.
-    drop(fs::remove_dir_all(&copy));
-    let written = fill(&folder, &copy.join("shop"), &shown);
-    fs::remove_dir_all(&copy).with_context(|| copy.display().to_string())?;
+    let written = fill(&folder, shop, &shown);
+    fs::remove_dir_all(shop).with_context(|| shop.display().to_string())?;
     drop(shown);
     Ok(format!(
         "\n{}  how it is used: {}\n",
@@ -70,7 +76,7 @@ fn fill(folder: &Path, shop: &Path, shown: &Shown) -> anyhow::Result<String> {
     copy_workspace(shop)?;
     shown.step("fetching all crates");
     vendor(shop)?;
-    pack(&folder.join("shop.tar.gz"), shop, "shop", &["shop/target"])?;
+    pack(&folder.join("shop.tar.gz"), shop, NAME, &[])?;
     said +=
         "  shop.tar.gz: the repository, with the sources of all crates in vendor/\n";
     shown.step("building what a class builds first, as it will lie there");
@@ -114,13 +120,23 @@ fn read_me(folder: &Path) -> anyhow::Result<String> {
     } else {
         text += "Rust has to be there, in the version of rust-toolchain.toml: it is not on this stick.\n\n";
     }
-    text += "    tar -xzf STICK/shop.tar.gz -C ~\n";
+    text += &format!("    tar -xzf STICK/shop.tar.gz -C {PLACE}\n");
     if has("target.tar.gz") {
-        text += "    tar -xzf STICK/target.tar.gz -C ~/shop\n";
+        text += &format!("    tar -xzf STICK/target.tar.gz -C {PLACE}/{NAME}\n");
     }
-    text += "    cd ~/shop && cargo run --locked --bin learn -- check e00\n\n";
-    text +=
-        "`.cargo/config.toml` in it tells cargo to take all sources from `vendor`. ";
+    text += &format!(
+        "    cd {PLACE}/{NAME} && cargo run --locked --bin learn -- check e00\n\n"
+    );
+    text += "It has to lie there: elsewhere cargo builds all of it anew. `.cargo/config.toml` tells \
+             cargo to take all sources from `vendor`. ";
+    if !Path::new(PLACE)
+        .join(NAME)
+        .join(".tools/bin/just")
+        .is_file()
+    {
+        text += "just is not on this stick: for `./just learn`, type `cargo run --locked --bin \
+                 learn --`. ";
+    }
     text += match has("book") {
         true => {
             "The book is `STICK/book/index.html`, and as plain text `docs/book/src`.\n"
@@ -141,7 +157,6 @@ fn system() -> String {
 }
 
 fn copy_workspace(shop: &Path) -> anyhow::Result<()> {
-    fs::create_dir_all(shop).with_context(|| shop.display().to_string())?;
     for entry in fs::read_dir(root())? {
         let entry = entry?;
         let name = entry.file_name();
