@@ -4,9 +4,9 @@ use flash_lab_crowd::error::Ending;
 use flash_lab_crowd::output::to_stdout;
 
 use super::cli::Verb;
-use super::place::refuse_windows_drive;
+use super::place::{from_caller, refuse_windows_drive};
 use super::progress::Progress;
-use super::{checking, predicting, reading, report};
+use super::{checking, playing, predicting, reading, report, stick};
 use crate::table::{Exercise, Table};
 
 /// Does what was asked for.
@@ -38,7 +38,11 @@ pub async fn run(verb: Option<Verb>) -> anyhow::Result<()> {
         Verb::Check { exercise } => {
             return checking::check(&table, find(&exercise)?).await;
         }
-        Verb::Why { exercise, page } => reading::why(find(&exercise)?, page)?,
+        Verb::Why {
+            exercise,
+            page: true,
+        } => return playing::play(find(&exercise)?).await,
+        Verb::Why { exercise, .. } => reading::why(find(&exercise)?)?,
         Verb::Hint { exercise } => reading::hint(find(&exercise)?, &mut progress)?,
         Verb::Reset { all: true, .. } => {
             let each = table.exercises.iter().map(reading::reset);
@@ -55,9 +59,11 @@ pub async fn run(verb: Option<Verb>) -> anyhow::Result<()> {
         Verb::Solution { exercise, give_up } => {
             reading::solution(find(&exercise)?, &mut progress, give_up)?
         }
-        Verb::Report { folder } => report::report(&table, &progress, &folder)?,
-        Verb::Class { folder } => report::class(&table, &folder)?,
-        Verb::Stick { folder } => super::stick::write(&folder)?,
+        Verb::Report { folder } => {
+            report::report(&table, &progress, &from_caller(&folder))?
+        }
+        Verb::Class { folder } => report::class(&table, &from_caller(&folder))?,
+        Verb::Stick { folder } => stick::write(&from_caller(&folder))?,
     };
     to_stdout(&text)
 }

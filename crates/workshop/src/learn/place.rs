@@ -22,6 +22,12 @@ pub(crate) fn write(path: &Path, text: &str) -> anyhow::Result<()> {
     std::fs::write(path, text).with_context(|| path.display().to_string())
 }
 
+/// A path as it is meant from where `./just` was called.
+pub(crate) fn from_caller(path: &Path) -> PathBuf {
+    let caller = env::var_os("FLASHSALE_CALLER_DIR").map(PathBuf::from);
+    caller.unwrap_or_default().join(path)
+}
+
 /// Reads a file of the workspace, whatever ends its lines.
 pub(crate) fn read(path: &Path) -> anyhow::Result<String> {
     let text = std::fs::read_to_string(root().join(path));
@@ -54,6 +60,18 @@ pub(crate) fn built() -> anyhow::Result<PathBuf> {
         Some(folder) => Ok(folder.to_owned()),
         None => bail!("{} stands in no folder", learn.display()),
     }
+}
+
+/// A program that is built together with `learn`.
+pub(crate) fn beside(name: &str) -> anyhow::Result<PathBuf> {
+    let path = built()?.join(name);
+    if !path.is_file() {
+        let text = format!(
+            "no `{name}` beside `learn`: run `cargo build --workspace --bins --locked`"
+        );
+        return Err(Ending::MissingProgram(text).into());
+    }
+    Ok(path)
 }
 
 #[cfg(test)]
