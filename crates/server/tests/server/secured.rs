@@ -1,15 +1,13 @@
 //! A PostgreSQL that is not the right one, or does not let us in: one sentence, at once.
 
-use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use flash_sandbox::PoolMode;
 use flash_testkit::{Authority, Stores};
-use tokio::time::timeout;
 
 use crate::process::{ended_with, run_to_end};
-use crate::running::{Running, WAIT, server};
+use crate::running::{Running, server};
 
 const SELL: [&str; 6] = [
     "--strategy",
@@ -98,8 +96,7 @@ async fn whom_the_system_trusts_is_trusted() -> Result<()> {
             .env("DATABASE_URL", format!("{url}{parameters}"))
             .env("REDIS_URL", stores.redis_url())
             .env("SSL_CERT_FILE", root);
-        let starting = Running::start_with_log(&mut command, Stdio::inherit());
-        timeout(WAIT, starting).await??;
+        Running::start(&mut command).await?;
     }
     Ok(())
 }
