@@ -102,6 +102,9 @@ pub(crate) async fn postgres_version(url: &str) -> anyhow::Result<String> {
     POSTGRES.check_scheme(url)?;
     let unusable = |error: DbError| {
         let (address, origin) = (flash_db::address(url), POSTGRES.origin(url));
+        if let DbError::Url(why) = &error {
+            return Ending::Usage(format!("{origin}: {why}")).into();
+        }
         // What stands above it says once more that there is no connection.
         let cause = anyhow::Error::from(error).root_cause().to_string();
         anyhow!("cannot use PostgreSQL at {address} ({origin}): {cause}")

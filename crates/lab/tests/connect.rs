@@ -45,5 +45,8 @@ async fn an_audit_finds_its_way_or_says_why_not() -> Result<()> {
         ensure!(told.lines().count() == 1, "{told}");
         ensure!(!told.contains("s3cret"), "{told}");
     }
+    let (code, told) = audit("postgres://u:s3cret@db?passfile=/s3cret")?;
+    ensure!(code == Some(2) && told.contains("passfile"), "{told}");
+    ensure!(!told.contains("s3cret"), "{told}");
     Ok(())
 }
