@@ -19,8 +19,9 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
 /// Warnings of all and notices of the server. What actix says about a connection is a
-/// stranger's to cause: five bytes are enough.
-const DEFAULT_FILTER: &str = "warn,flash_server=info,actix_http=off";
+/// stranger's to cause: five bytes are enough. What Redis' client says of a cluster it says
+/// at each try; the engine says why, once.
+const DEFAULT_FILTER: &str = "warn,flash_server=info,actix_http=off,redis=off";
 
 /// Whoever has no room for a connection says so from here, twice a second.
 const REPETITIVE: &str = "actix_server::accept";

@@ -10,10 +10,12 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use flash_sandbox::{Supervised, find_redis};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use redis::{Client, Cmd, FromRedisValue, InfoDict, Role, cmd};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair,
+};
+use redis::{Client, Cmd, FromRedisValue, InfoDict, Role, TlsCertificates, cmd};
 use uuid::Uuid;
 
 use crate::WAIT;
@@ -32,36 +34,43 @@ pub struct Node {
     arguments: Vec<OsString>,
     port: u16,
     password: String,
+    /// The file of the authority to trust, where it speaks TLS.
+    root: Option<PathBuf>,
     log: PathBuf,
+}
+
+/// What the nodes of a topology have in common.
+struct Common<'a> {
+    dir: &'a Path,
+    password: String,
+    tls: Option<&'a Tls>,
 }
 
 impl Node {
     /// Starts one, with this configuration beside what all have.
     fn start(
-        dir: &Path,
-        password: &str,
+        common: &Common<'_>,
         configure: impl FnOnce(u16) -> String,
     ) -> Result<Self> {
-        Self::start_as(dir, password, &[], configure)
+        Self::start_as(common, &[], configure)
     }
 
     fn start_as(
-        dir: &Path,
-        password: &str,
+        common: &Common<'_>,
         flags: &[&str],
         configure: impl FnOnce(u16) -> String,
     ) -> Result<Self> {
+        let Common { dir, password, tls } = common;
         let port = free_port()?;
         let file = |end: &str| dir.join(format!("node-{port}.{end}"));
-        let own = configure(port);
-        let listen = if own.contains("tls-port") {
-            "port 0".to_owned()
-        } else {
-            format!("port {port}")
+        let listen = match tls {
+            Some(tls) => format!("port 0\ntls-port {port}\n{}", tls.settings),
+            None => format!("port {port}"),
         };
         let all = format!(
-            "bind 127.0.0.1\n{listen}\nrequirepass {password}\ndir {}\n{own}\n",
-            dir.display()
+            "bind 127.0.0.1\n{listen}\nrequirepass {password}\ndir {}\n{}\n",
+            dir.display(),
+            configure(port)
         );
         fs::write(file("conf"), all)?;
         let mut arguments = vec![file("conf").into_os_string()];
@@ -71,7 +80,8 @@ impl Node {
             process: spawn(&arguments, &log)?,
             arguments,
             port,
-            password: password.to_owned(),
+            password: password.clone(),
+            root: tls.map(|it| it.root.clone()),
             log,
         })
     }
@@ -85,7 +95,20 @@ impl Node {
     /// The connection URL of this node alone.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("redis://:{}@{}", self.password, self.address())
+        let scheme = self.scheme();
+        format!("{scheme}://:{}@{}", self.password, self.address())
+    }
+
+    fn scheme(&self) -> &'static str {
+        self.root.as_ref().map_or("redis", |_| "rediss")
+    }
+
+    /// Whom to trust, as a parameter of a URL behind this sign.
+    fn trust(&self, sign: char) -> String {
+        let root = self.root.as_ref();
+        root.map_or_else(String::new, |it| {
+            format!("{sign}sslrootcert={}", it.display())
+        })
     }
 
     /// What nobody may read in a message.
@@ -96,7 +119,16 @@ impl Node {
 
     /// Sends one command.
     pub fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T> {
-        let client = Client::open(self.url())?;
+        let client = match &self.root {
+            Some(root) => Client::build_with_tls(
+                self.url(),
+                TlsCertificates {
+                    client_tls: None,
+                    root_cert: Some(fs::read(root)?),
+                },
+            )?,
+            None => Client::open(self.url())?,
+        };
         let mut conn = client.get_connection_with_timeout(WAIT)?;
         Ok(command.query(&mut conn)?)
     }
@@ -134,6 +166,46 @@ impl Node {
 const PLAIN: &str =
     "save \"\"\nappendonly no\nrepl-diskless-sync-delay 0\ndatabases 1024";
 
+/// Certificates of an authority of one's own, for `127.0.0.1` and no other name.
+struct Tls {
+    root: PathBuf,
+    stranger: PathBuf,
+    settings: String,
+}
+
+impl Tls {
+    fn new(dir: &Path) -> Result<Self> {
+        let (authority, stranger) = (authority()?, authority()?);
+        let key = KeyPair::generate()?;
+        let mut server = CertificateParams::new(vec!["127.0.0.1".to_owned()])?;
+        // Under the name of the authority it would be taken for one that signed itself.
+        let name = &mut server.distinguished_name;
+        name.push(DnType::CommonName, "redis");
+        let server = server.signed_by(&key, &authority)?;
+        let name = Uuid::now_v7();
+        let file = |what: &str, pem: String| {
+            let path = dir.join(format!("{what}-{name}.pem"));
+            fs::write(&path, pem)?;
+            anyhow::Ok(path)
+        };
+        let root = file("root", authority.pem())?;
+        let certificate = file("server", server.pem())?;
+        let key = file("key", key.serialize_pem())?;
+        let settings = format!(
+            "tls-cert-file {}\ntls-key-file {}\ntls-ca-cert-file {}\n\
+             tls-auth-clients no\ntls-replication yes",
+            certificate.display(),
+            key.display(),
+            root.display()
+        );
+        Ok(Self {
+            stranger: file("stranger", stranger.pem())?,
+            root,
+            settings,
+        })
+    }
+}
+
 /// A Redis that lets in who speaks TLS, with a certificate of an authority of its own for
 /// `127.0.0.1` and no other name.
 pub struct TlsRedis {
@@ -147,39 +219,14 @@ pub struct TlsRedis {
 impl TlsRedis {
     /// Starts one whose files are in this directory.
     pub fn start(dir: &Path) -> Result<Self> {
-        let (authority, stranger) = (authority()?, authority()?);
-        let key = KeyPair::generate()?;
-        let server = CertificateParams::new(vec!["127.0.0.1".to_owned()])?
-            .signed_by(&key, &authority)?;
-        let name = Uuid::now_v7();
-        let file = |what: &str, pem: String| {
-            let path = dir.join(format!("{what}-{name}.pem"));
-            fs::write(&path, pem)?;
-            anyhow::Ok(path)
-        };
-        let root = file("root", authority.pem())?;
-        let certificate = file("server", server.pem())?;
-        let key = file("key", key.serialize_pem())?;
-        let stranger = file("stranger", stranger.pem())?;
-        let node = Node::start(dir, &password(), |port| {
-            format!(
-                "{PLAIN}\ntls-port {port}\ntls-cert-file {}\ntls-key-file {}\n\
-                 tls-ca-cert-file {}\ntls-auth-clients no",
-                certificate.display(),
-                key.display(),
-                root.display()
-            )
-        })?;
-        let end = Instant::now() + WAIT;
-        while std::net::TcpStream::connect(node.address()).is_err() {
-            let log = fs::read_to_string(&node.log).unwrap_or_default();
-            ensure!(Instant::now() < end, "Redis is not ready:\n{log}");
-            thread::park_timeout(Duration::from_millis(10));
-        }
+        let tls = Tls::new(dir)?;
+        let Tls { root, stranger, .. } = &tls;
+        let node = Node::start(&common(dir, Some(&tls)), |_port| PLAIN.to_owned())?;
+        node.wait_for(&cmd("PING"), |_: String| true)?;
         Ok(Self {
+            root: root.clone(),
+            stranger: stranger.clone(),
             node,
-            root,
-            stranger,
         })
     }
 
@@ -206,16 +253,27 @@ pub struct Cluster {
 impl Cluster {
     /// Starts one whose files are in this directory, and waits until it is complete.
     pub fn start(dir: &Path) -> Result<Self> {
-        let password = password();
+        Self::start_with(&common(dir, None))
+    }
+
+    /// The same over TLS.
+    pub fn start_over_tls(dir: &Path) -> Result<Self> {
+        Self::start_with(&common(dir, Some(&Tls::new(dir)?)))
+    }
+
+    fn start_with(common: &Common<'_>) -> Result<Self> {
+        let password = &common.password;
+        let bus_settings = common.tls.map_or("", |_| "tls-cluster yes");
         let mut nodes = Vec::new();
         let mut buses = Vec::new();
         for _ in 0..3 {
             let bus = free_port()?;
-            nodes.push(Node::start(dir, &password, |port| {
+            nodes.push(Node::start(common, |port| {
                 format!(
                     "{PLAIN}\ncluster-enabled yes\ncluster-config-file nodes-{port}\n\
                      cluster-port {bus}\ncluster-node-timeout {LOST_MS}\n\
-                     cluster-announce-ip 127.0.0.1\nmasterauth {password}"
+                     cluster-announce-ip 127.0.0.1\nmasterauth {password}\n\
+                     {bus_settings}"
                 )
             })?);
             buses.push(bus);
@@ -245,8 +303,11 @@ impl Cluster {
     #[must_use]
     pub fn url(&self) -> String {
         let addresses: Vec<_> = self.nodes.iter().map(Node::address).collect();
-        let password = &self.nodes[0].password;
-        format!("redis-cluster://:{password}@{}", addresses.join(","))
+        let first = &self.nodes[0];
+        let (scheme, password, trust) =
+            (first.scheme(), &first.password, first.trust('?'));
+        let addresses = addresses.join(",");
+        format!("{scheme}-cluster://:{password}@{addresses}{trust}")
     }
 }
 
@@ -262,12 +323,21 @@ impl Sentinels {
     /// Starts them with their files in this directory, and waits until a fail-over is
     /// possible.
     pub fn start(dir: &Path) -> Result<Self> {
-        let password = password();
-        let primary = Node::start(dir, &password, |port| {
+        Self::start_with(&common(dir, None))
+    }
+
+    /// The same over TLS.
+    pub fn start_over_tls(dir: &Path) -> Result<Self> {
+        Self::start_with(&common(dir, Some(&Tls::new(dir)?)))
+    }
+
+    fn start_with(common: &Common<'_>) -> Result<Self> {
+        let password = &common.password;
+        let primary = Node::start(common, |port| {
             format!("{PLAIN}\nmasterauth {password}\ndbfilename dump-{port}.rdb")
         })?;
         primary.wait_for(&cmd("PING"), |_: String| true)?;
-        let replica = Node::start(dir, &password, |port| {
+        let replica = Node::start(common, |port| {
             format!(
                 "{PLAIN}\nmasterauth {password}\ndbfilename dump-{port}.rdb\n\
                  replicaof 127.0.0.1 {}",
@@ -277,7 +347,7 @@ impl Sentinels {
         replica.wait_for(cmd("INFO").arg("replication"), |info: InfoDict| {
             info.get::<String>("master_link_status").as_deref() == Some("up")
         })?;
-        let sentinel = Node::start_as(dir, &password, &["--sentinel"], |_port| {
+        let sentinel = Node::start_as(common, &["--sentinel"], |_port| {
             format!(
                 "sentinel monitor {PRIMARY} 127.0.0.1 {} 1\n\
                  sentinel auth-pass {PRIMARY} {password}\n\
@@ -312,8 +382,10 @@ impl Sentinels {
     #[must_use]
     pub fn url_of(&self, name: &str) -> String {
         let (password, address) = (&self.sentinel.password, self.sentinel.address());
+        let (scheme, trust) = (self.sentinel.scheme(), self.sentinel.trust('&'));
         format!(
-            "redis-sentinel://:{password}@{address}/0?sentinel_password={password}#{name}"
+            "{scheme}-sentinel://:{password}@{address}/0?sentinel_password={password}\
+             {trust}#{name}"
         )
     }
 
@@ -344,6 +416,11 @@ fn spawn(arguments: &[OsString], log: &Path) -> Result<Supervised> {
         [("LC_ALL", "C")],
         log,
     )?)
+}
+
+fn common<'a>(dir: &'a Path, tls: Option<&'a Tls>) -> Common<'a> {
+    let password = password();
+    Common { dir, password, tls }
 }
 
 fn password() -> String {

@@ -130,6 +130,15 @@ mod over_a_sentinel {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_and_sentinels_speak_tls_too() -> Result<()> {
+    let stores = Stores::new().await?;
+    let cluster = Cluster::start_over_tls(stores.directory())?;
+    gates_are_kept(&cluster.url()).await?;
+    let sentinels = Sentinels::start_over_tls(stores.directory())?;
+    gates_are_kept(&sentinels.url()).await
+}
+
 /// Units of which buyers buy one by one for as long as it takes.
 const PLENTY: i64 = 10_000;
 

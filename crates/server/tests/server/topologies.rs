@@ -1,9 +1,11 @@
 //! A Redis that is run otherwise than its URL says: one sentence with the right form.
 
+use std::time::{Duration, Instant};
+
 use anyhow::{Result, ensure};
 use flash_testkit::{Cluster, Node, PRIMARY, Sentinels, Stores, TlsRedis};
 
-use crate::running::{WAIT, server};
+use crate::running::{Running, WAIT, server};
 
 /// Starts a server that must not start, and returns what it says last.
 async fn refused(strategy: &str, stores: &Stores, redis_url: &str) -> Result<String> {
@@ -118,7 +120,7 @@ async fn a_user_without_the_rights_is_told_which() -> Result<()> {
     command
         .env("DATABASE_URL", stores.database_url())
         .env("REDIS_URL", url("seller"));
-    crate::running::Running::start(&mut command).await?;
+    Running::start(&mut command).await?;
     Ok(())
 }
 
@@ -138,6 +140,32 @@ async fn a_certificate_that_does_not_fit_is_told() -> Result<()> {
         ),
     ];
     all_refused(&cases, redis.password()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_client_of_a_cluster_says_is_not_in_the_log() -> Result<()> {
+    let stores = Stores::new().await?;
+    let mut cluster = Cluster::start(stores.directory())?;
+    let mut command = server(&["--strategy", "engine", "--listen", "127.0.0.1:0"]);
+    command
+        .env("DATABASE_URL", stores.database_url())
+        .env("REDIS_URL", cluster.url());
+    let running = Running::start(&mut command).await?;
+    cluster.nodes[0].kill();
+    let end = Instant::now() + WAIT;
+    let url = format!("{}/readyz", running.url);
+    let mut looks = 0;
+    while looks < 100 {
+        let ready: serde_json::Value = reqwest::get(&url).await?.json().await?;
+        looks += i32::from(ready["redis"] == false);
+        ensure!(Instant::now() < end, "still {ready}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    running.signal(nix::sys::signal::Signal::SIGTERM)?;
+    let (_, log) = running.end().await?;
+    let says = |word: &str| log.contains(word);
+    ensure!(!says("connect to node") && !says("recovery"), "{log}");
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
