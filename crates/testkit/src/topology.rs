@@ -12,13 +12,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use flash_sandbox::{Supervised, find_redis};
-use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair,
-};
 use redis::{Client, Cmd, FromRedisValue, InfoDict, Role, TlsCertificates, cmd};
 use uuid::Uuid;
 
-use crate::WAIT;
+use crate::{Authority, WAIT};
 
 /// What the sentinel calls the primary.
 pub const PRIMARY: &str = "shop";
@@ -175,22 +172,17 @@ struct Tls {
 
 impl Tls {
     fn new(dir: &Path) -> Result<Self> {
-        let (authority, stranger) = (authority()?, authority()?);
-        let key = KeyPair::generate()?;
-        let mut server = CertificateParams::new(vec!["127.0.0.1".to_owned()])?;
-        // Under the name of the authority it would be taken for one that signed itself.
-        let name = &mut server.distinguished_name;
-        name.push(DnType::CommonName, "redis");
-        let server = server.signed_by(&key, &authority)?;
+        let (authority, stranger) = (Authority::new()?, Authority::new()?);
+        let server = authority.sign("127.0.0.1")?;
         let name = Uuid::now_v7();
         let file = |what: &str, pem: String| {
             let path = dir.join(format!("{what}-{name}.pem"));
             fs::write(&path, pem)?;
             anyhow::Ok(path)
         };
-        let root = file("root", authority.pem())?;
-        let certificate = file("server", server.pem())?;
-        let key = file("key", key.serialize_pem())?;
+        let root = file("root", authority.root())?;
+        let certificate = file("server", server.chain)?;
+        let key = file("key", server.key)?;
         let settings = format!(
             "tls-cert-file {}\ntls-key-file {}\ntls-ca-cert-file {}\n\
              tls-auth-clients no\ntls-replication yes",
@@ -199,7 +191,7 @@ impl Tls {
             root.display()
         );
         Ok(Self {
-            stranger: file("stranger", stranger.pem())?,
+            stranger: file("stranger", stranger.root())?,
             root,
             settings,
         })
@@ -400,12 +392,6 @@ impl Sentinels {
         let is_primary = |role| matches!(role, Role::Primary { .. });
         self.nodes[1].wait_for(&cmd("ROLE"), is_primary)
     }
-}
-
-fn authority() -> Result<CertifiedIssuer<'static, KeyPair>> {
-    let mut params = CertificateParams::default();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    Ok(CertifiedIssuer::self_signed(params, KeyPair::generate()?)?)
 }
 
 fn spawn(arguments: &[OsString], log: &Path) -> Result<Supervised> {
