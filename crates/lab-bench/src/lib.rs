@@ -29,3 +29,4 @@ mod command;
 
 pub use cli::{BenchArgs, EXAMPLES};
 pub use command::run;
+pub use statistics::{Estimate, estimate, median, significant};

@@ -7,10 +7,13 @@ const RESAMPLES: usize = 2_000;
 
 /// A median with the interval that holds it in 95 of 100 repetitions.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub(crate) struct Estimate {
-    pub(crate) median: f64,
-    pub(crate) low: f64,
-    pub(crate) high: f64,
+pub struct Estimate {
+    /// The middle of what was measured.
+    pub median: f64,
+    /// Where the interval begins.
+    pub low: f64,
+    /// Where it ends.
+    pub high: f64,
 }
 
 /// Estimates the median; none without values. The same values give the same interval.
@@ -19,7 +22,8 @@ pub(crate) struct Estimate {
 ///
 /// Efron and Tibshirani, An Introduction to the Bootstrap, chapter 13: percentile
 /// interval.
-pub(crate) fn estimate(values: &[f64]) -> Option<Estimate> {
+#[must_use]
+pub fn estimate(values: &[f64]) -> Option<Estimate> {
     let median_of_all = median(values)?;
     let seed = values
         .iter()
@@ -44,7 +48,8 @@ pub(crate) fn estimate(values: &[f64]) -> Option<Estimate> {
 }
 
 /// The middle value, or the mean of the two in the middle; none without values.
-pub(crate) fn median(values: &[f64]) -> Option<f64> {
+#[must_use]
+pub fn median(values: &[f64]) -> Option<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let upper = *sorted.get(sorted.len() / 2)?;
@@ -68,7 +73,8 @@ pub(crate) fn quotient(over: f64, under: f64) -> Option<f64> {
 }
 
 /// Three digits that mean something.
-pub(crate) fn significant(value: f64) -> String {
+#[must_use]
+pub fn significant(value: f64) -> String {
     match value.abs() {
         size if size >= 100.0 => whole(value),
         size if size >= 10.0 => format!("{value:.1}"),

@@ -195,17 +195,19 @@ impl Server {
         Ok(())
     }
 
-    fn read_log(&mut self) -> anyhow::Result<String> {
-        let Log::Kept(log) = &mut self.log else {
+    fn read_log(&self) -> anyhow::Result<String> {
+        let Log::Kept(log) = &self.log else {
             bail!("it went to {FULL}");
         };
+        let mut log = log;
         let mut bytes = Vec::new();
         log.seek(SeekFrom::Start(0))?;
         log.read_to_end(&mut bytes)?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
-    fn last_words(&mut self) -> String {
+    /// The end of its log, to be put behind a sentence.
+    pub fn last_words(&self) -> String {
         match self.read_log() {
             Ok(log) if log.trim().is_empty() => "; its log is empty".to_owned(),
             Ok(log) => format!("; the end of its log:{}", tail(&log)),

@@ -24,12 +24,13 @@ const SERVER_WAIT_MS: &str = "50000";
 
 /// A purchase that nobody watched and that went wrong.
 #[derive(Debug, thiserror::Error)]
-#[error("a rehearsal ended with {outcome:?} ({said}) instead of {expected:?}")]
+#[error("a rehearsal ended with {outcome:?} ({said}) instead of {expected:?}{log}")]
 pub struct Unrehearsed {
     /// What the buyer was told.
     pub outcome: Outcome,
     said: String,
     expected: Outcome,
+    log: String,
 }
 
 /// One buyer's way to the stores.
@@ -119,6 +120,7 @@ impl Seat {
                 outcome: told.outcome,
                 said,
                 expected,
+                log: self.server.last_words(),
             }
             .into());
         }

@@ -1,7 +1,7 @@
 //! A verdict to read, in at most 25 lines.
 
-use flash_lab_crowd::look::Look;
-use flash_lab_interleave::{Buyer, Fault, Step, Wait};
+use flash_lab_crowd::look::{Look, count};
+use flash_lab_interleave::{Buyer, Fault, Scenario, Step, Wait};
 use flash_lab_wire::Store;
 
 use crate::cli::StageName;
@@ -105,7 +105,8 @@ fn broken_rule(verdict: &Verdict, broken: &Judged, look: &Look) -> String {
         let before = looked.map_or(0, |it| it.schedules - 1);
         text += &indented(
             &format!(
-                "order {schedule}: {changes} changes of turn, {before} others held"
+                "order {schedule}: {} of turn, {before} others held",
+                count(i64::try_from(changes).unwrap_or(i64::MAX), "change")
             ),
             "           ",
         );
@@ -153,6 +154,27 @@ fn indented(text: &str, head: &str) -> String {
     told
 }
 
+/// Who asks for what at a server, and with which key where that matters.
+fn who(scenario: Option<&str>, side: Buyer) -> String {
+    let played = Scenario::ALL.iter().find(|it| Some(it.id) == scenario);
+    let asks = played.map_or(&[][..], |it| it.asks(side));
+    let asks = asks.iter().map(|ask| {
+        let mut asks = ask.buyer.to_owned();
+        if ask.units > 1 {
+            asks += &format!(" wants {}", ask.units);
+        }
+        if ask.key != ask.buyer {
+            asks += &format!(" ({})", ask.key);
+        }
+        asks
+    });
+    let asks: Vec<_> = asks.collect();
+    match asks.as_slice() {
+        [] => format!("T{side}"),
+        asks => format!("T{side}: {}", asks.join(", then ")),
+    }
+}
+
 /// The steps that matter: those that the sentence names first, then what touches the stock.
 fn race(steps: &[Step], broken: &Judged, _look: &Look) -> String {
     let named = broken.why.as_ref().map_or(&[][..], |it| &it.steps);
@@ -184,7 +206,8 @@ fn race(steps: &[Step], broken: &Judged, _look: &Look) -> String {
         fits
     });
     chosen.sort_by_key(|(_, number, _)| *number);
-    let mut text = row("", "T1", "T2", "stock");
+    let [one, two] = Buyer::BOTH.map(|it| who(broken.scenario, it));
+    let mut text = row("", &one, &two, "stock");
     for (_, number, step) in chosen {
         for (position, line) in lines(step, COLUMN).iter().enumerate() {
             let stock = step.available_units_after.to_string();

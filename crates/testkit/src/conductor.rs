@@ -42,12 +42,7 @@ impl Conductor {
     pub async fn wait_for_waiting(&mut self, expected: i64) -> anyhow::Result<()> {
         let deadline = Instant::now() + WAIT;
         loop {
-            let Waiting { waiting } = diesel::sql_query(
-                "SELECT count(*) AS waiting FROM pg_stat_activity
-                  WHERE datname = current_database() AND wait_event_type = 'Lock'",
-            )
-            .get_result(&mut self.watcher)
-            .await?;
+            let waiting = self.waiting().await?;
             if waiting >= expected {
                 return Ok(());
             }
@@ -56,6 +51,17 @@ impl Conductor {
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
+    }
+
+    /// How many connections wait for a lock now.
+    pub async fn waiting(&mut self) -> anyhow::Result<i64> {
+        let Waiting { waiting } = diesel::sql_query(
+            "SELECT count(*) AS waiting FROM pg_stat_activity
+              WHERE datname = current_database() AND wait_event_type = 'Lock'",
+        )
+        .get_result(&mut self.watcher)
+        .await?;
+        Ok(waiting)
     }
 
     /// Lets all go on.

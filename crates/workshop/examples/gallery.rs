@@ -5,7 +5,10 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use flash_server::cli::Settings;
-use flash_workshop::given::{Make, Sells, Test, examine, serve_with, served};
+use flash_workshop::given::{
+    Claims, Make, Sells, Test, WEAK_SHOP, WeakShop, attack, examine, judge_claims,
+    serve_with, served,
+};
 
 #[path = "../answers/e00_green/misses/read_without_lock.rs"]
 mod e00_read_without_lock;
@@ -105,6 +108,40 @@ mod e08_reconciled_and_trusted;
 mod e08_solution;
 #[path = "../answers/e08_the_unit_nobody_can_buy/start.rs"]
 mod e08_start;
+#[path = "../answers/e09_say_it_with_an_interval/misses/a_flush_is_a_purchase.rs"]
+mod e09_a_flush_is_a_purchase;
+#[path = "../answers/e09_say_it_with_an_interval/misses/a_number_alone.rs"]
+mod e09_a_number_alone;
+#[path = "../answers/e09_say_it_with_an_interval/misses/from_the_lowest_to_the_highest.rs"]
+mod e09_from_the_lowest_to_the_highest;
+#[path = "../answers/e09_say_it_with_an_interval/misses/p99_at_full_load.rs"]
+mod e09_p99_at_full_load;
+#[path = "../answers/e09_say_it_with_an_interval/solution.rs"]
+mod e09_solution;
+#[path = "../answers/e09_say_it_with_an_interval/start.rs"]
+mod e09_start;
+#[path = "../answers/e09_say_it_with_an_interval/misses/the_best_of_all.rs"]
+mod e09_the_best_of_all;
+#[path = "../answers/e09_say_it_with_an_interval/misses/typed_in.rs"]
+mod e09_typed_in;
+#[path = "../answers/e09_say_it_with_an_interval/misses/void_blocks_too.rs"]
+mod e09_void_blocks_too;
+#[path = "../answers/e09_say_it_with_an_interval/misses/whatever_the_disk_does.rs"]
+mod e09_whatever_the_disk_does;
+#[path = "../answers/e10_break_into_the_sale/misses/my_own_key_again.rs"]
+mod e10_my_own_key_again;
+#[path = "../answers/e10_break_into_the_sale/misses/refused_once.rs"]
+mod e10_refused_once;
+#[path = "../answers/e10_break_into_the_sale/solution.rs"]
+mod e10_solution;
+#[path = "../answers/e10_break_into_the_sale/start.rs"]
+mod e10_start;
+#[path = "../answers/e10_break_into_the_sale/misses/the_key_after_mine.rs"]
+mod e10_the_key_after_mine;
+#[path = "../answers/e10_break_into_the_sale/misses/the_same_key_twice.rs"]
+mod e10_the_same_key_twice;
+#[path = "../answers/e10_break_into_the_sale/misses/the_same_refusal_again.rs"]
+mod e10_the_same_refusal_again;
 
 const VARIANTS: &[(&str, Variant)] = &[
     ("e00/start", of::<e00_start::Strategy>()),
@@ -267,12 +304,71 @@ const VARIANTS: &[(&str, Variant)] = &[
         "e08/miss/reconciled_and_trusted",
         of::<e08_reconciled_and_trusted::Strategy>(),
     ),
+    ("e09/start", Variant::Claims(e09_start::CLAIMS)),
+    ("e09/solution", Variant::Claims(e09_solution::CLAIMS)),
+    (
+        "e09/miss/a_flush_is_a_purchase",
+        Variant::Claims(e09_a_flush_is_a_purchase::CLAIMS),
+    ),
+    (
+        "e09/miss/a_number_alone",
+        Variant::Claims(e09_a_number_alone::CLAIMS),
+    ),
+    (
+        "e09/miss/from_the_lowest_to_the_highest",
+        Variant::Claims(e09_from_the_lowest_to_the_highest::CLAIMS),
+    ),
+    (
+        "e09/miss/p99_at_full_load",
+        Variant::Claims(e09_p99_at_full_load::CLAIMS),
+    ),
+    (
+        "e09/miss/the_best_of_all",
+        Variant::Claims(e09_the_best_of_all::CLAIMS),
+    ),
+    ("e09/miss/typed_in", Variant::Claims(e09_typed_in::CLAIMS)),
+    (
+        "e09/miss/void_blocks_too",
+        Variant::Claims(e09_void_blocks_too::CLAIMS),
+    ),
+    (
+        "e09/miss/whatever_the_disk_does",
+        Variant::Claims(e09_whatever_the_disk_does::CLAIMS),
+    ),
+    ("e10/start", Variant::Attacks(attack::<e10_start::Mallory>)),
+    (
+        "e10/solution",
+        Variant::Attacks(attack::<e10_solution::Mallory>),
+    ),
+    (
+        "e10/miss/my_own_key_again",
+        Variant::Attacks(attack::<e10_my_own_key_again::Mallory>),
+    ),
+    (
+        "e10/miss/refused_once",
+        Variant::Attacks(attack::<e10_refused_once::Mallory>),
+    ),
+    (
+        "e10/miss/the_key_after_mine",
+        Variant::Attacks(attack::<e10_the_key_after_mine::Mallory>),
+    ),
+    (
+        "e10/miss/the_same_key_twice",
+        Variant::Attacks(attack::<e10_the_same_key_twice::Mallory>),
+    ),
+    (
+        "e10/miss/the_same_refusal_again",
+        Variant::Attacks(attack::<e10_the_same_refusal_again::Mallory>),
+    ),
+    (WEAK_SHOP, of::<WeakShop>()),
 ];
 
 /// What is shown of a variant.
 enum Variant {
     Sells(Make),
     Tests(Test, &'static str),
+    Claims(Claims),
+    Attacks(fn() -> ExitCode),
 }
 
 const fn of<E: Sells>() -> Variant {
@@ -300,5 +396,7 @@ fn main() -> ExitCode {
     match variant {
         Variant::Sells(make) => serve_with(settings, *make),
         Variant::Tests(test, source) => examine(*test, source),
+        Variant::Claims(claims) => judge_claims(*claims),
+        Variant::Attacks(attack) => attack(),
     }
 }

@@ -11,7 +11,13 @@ mod sale;
 mod redis;
 mod gate;
 mod serve;
+mod finding;
 mod examine;
+mod bench;
+mod claims;
+mod weak_shop;
+mod target;
+mod attack;
 
 pub use diesel::{ExpressionMethods, QueryDsl};
 pub use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
@@ -19,6 +25,9 @@ pub use flash_core::{Placement, PurchaseRequest, Sku, StrategyError};
 pub use flash_db::schema::skus;
 pub use flash_db::{Connection, DbError, Pool, orders};
 
+pub use attack::{Attacks, WEAK_SHOP, attack, break_in};
+pub use bench::{Block, Claim, Run};
+pub use claims::{Claims, examine_claims, judge_claims};
 pub use examine::{BlackBox, Test, examine};
 pub use gate::Gate;
 pub use redis::Redis;
@@ -29,3 +38,5 @@ pub use sale::{
 pub use sells::{Sells, Served, Stores, served};
 pub use serve::{Make, serve, serve_with};
 pub use stock::{OnSale, lock_stock, read_stock, take_units, write_stock};
+pub use target::{Answer, Pending, Target};
+pub use weak_shop::WeakShop;

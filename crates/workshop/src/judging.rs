@@ -7,6 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 
 use clap::ValueEnum;
+use flash_lab_crowd::error::Ending;
 use flash_lab_crowd::progress::Progress;
 use flash_lab_crowd::seller::Seller;
 use flash_lab_judge::{Judged, StageName, Verdict, Word};
@@ -95,11 +96,12 @@ impl Finding {
     /// It says nothing, or could not find out.
     pub fn said_by(program: &mut Command) -> anyhow::Result<Self> {
         let output = program.output().context("cannot run it")?;
-        if !matches!(output.status.code(), Some(0 | 3)) {
-            bail!(
-                "could not judge: {}",
-                String::from_utf8_lossy(&output.stderr)
-            );
+        let said = String::from_utf8_lossy(&output.stderr);
+        let said = said.trim_end().trim_start_matches("error: ");
+        match output.status.code() {
+            Some(0 | 3) => {}
+            Some(69) => return Err(Ending::MissingProgram(said.to_owned()).into()),
+            _ => bail!("could not judge: {said}"),
         }
         let json: Value = serde_json::from_slice(&output.stdout)?;
         let text =

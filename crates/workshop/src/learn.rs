@@ -4,6 +4,7 @@ mod cli;
 mod place;
 mod progress;
 mod reading;
+mod playing;
 mod checking;
 mod predicting;
 mod report;

@@ -138,7 +138,10 @@ async fn ensure_same(
 ) -> Result<()> {
     let again = judged(exercise, variant).await?;
     let (first, again) = (&first.json, &again.json);
-    ensure!(first == again, "{variant}: judged twice\n{first}\n{again}");
+    ensure!(
+        first == again,
+        "{variant}: judged twice, it said two things\n{first}\n{again}"
+    );
     Ok(())
 }
 
@@ -165,6 +168,8 @@ proved! {
     told_failed_and_bought: "e07",
     a_test_that_cannot_be_lucky: "e06",
     the_unit_nobody_can_buy: "e08",
+    say_it_with_an_interval: "e09",
+    break_into_the_sale: "e10",
 }
 
 #[test]
@@ -202,6 +207,7 @@ fn an_exercise_has_all_that_a_learner_needs() -> Result<()> {
             !read(&exercise.answer("why.md"))?.is_empty() && exercise.minutes > 0,
             "{id}"
         );
+        ensure_linked(&exercise)?;
         ensure!(exercise.hints.len() == 3, "{id} has three hints");
         let start = read(&exercise.answer("start.rs"))?;
         let part = start
@@ -225,6 +231,28 @@ fn there_are_enough_near_misses() -> Result<()> {
         counts.iter().sum::<usize>() >= 30 && of_four >= 3,
         "{counts:?}"
     );
+    Ok(())
+}
+
+/// The chapter that leads to it names its task, and its example is built for who asks for
+/// it, and for nobody else.
+fn ensure_linked(exercise: &Exercise) -> Result<()> {
+    let (id, task) = (&exercise.id, exercise.exercise("task.md"));
+    let chapters = flash_workshop::page::pages()?.into_iter();
+    let chapter = format!("{}-", exercise.chapter);
+    let mut chapters = chapters.filter(|it| it.path.starts_with(&chapter));
+    let task = task.display().to_string();
+    ensure!(
+        chapters.any(|it| it.text.contains(&task)),
+        "chapter {} does not name {task}",
+        exercise.chapter
+    );
+    let example = format!(
+        "name = \"{id}\"\npath = \"exercises/{}/main.rs\"\nrequired-features = [\"learn\"]\n",
+        exercise.folder_name()
+    );
+    let manifest = read(Path::new("crates/workshop/Cargo.toml"))?;
+    ensure!(manifest.contains(&example), "Cargo.toml has no\n{example}");
     Ok(())
 }
 

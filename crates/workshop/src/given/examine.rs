@@ -8,8 +8,8 @@ use std::time::Duration;
 use flash_core::{Placement, PurchaseRequest, StrategyError};
 use flash_db::{DbError, Pool, orders};
 use flash_testkit::{Sale, Stores as Tested};
-use serde::Serialize;
 
+use super::finding::{Finding, tell};
 use super::sale::{bought, bought_before, end, sell_at_the_row, sold_out};
 use super::sells::{Sells, Served, Stores, served};
 use super::stock::{lock_stock, read_stock, write_stock};
@@ -30,14 +30,6 @@ pub type Test =
         &'a BlackBox,
     ) -> Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send + 'a>>;
 
-/// What came of it, as one line of JSON.
-#[derive(Debug, Serialize)]
-struct Finding {
-    held: Vec<&'static str>,
-    rule: Option<&'static str>,
-    sentence: Option<String>,
-}
-
 /// What is wrong with a strategy that a test is to find.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mistake {
@@ -49,56 +41,43 @@ enum Mistake {
 
 /// A test that is examined: what it does, and its text.
 pub fn examine(test: Test, source: &str) -> ExitCode {
-    let finding = tokio::runtime::Runtime::new()
-        .map_err(anyhow::Error::from)
-        .and_then(|runtime| runtime.block_on(look_at(test, source)));
-    let finding = match finding {
-        Ok(finding) => finding,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            return ExitCode::FAILURE;
-        }
-    };
-    let is_held = finding.rule.is_none();
-    if let Err(error) = print(&finding) {
-        eprintln!("error: {error:#}");
-        return ExitCode::FAILURE;
-    }
-    ExitCode::from(if is_held { 0 } else { 3 })
-}
-
-fn print(finding: &Finding) -> anyhow::Result<()> {
-    flash_lab_crowd::output::to_stdout(&(serde_json::to_string(finding)? + "\n"))
+    let runtime = tokio::runtime::Runtime::new().map_err(anyhow::Error::from);
+    tell(runtime.and_then(|runtime| runtime.block_on(look_at(test, source))))
 }
 
 async fn look_at(test: Test, source: &str) -> anyhow::Result<Finding> {
-    let mut held = Vec::new();
-    let broken = |rule, sentence: String, held| Finding {
-        held,
-        rule: Some(rule),
-        sentence: Some(sentence),
-    };
+    let mut finding = Finding::default();
     let is_code = |line: &&str| !line.trim_start().starts_with("//");
-    if source
-        .lines()
-        .filter(is_code)
-        .any(|it| it.contains("sleep"))
-    {
-        let sentence =
-            "your test sleeps: whoever sleeps hopes. What can it wait for instead?";
-        return Ok(broken("waits-for-what-it-needs", sentence.to_owned(), held));
+    let mut lines = source.lines().filter(is_code);
+    let sleeps = lines.any(|it| it.contains("sleep")).then(|| {
+        "your test sleeps: whoever sleeps hopes. What can it wait for instead?"
+            .to_owned()
+    });
+    if !finding.holds("waits-for-what-it-needs", sleeps) {
+        return Ok(finding);
     }
-    held.push("waits-for-what-it-needs");
+    let red = red_on_what_is_right(test).await?;
+    if !finding.holds("green-on-what-is-right", red) {
+        return Ok(finding);
+    }
+    let green = green_on_what_is_not(test).await?;
+    finding.holds("red-on-what-is-not", green);
+    Ok(finding)
+}
+
+async fn red_on_what_is_right(test: Test) -> anyhow::Result<Option<String>> {
     for _ in 0..TIMES {
         if let Err(error) = run(test, Mistake::None).await? {
-            let sentence = format!(
+            return Ok(Some(format!(
                 "against the strategy that is right your test was red: {error}. Who waits for \
                  whom?"
-            );
-            return Ok(broken("green-on-what-is-right", sentence, held));
+            )));
         }
     }
-    held.push("green-on-what-is-right");
+    Ok(None)
+}
+
+async fn green_on_what_is_not(test: Test) -> anyhow::Result<Option<String>> {
     for (mistake, name) in [
         (Mistake::NoLock, "no lock"),
         (Mistake::LockAfterTheRead, "lock after the read"),
@@ -106,20 +85,14 @@ async fn look_at(test: Test, source: &str) -> anyhow::Result<Finding> {
     ] {
         for _ in 0..TIMES {
             if run(test, mistake).await?.is_ok() {
-                let sentence = format!(
+                return Ok(Some(format!(
                     "against *{name}* your test was green. What has to wait, and where, before \
                      the row is let go, and what is looked at in the end?"
-                );
-                return Ok(broken("red-on-what-is-not", sentence, held));
+                )));
             }
         }
     }
-    held.push("red-on-what-is-not");
-    Ok(Finding {
-        held,
-        rule: None,
-        sentence: None,
-    })
+    Ok(None)
 }
 
 async fn run(test: Test, mistake: Mistake) -> anyhow::Result<anyhow::Result<()>> {

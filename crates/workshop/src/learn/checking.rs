@@ -3,26 +3,37 @@
 use std::env;
 use std::ffi::OsString;
 use std::process::Command;
+use std::time::Instant;
 
 use anyhow::{Context, bail};
 use flash_lab_crowd::error::Ending;
-use flash_lab_crowd::look::Look;
+use flash_lab_crowd::look::{Look, wrapped};
 use flash_lab_crowd::output::to_stdout;
 use flash_lab_crowd::progress::Progress as Shown;
 use flash_lab_crowd::seller::Seller;
 use flash_lab_interleave::{start_stores, to_text};
 use flash_lab_judge::{Verdict, Word, details};
+use flash_sandbox::{Found, SandboxError, find_postgres, find_redis};
 
 use super::place::{built, read, workshop, write};
+use super::playing;
 use super::progress::{Failed, Progress, now};
 use crate::judging::{Finding, broken, judge};
 use crate::table::{Exercise, Table, root};
+
+/// What is left of a line for a sentence.
+const SENTENCE_COLUMNS: usize = 76;
+
+/// Whoever has passed this one has a machine that is ready for a class.
+const FIRST: &str = "e00";
 
 /// Builds an exercise and judges it.
 pub(crate) async fn check(table: &Table, exercise: &Exercise) -> anyhow::Result<()> {
     let shown = Shown::start();
     shown.step(&format!("building {}", exercise.id));
+    let begin = Instant::now();
     build(exercise)?;
+    let built_in = begin.elapsed();
     let program = built()?.join("examples").join(&exercise.id);
     if exercise.judge.says_itself {
         shown.step("examining");
@@ -33,11 +44,19 @@ pub(crate) async fn check(table: &Table, exercise: &Exercise) -> anyhow::Result<
     shown.step("starting private stores");
     let stores = start_stores().await?;
     let seller = Seller::own(&program)?;
+    let begin = Instant::now();
     let verdict = judge(&stores, &seller, &exercise.judge, &shown).await?;
+    let judged_in = begin.elapsed();
     drop(stores);
     drop(shown);
 
-    let text = told(table, exercise, &verdict)?;
+    let mut text = told(table, exercise, &verdict)?;
+    if exercise.id == FIRST && verdict.verdict == Word::Held {
+        let (built_in, judged_in) = (built_in.as_secs(), judged_in.as_secs());
+        let machine = machine();
+        text +=
+            &format!("  ready: {machine}, build {built_in} s, judge {judged_in} s\n");
+    }
     remember(exercise, &verdict, &text)?;
     to_stdout(&text)?;
     match verdict.verdict {
@@ -73,8 +92,11 @@ fn told_by_itself(
         schedule: None,
     });
     progress.save()?;
+    let lines = wrapped(&format!("{rule}: {sentence}"), SENTENCE_COLUMNS);
+    let sentence = lines.join("\n           ");
+    let begins = as_released(exercise)?;
     let text = format!(
-        "\n{id} {title}: not yet\n\n{held}  BROKEN   {rule}: {sentence}\n\n  \
+        "\n{id} {title}: not yet\n\n{held}  BROKEN   {sentence}\n\n{begins}  \
          next: ./just learn hint {id}\n"
     );
     write(&workshop(&format!("last/{id}.txt")), &text)?;
@@ -124,17 +146,30 @@ fn told(
     };
     let mut text = format!("\n{id} {title}: {word}\n\n");
     text += &details(verdict, &Look::of_stdout());
-    let released = read(&exercise.answer("start.rs"))?;
-    if verdict.verdict == Word::Broken
-        && read(&exercise.exercise("strategy.rs"))? == released
-    {
-        text += "  as released: this is how it begins\n";
+    if verdict.verdict == Word::Broken {
+        text += as_released(exercise)?;
     }
     text += &match verdict.verdict {
         Word::Held => format!("\n{}", after_passing(table, exercise)?),
-        _ => format!("  next: ./just learn hint {id} · ./just learn why {id}\n"),
+        _ => format!(
+            "  next: ./just learn hint {id} · ./just learn why {id}{}\n",
+            if playing::can_play(verdict) {
+                " --page"
+            } else {
+                ""
+            }
+        ),
     };
     Ok(text)
+}
+
+/// Whoever has typed nothing yet has done nothing wrong.
+fn as_released(exercise: &Exercise) -> anyhow::Result<&'static str> {
+    let released = read(&exercise.answer("start.rs"))?;
+    Ok(match read(&exercise.exercise("strategy.rs"))? == released {
+        true => "  as released: this is how it begins\n",
+        false => "",
+    })
 }
 
 fn after_passing(table: &Table, exercise: &Exercise) -> anyhow::Result<String> {
@@ -184,5 +219,9 @@ fn remember(exercise: &Exercise, verdict: &Verdict, text: &str) -> anyhow::Resul
 
 fn machine() -> String {
     let cpus = std::thread::available_parallelism().map_or(1, usize::from);
-    format!("{cpus} cpus, {}", env::consts::OS)
+    let version = |found: Result<Found, SandboxError>| {
+        found.map_or("not found".to_owned(), |it| it.version)
+    };
+    let (postgres, redis) = (version(find_postgres()), version(find_redis()));
+    format!("{cpus} cpus, PostgreSQL {postgres}, Redis {redis}")
 }

@@ -32,7 +32,7 @@ pub enum Verb {
     Why {
         /// Such as e01
         exercise: String,
-        /// Say how to play it in the browser
+        /// Play it step by step in the browser, at the address that is printed
         #[arg(long)]
         page: bool,
     },
@@ -95,6 +95,7 @@ Examples:
   learn check e01          judge what you wrote
   learn hint e01           when you are stuck
   learn why e01            every step of the order that breaks it
+  learn why e01 --page     the same, to be played in the browser
 
 Exit codes of check: 0 passed, 1 could not judge, or does not compile, 2 usage, 3 not yet,
 69 a needed program is missing";

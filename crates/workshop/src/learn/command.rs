@@ -6,7 +6,7 @@ use flash_lab_crowd::output::to_stdout;
 use super::cli::Verb;
 use super::place::refuse_windows_drive;
 use super::progress::Progress;
-use super::{checking, predicting, reading, report};
+use super::{checking, playing, predicting, reading, report};
 use crate::table::{Exercise, Table};
 
 /// Does what was asked for.
@@ -38,7 +38,11 @@ pub async fn run(verb: Option<Verb>) -> anyhow::Result<()> {
         Verb::Check { exercise } => {
             return checking::check(&table, find(&exercise)?).await;
         }
-        Verb::Why { exercise, page } => reading::why(find(&exercise)?, page)?,
+        Verb::Why {
+            exercise,
+            page: true,
+        } => return playing::play(find(&exercise)?).await,
+        Verb::Why { exercise, .. } => reading::why(find(&exercise)?)?,
         Verb::Hint { exercise } => reading::hint(find(&exercise)?, &mut progress)?,
         Verb::Reset { all: true, .. } => {
             let each = table.exercises.iter().map(reading::reset);

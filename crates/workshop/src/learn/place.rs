@@ -56,6 +56,18 @@ pub(crate) fn built() -> anyhow::Result<PathBuf> {
     }
 }
 
+/// A program that is built together with `learn`.
+pub(crate) fn beside(name: &str) -> anyhow::Result<PathBuf> {
+    let path = built()?.join(name);
+    if !path.is_file() {
+        let text = format!(
+            "no `{name}` beside `learn`: run `cargo build --workspace --bins --locked`"
+        );
+        return Err(Ending::MissingProgram(text).into());
+    }
+    Ok(path)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

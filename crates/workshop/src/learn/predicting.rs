@@ -8,7 +8,7 @@ use flash_lab_crowd::error::Ending;
 use flash_lab_crowd::output::to_stdout;
 use serde::Deserialize;
 
-use super::place::{built, read};
+use super::place::{beside, read};
 use super::progress::{Prediction, Progress, now};
 
 /// What a chapter asks, and what it runs.
@@ -88,12 +88,7 @@ pub(crate) fn run(name: &str) -> anyhow::Result<()> {
         predict(&chapter.id, &[said])?;
     }
     let (program, arguments) = chapter.run.split_first().context("nothing to run")?;
-    let path = built()?.join(program);
-    if !path.is_file() {
-        let text = format!("no `{program}` beside `learn`: run `cargo build --bins`");
-        return Err(Ending::MissingProgram(text).into());
-    }
-    let status = Command::new(path).args(arguments).status();
+    let status = Command::new(beside(program)?).args(arguments).status();
     let status = status.with_context(|| format!("cannot run {program}"))?;
     let code = status.code();
     if !matches!(code, Some(0 | 3)) {

@@ -1,7 +1,7 @@
 //! The verbs that only read: list, show, why, hint, solution; and reset.
 
-use std::fmt::Write;
 use std::fs;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use flash_lab_crowd::error::Ending;
@@ -49,28 +49,36 @@ pub(crate) fn list(table: &Table, progress: &Progress) -> String {
 pub(crate) fn show(exercise: &Exercise) -> anyhow::Result<String> {
     let task = read(&exercise.exercise("task.md"))?;
     let file = exercise.exercise("strategy.rs");
+    let chapter = chapter(exercise)?;
     Ok(format!(
-        "{task}\n  edit: {}\n  then: ./just learn check {}\n",
+        "{task}\n  read: {}\n  edit: {}\n  then: ./just learn check {}\n",
+        chapter.display(),
         file.display(),
         exercise.id
     ))
 }
 
+/// The chapter that leads to an exercise, from the root of the workspace.
+fn chapter(exercise: &Exercise) -> anyhow::Result<PathBuf> {
+    let pages = Path::new("docs/book/src");
+    let begin = format!("{}-", exercise.chapter);
+    for entry in fs::read_dir(root().join(pages))? {
+        let name = entry?.file_name();
+        if name.to_string_lossy().starts_with(&begin) {
+            return Ok(pages.join(name));
+        }
+    }
+    bail!("there is no chapter {}", exercise.chapter)
+}
+
 /// The last verdict in full.
-pub(crate) fn why(exercise: &Exercise, page: bool) -> anyhow::Result<String> {
+pub(crate) fn why(exercise: &Exercise) -> anyhow::Result<String> {
     let id = &exercise.id;
     let last = workshop(&format!("last/{id}.txt"));
     if !last.is_file() {
         bail!("nothing is known of {id} yet: ./just learn check {id}");
     }
-    let mut text = fs::read_to_string(&last)?;
-    if page {
-        write!(
-            text,
-            "\n  in the browser: ./just page --server target/debug/examples/{id}\n"
-        )?;
-    }
-    Ok(text)
+    Ok(fs::read_to_string(&last)?)
 }
 
 /// The next of three hints.
