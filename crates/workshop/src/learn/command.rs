@@ -6,7 +6,7 @@ use flash_lab_crowd::output::to_stdout;
 use super::cli::Verb;
 use super::place::refuse_windows_drive;
 use super::progress::Progress;
-use super::{checking, playing, predicting, reading, report};
+use super::{checking, playing, predicting, reading, recording, report};
 use crate::table::{Exercise, Table};
 
 /// Does what was asked for.
@@ -62,6 +62,7 @@ pub async fn run(verb: Option<Verb>) -> anyhow::Result<()> {
         Verb::Report { folder } => report::report(&table, &progress, &folder)?,
         Verb::Class { folder } => report::class(&table, &folder)?,
         Verb::Stick { folder } => super::stick::write(&folder)?,
+        Verb::Record { id, command } => recording::record(&id, &command)?,
     };
     to_stdout(&text)
 }
