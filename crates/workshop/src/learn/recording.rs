@@ -27,9 +27,18 @@ pub(crate) fn record(id: &str, command: &[String]) -> anyhow::Result<String> {
         [] => recorded(&path)?,
         command => command.join(" "),
     };
+    let text = written(&command)?;
+    write(&root().join(&path), &text)?;
+    Ok(format!(
+        "  {path}\n  then: UPDATE_BOOK=1 cargo test -p flash-workshop --test book blocks\n"
+    ))
+}
+
+/// Command, machine and date on a line, and what the command printed.
+fn written(command: &str) -> anyhow::Result<String> {
     let machine = format!("{}{}{}", processor(), machine(), shared());
     let output = Command::new("sh")
-        .args(["-c", &command])
+        .args(["-c", command])
         .current_dir(root())
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
@@ -44,11 +53,7 @@ pub(crate) fn record(id: &str, command: &[String]) -> anyhow::Result<String> {
     let printed = String::from_utf8(output.stdout).context("it prints no text")?;
     let now = now();
     let date = now.get(..10).context("no date")?;
-    let text = format!("$ {command} · {machine} · {date}\n{printed}");
-    write(&root().join(&path), &text)?;
-    Ok(format!(
-        "  {path}\n  then: UPDATE_BOOK=1 cargo test -p flash-workshop --test book blocks\n"
-    ))
+    Ok(format!("$ {command} · {machine} · {date}\n{printed}"))
 }
 
 /// The command of a run that is there.
@@ -83,5 +88,26 @@ fn shared() -> &'static str {
     match load {
         Some(load) if load > 1.0 => ", shared with other work",
         _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_begins_with_command_machine_and_date() -> anyhow::Result<()> {
+        let run = written("echo sold; exit 3")?;
+        let (head, printed) = run.split_once('\n').context("a line")?;
+        let parts: Vec<_> = head.split(" · ").collect();
+        assert_eq!((parts.len(), printed), (3, "sold\n"), "{head}");
+        assert_eq!(parts.first(), Some(&"$ echo sold; exit 3"));
+        Ok(())
+    }
+
+    #[test]
+    fn what_fails_is_not_written() {
+        let error = written("echo half; exit 1").unwrap_err().to_string();
+        assert!(error.contains("nothing was written"), "{error}");
     }
 }
