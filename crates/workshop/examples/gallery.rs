@@ -142,6 +142,10 @@ mod e10_the_key_after_mine;
 mod e10_the_same_key_twice;
 #[path = "../answers/e10_break_into_the_sale/misses/the_same_refusal_again.rs"]
 mod e10_the_same_refusal_again;
+#[path = "../answers/rungs/optimistic.rs"]
+mod rung_optimistic;
+#[path = "../answers/rungs/relative_write.rs"]
+mod rung_relative_write;
 
 const VARIANTS: &[(&str, Variant)] = &[
     ("e00/start", of::<e00_start::Strategy>()),
@@ -360,6 +364,8 @@ const VARIANTS: &[(&str, Variant)] = &[
         "e10/miss/the_same_refusal_again",
         Variant::Attacks(attack::<e10_the_same_refusal_again::Mallory>),
     ),
+    ("rung/optimistic", of::<rung_optimistic::Strategy>()),
+    ("rung/relative_write", of::<rung_relative_write::Strategy>()),
     (WEAK_SHOP, of::<WeakShop>()),
 ];
 

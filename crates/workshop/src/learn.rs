@@ -9,6 +9,7 @@ mod checking;
 mod predicting;
 mod report;
 mod stick;
+mod recording;
 mod command;
 
 pub use cli::{Args, Verb};

@@ -8,7 +8,7 @@ use std::process::{Command as StdCommand, Output, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use flash_workshop::page::{facts, pages, root};
+use flash_workshop::page::{facts, files, pages, read, root};
 use serde_json::Value;
 use tokio::process::Command;
 use tokio::time::timeout;
@@ -52,22 +52,67 @@ fn said(output: &Output) -> String {
     String::from_utf8_lossy(&text).into_owned()
 }
 
+/// What was recorded, by its command: where, and what was printed.
+fn runs() -> Result<BTreeMap<String, (String, String)>> {
+    let mut runs = BTreeMap::new();
+    for path in files("docs/book/runs", &[".txt"])? {
+        let run = read(&path)?;
+        let (head, printed) = run.split_once('\n').context(path.clone())?;
+        let command = head
+            .strip_prefix("$ ")
+            .and_then(|it| it.split(" · ").next());
+        let command = command.context(path.clone())?.to_owned();
+        // What it says is the machine's.
+        if command != "./just doctor" {
+            runs.insert(command, (path, printed.to_owned()));
+        }
+    }
+    Ok(runs)
+}
+
+/// What does not change from run to run: no number, and no width of a column.
+fn words(printed: &str) -> Vec<String> {
+    let letters = |word: &str| word.replace(|it: char| it.is_ascii_digit(), "#");
+    let squeezed = |word: String| {
+        let mut word = word;
+        while word.contains("##") {
+            word = word.replace("##", "#");
+        }
+        word
+    };
+    let words = printed.split_whitespace().filter(|it| !it.starts_with('─'));
+    words.map(letters).map(squeezed).collect()
+}
+
 /// All in one test: they share two cores, and some of them measure time.
 #[tokio::test(flavor = "multi_thread")]
 async fn commands_do_what_the_book_says() -> Result<()> {
     let built = run("./just build", BUILD_MAX).await?;
     ensure!(built.status.success(), "{}", said(&built));
+    let runs = runs()?;
     let mut found = Vec::new();
     for page in pages()? {
         for block in page.blocks()? {
             let Some(expected) = block.expected_code() else {
                 continue;
             };
-            let output = run(&block.text, COMMAND_MAX).await?;
-            if output.status.code() != Some(expected) {
-                let place = format!("{}:{}", page.path, block.line);
-                let code = output.status;
-                found.push(format!("{place}: {code}\n{}{}", block.text, said(&output)));
+            for command in block.text.lines() {
+                let output = run(command, COMMAND_MAX).await?;
+                let (code, printed) = (output.status, said(&output));
+                let told = format!("{}:{}: {code}\n{command}", page.path, block.line);
+                if code.code() != Some(expected) {
+                    found.push(format!("{told}\n{printed}"));
+                }
+                let Some((path, recorded)) = runs.get(command) else {
+                    continue;
+                };
+                let printed = String::from_utf8_lossy(&output.stdout);
+                if words(&printed) != words(recorded) {
+                    let again = "./just learn record";
+                    found.push(format!(
+                        "{told}\nsays other than {path}; `{again}` writes it:\n{printed}"
+                    ));
+                }
             }
         }
     }

@@ -5,22 +5,15 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
-use std::time::SystemTime;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use flash_lab_crowd::progress::Progress;
-use flash_lab_crowd::seller::Seller;
-use flash_lab_interleave::start_stores;
-use flash_sandbox::Sandbox;
-use flash_workshop::judging::{Finding, judge};
+use flash_workshop::judging::Finding;
 use flash_workshop::table::{Exercise, Failure, Table, root};
-use tokio::sync::OnceCell;
 
-/// Lives as long as the process: the stores are gone when the process is.
-static STORES: OnceCell<Arc<Sandbox>> = OnceCell::const_new();
+#[path = "checks/gallery.rs"]
+mod gallery;
 
 /// The most lines of a task.
 const TASK_LINES_MAX: usize = 40;
@@ -34,45 +27,13 @@ fn read(path: &Path) -> Result<String> {
     Ok(text.replace("\r\n", "\n"))
 }
 
-/// The program that serves every variant. One that is older than what it serves would prove
-/// nothing.
-fn gallery() -> Result<PathBuf> {
-    let learn = Path::new(env!("CARGO_BIN_EXE_learn"));
-    let program = learn.with_file_name("examples").join("gallery");
-    let built = program.metadata().and_then(|it| it.modified());
-    let built = built.context("there is no gallery: cargo test -p flash-workshop")?;
-    let newest = newest(&root().join("crates/workshop/answers"))?;
-    ensure!(
-        built >= newest,
-        "the gallery is older than the answers: cargo test -p flash-workshop"
-    );
-    Ok(program)
-}
-
-fn newest(folder: &Path) -> Result<SystemTime> {
-    let mut newest = SystemTime::UNIX_EPOCH;
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        newest = newest.max(match entry.file_type()?.is_dir() {
-            true => self::newest(&entry.path())?,
-            false if entry.path().extension().is_none_or(|it| it != "rs") => continue,
-            false => entry.metadata()?.modified()?,
-        });
-    }
-    Ok(newest)
-}
-
 async fn judged(exercise: &Exercise, variant: &str) -> Result<Finding> {
     let variant = format!("{}/{variant}", exercise.id);
-    let gallery = gallery()?;
     if exercise.judge.says_itself {
-        let mut program = Command::new(gallery);
+        let mut program = Command::new(gallery::gallery()?);
         return Finding::said_by(program.args(["--variant", &variant]));
     }
-    let stores = STORES.get_or_try_init(start_stores).await?;
-    let seller = Seller::own(&gallery)?.with_arguments(&[("--variant", &variant)]);
-    let verdict = judge(stores, &seller, &exercise.judge, &Progress::start()).await?;
-    Finding::of(&verdict).context(variant)
+    gallery::judged(&variant, &exercise.judge).await
 }
 
 /// The sentence of the rule and that of the recognizer, as one text.

@@ -257,3 +257,14 @@ fn an_exercise_as_released_is_not_yet_and_says_why() {
     let progress = fs::read_to_string(folder.join("progress.json")).expect("progress");
     assert!(progress.contains("ignored-guard"), "{progress}");
 }
+
+#[test]
+fn a_run_of_the_book_that_is_not_there_or_not_a_recipes_is_refused() {
+    let folder = folder("learn-record");
+    let text = learn(&folder, &["record", "nothing-of-the-sort"], 2);
+    assert!(text.contains("say what is run behind its name"), "{text}");
+    let text = learn(&folder, &["record", "same-key"], 2);
+    assert!(text.contains("is not of a recipe"), "{text}");
+    let text = learn(&folder, &["record", "../facts", "true"], 2);
+    assert!(text.contains("letters, digits and - only"), "{text}");
+}

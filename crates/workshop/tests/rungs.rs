@@ -1,4 +1,7 @@
-//! The rungs of chapter 04, played by two connections to a real PostgreSQL.
+//! The rungs of chapter 04: played by two connections to a real PostgreSQL, and served as
+//! shops, about which the judge is asked.
+//!
+//! It needs the examples of this package, which `cargo test -p flash-workshop` builds.
 
 use std::fs;
 use std::time::Duration;
@@ -6,9 +9,13 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use flash_testkit::{Stores, WAIT};
 use flash_workshop::page::{read, root};
+use flash_workshop::table::Scope;
 use tokio::sync::oneshot;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, SimpleQueryMessage};
+
+#[path = "checks/gallery.rs"]
+mod gallery;
 
 const TABLES: &str = "\
 CREATE TABLE skus (sku text PRIMARY KEY,
@@ -279,12 +286,53 @@ async fn the_rungs_do_what_chapter_04_says() -> Result<()> {
             told += &played.with_context(|| format!("{}, {units}", rung.name))?;
         }
     }
-    let run = read(RUN).unwrap_or_default();
+    compare(RUN, &told)
+}
+
+/// Writes what was told, where that is asked for; else it is what stands there.
+fn compare(path: &str, told: &str) -> Result<()> {
+    let run = read(path).unwrap_or_default();
     let (head, output) = run.split_once('\n').unwrap_or_default();
     if std::env::var_os("UPDATE_BOOK").is_some() {
-        fs::write(root().join(RUN), format!("{head}\n{told}"))?;
+        fs::write(root().join(path), format!("{head}\n{told}"))?;
     } else {
-        ensure!(output == told, "{RUN} says other than this:\n{told}");
+        ensure!(output == told, "{path} says other than this:\n{told}");
     }
     Ok(())
+}
+
+/// What the judge says.
+const JUDGED: &str = "docs/book/runs/rungs-judged.txt";
+
+/// Each rung as a shop of the gallery.
+const SHOPS: [(&str, &str); 7] = [
+    ("0 naive", "e00/miss/read_without_lock"),
+    ("1 relative write", "rung/relative_write"),
+    ("2 conditional update", "e01/solution"),
+    ("3 optimistic", "rung/optimistic"),
+    ("4 serializable", "e04/start"),
+    ("4 with a retry", "e04/solution"),
+    ("5 lock", "e00/solution"),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_judge_says_of_the_rungs_what_chapter_04_says() -> Result<()> {
+    let mut told = format!("{:<20} units  the judge\n", "rung");
+    for (rung, variant) in SHOPS {
+        for (units, scenario) in [(1, "last-unit"), (10, "one-each")] {
+            let scope = Scope {
+                stages: vec!["interleave".to_owned()],
+                scenarios: vec![scenario.to_owned()],
+                changes_max: 2,
+                ..Scope::default()
+            };
+            let finding = gallery::judged(variant, &scope).await?;
+            let word = match finding.broken {
+                None => "held".to_owned(),
+                Some((rule, sentence)) => format!("{rule}: {sentence}"),
+            };
+            told += &format!("{rung:<20} {units:>5}  {word}\n");
+        }
+    }
+    compare(JUDGED, &told)
 }

@@ -217,7 +217,8 @@ fn remember(exercise: &Exercise, verdict: &Verdict, text: &str) -> anyhow::Resul
     progress.save()
 }
 
-fn machine() -> String {
+/// What the machine is, in one line.
+pub(crate) fn machine() -> String {
     let cpus = std::thread::available_parallelism().map_or(1, usize::from);
     let version = |found: Result<Found, SandboxError>| {
         found.map_or("not found".to_owned(), |it| it.version)

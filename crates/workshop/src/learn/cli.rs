@@ -86,6 +86,14 @@ pub enum Verb {
         /// Where to
         folder: PathBuf,
     },
+    /// Run what the book shows, and write it down with the machine and the date
+    Record {
+        /// The name of the run, such as demo-naive
+        id: String,
+        /// What is run; without it, what was run before
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        command: Vec<String>,
+    },
 }
 
 const EXAMPLES: &str = "\

@@ -6,7 +6,7 @@ use flash_lab_crowd::output::to_stdout;
 use super::cli::Verb;
 use super::place::{from_caller, refuse_windows_drive};
 use super::progress::Progress;
-use super::{checking, playing, predicting, reading, report, stick};
+use super::{checking, playing, predicting, reading, recording, report, stick};
 use crate::table::{Exercise, Table};
 
 /// Does what was asked for.
@@ -64,6 +64,7 @@ pub async fn run(verb: Option<Verb>) -> anyhow::Result<()> {
         }
         Verb::Class { folder } => report::class(&table, &from_caller(&folder))?,
         Verb::Stick { folder } => stick::write(&from_caller(&folder))?,
+        Verb::Record { id, command } => recording::record(&id, &command)?,
     };
     to_stdout(&text)
 }

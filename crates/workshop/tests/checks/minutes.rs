@@ -55,10 +55,16 @@ pub(crate) fn faults(pages: &[Page]) -> Result<Vec<String>> {
                 plan.or(it.strip_prefix("points: "))?.parse::<u32>().ok()
             });
             let Some(stated) = stated else { continue };
-            let (sum, total) = sums(&rows(page.text.lines().skip(position + 1)), 0);
+            let place = format!("{}:{}", page.path, position + 1);
+            let rows = rows(page.text.lines().skip(position + 1));
+            let (sum, total) = sums(&rows, 0);
             if (sum, total) != (stated, stated) {
-                let place = format!("{}:{}", page.path, position + 1);
                 found.push(format!("{place}: {sum} of {stated}, and {total} below"));
+            }
+            let head = page.text.lines().nth(position + 1).unwrap_or_default();
+            let (sum, total) = sums(&rows, 1);
+            if head.contains("| walked |") && sum != total {
+                found.push(format!("{place}: {sum} walked, and {total} below"));
             }
         }
     }
