@@ -58,77 +58,38 @@ async fn gates_are_kept(redis_url: &str) -> Result<()> {
     Ok(())
 }
 
-/// What all tests of a leg share.
-fn once<T>(
-    shared: &'static OnceLock<Result<T>>,
-    start: impl FnOnce() -> Result<T>,
-) -> Result<&'static T> {
-    let started = shared.get_or_init(start).as_ref();
-    started.map_err(|error| anyhow!("{error:#}"))
+/// The contract where Redis is run so; all tests of a leg share one.
+macro_rules! leg {
+    ($name:ident, $redis:ty, $url:expr) => {
+        mod $name {
+            use super::*;
+
+            fn url(stores: &Stores) -> Result<String> {
+                static REDIS: OnceLock<Result<$redis>> = OnceLock::new();
+                let started = REDIS.get_or_init(|| <$redis>::start(stores.directory()));
+                let url: fn(&$redis) -> String = $url;
+                let redis = started.as_ref();
+                Ok(url(redis.map_err(|error| anyhow!("{error:#}"))?))
+            }
+
+            fn start(stores: &Stores) -> Result<Strategy> {
+                start_at(stores, &url(stores)?, &prefix())
+            }
+
+            flash_testkit::contract_suite!(start);
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn gates_are_kept() -> Result<()> {
+                super::gates_are_kept(&url(&Stores::new().await?)?).await
+            }
+        }
+    };
 }
 
-mod over_tls {
-    use super::*;
-
-    fn url(stores: &Stores) -> Result<String> {
-        static REDIS: OnceLock<Result<TlsRedis>> = OnceLock::new();
-        let redis = once(&REDIS, || TlsRedis::start(stores.directory()))?;
-        Ok(redis.url("127.0.0.1", &redis.root))
-    }
-
-    fn start(stores: &Stores) -> Result<Strategy> {
-        start_at(stores, &url(stores)?, &prefix())
-    }
-
-    flash_testkit::contract_suite!(start);
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn gates_are_kept() -> Result<()> {
-        super::gates_are_kept(&url(&Stores::new().await?)?).await
-    }
-}
-
-mod over_a_cluster {
-    use super::*;
-
-    fn url(stores: &Stores) -> Result<String> {
-        static CLUSTER: OnceLock<Result<Cluster>> = OnceLock::new();
-        let cluster = once(&CLUSTER, || Cluster::start(stores.directory()))?;
-        Ok(cluster.url())
-    }
-
-    fn start(stores: &Stores) -> Result<Strategy> {
-        start_at(stores, &url(stores)?, &prefix())
-    }
-
-    flash_testkit::contract_suite!(start);
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn gates_are_kept() -> Result<()> {
-        super::gates_are_kept(&url(&Stores::new().await?)?).await
-    }
-}
-
-mod over_a_sentinel {
-    use super::*;
-
-    fn url(stores: &Stores) -> Result<String> {
-        static SENTINELS: OnceLock<Result<Sentinels>> = OnceLock::new();
-        let sentinels = once(&SENTINELS, || Sentinels::start(stores.directory()))?;
-        Ok(sentinels.url())
-    }
-
-    fn start(stores: &Stores) -> Result<Strategy> {
-        start_at(stores, &url(stores)?, &prefix())
-    }
-
-    flash_testkit::contract_suite!(start);
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn gates_are_kept() -> Result<()> {
-        super::gates_are_kept(&url(&Stores::new().await?)?).await
-    }
-}
+leg!(over_tls, TlsRedis, |redis| redis
+    .url("127.0.0.1", &redis.root));
+leg!(over_a_cluster, Cluster, Cluster::url);
+leg!(over_a_sentinel, Sentinels, Sentinels::url);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cluster_and_sentinels_speak_tls_too() -> Result<()> {
