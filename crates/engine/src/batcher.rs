@@ -70,8 +70,15 @@ pub(crate) fn batcher<Q, A>() -> (Batcher<Q, A>, Taker<Q, A>) {
 impl<Q, A> Batcher<Q, A> {
     /// Waits for the answer; none when nobody takes questions any more.
     pub(crate) async fn ask(&self, question: Q) -> Option<A> {
+        let (reply, answer) = oneshot::channel();
+        self.pass_on(question, reply);
+        answer.await.ok()
+    }
+
+    /// Asks for somebody who waits for the answer already.
+    pub(crate) fn pass_on(&self, question: Q, reply: oneshot::Sender<A>) {
         self.state.waiting.fetch_add(1, Ordering::Relaxed);
-        self.send(question).await
+        self.send(question, reply);
     }
 
     /// The same, unless so many wait already.
@@ -84,7 +91,9 @@ impl<Q, A> Batcher<Q, A> {
             self.state.waiting.fetch_sub(1, Ordering::Relaxed);
             return Err(Full);
         }
-        Ok(self.send(question).await)
+        let (reply, answer) = oneshot::channel();
+        self.send(question, reply);
+        Ok(answer.await.ok())
     }
 
     /// How many questions wait.
@@ -106,10 +115,9 @@ impl<Q, A> Batcher<Q, A> {
         }
     }
 
-    async fn send(&self, question: Q) -> Option<A> {
-        let (reply, answer) = oneshot::channel();
-        self.queue.send((question, reply)).ok()?;
-        answer.await.ok()
+    fn send(&self, question: Q, reply: oneshot::Sender<A>) {
+        // Without a taker the reply is dropped, and who waits hears that.
+        drop(self.queue.send((question, reply)));
     }
 }
 

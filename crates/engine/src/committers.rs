@@ -14,12 +14,9 @@ use tokio::time::timeout;
 use crate::batcher::{Asked, Taker};
 use crate::metrics::METRICS;
 use crate::presence::Presence;
-use crate::purchase::{Answer, Purchase};
+use crate::purchase::Answer;
 use crate::stock::StockRoom;
-use crate::vault::{self, Decision, Entry, Outcome};
-
-/// A request that waits for PostgreSQL.
-type Ticket = Asked<Arc<Purchase>, Answer>;
+use crate::vault::{self, Decision, Entry, Outcome, Ticket};
 
 /// How often to try again while PostgreSQL is away.
 const RETRY: Duration = Duration::from_millis(100);
@@ -45,7 +42,7 @@ pub(crate) struct Committer {
     pub(crate) database_url: String,
     pub(crate) lock_wait: Duration,
     pub(crate) batch_max: usize,
-    pub(crate) queue: Taker<Arc<Purchase>, Answer>,
+    pub(crate) queue: Taker<Ticket, Answer>,
     pub(crate) stock: StockRoom,
     pub(crate) presence: Arc<Presence>,
 }
@@ -73,11 +70,11 @@ impl Committer {
                 return;
             }
             let mut entries = Vec::with_capacity(tickets.len());
-            for (purchase, reply) in tickets.drain(..) {
-                if purchase.is_abandoned() {
-                    answer(reply, Err(StrategyError::Busy));
+            for (ticket, reply) in tickets.drain(..) {
+                if ticket.purchase.is_abandoned() {
+                    refuse(ticket, reply, StrategyError::Busy);
                 } else {
-                    entries.push(Entry::new(purchase, reply));
+                    entries.push(Entry::new(ticket, reply));
                 }
             }
             if !entries.is_empty() {
@@ -98,7 +95,7 @@ impl Committer {
         &self,
         conn: &mut Option<AsyncPgConnection>,
         entries: Vec<Entry>,
-    ) -> Vec<Ticket> {
+    ) -> Vec<Asked<Ticket, Answer>> {
         let mut unknown = false;
         let mut runs = 0;
         loop {
@@ -214,8 +211,9 @@ impl Committer {
     /// Answers those in the queue whom no lane can serve.
     fn turn_away(&self) {
         if self.presence.is_away() {
-            for (_, reply) in self.queue.take_now() {
-                answer(reply, Err(unavailable()));
+            for (ticket, reply) in self.queue.take_now() {
+                let store = Store::PostgreSql;
+                refuse(ticket, reply, StrategyError::Unavailable { store });
             }
         }
     }
@@ -244,7 +242,7 @@ impl Committer {
                 store: Store::PostgreSql,
                 source: reason(error).into(),
             };
-            answer(entry.reply, Err(failed));
+            refuse(entry.ticket, entry.reply, failed);
         }
     }
 
@@ -254,11 +252,9 @@ impl Committer {
         &self,
         conn: &Option<AsyncPgConnection>,
         entries: Vec<Entry>,
-    ) -> Vec<Ticket> {
-        let wanted: HashSet<_> = entries
-            .iter()
-            .map(|it| it.purchase.request.sku.clone())
-            .collect();
+    ) -> Vec<Asked<Ticket, Answer>> {
+        let wanted: HashSet<_> =
+            entries.iter().map(|it| it.request().sku.clone()).collect();
         let locked = match conn {
             Some(conn) => match timeout(PATIENCE, vault::locked(conn, &wanted)).await {
                 Ok(Ok(locked)) if !locked.is_empty() => locked,
@@ -269,12 +265,12 @@ impl Committer {
             None => wanted,
         };
         let mut others = Vec::new();
-        let waiting = entries.into_iter().map(|it| (it.purchase, it.reply));
-        for (purchase, reply) in waiting.chain(self.queue.take_now()) {
-            if locked.contains(&purchase.request.sku) {
-                answer(reply, Err(StrategyError::Busy));
+        let waiting = entries.into_iter().map(|it| (it.ticket, it.reply));
+        for (ticket, reply) in waiting.chain(self.queue.take_now()) {
+            if locked.contains(&ticket.purchase.request.sku) {
+                refuse(ticket, reply, StrategyError::Busy);
             } else {
-                others.push((purchase, reply));
+                others.push((ticket, reply));
             }
         }
         others
@@ -295,13 +291,8 @@ async fn rehearse(mut conn: &AsyncPgConnection) -> Result<(), DbError> {
     probed.and(ended.map_err(DbError::from))
 }
 
-/// Who has gone away hears nothing; the same key tells him later.
-fn answer(reply: oneshot::Sender<Answer>, answer: Answer) {
-    drop(reply.send(answer));
-}
-
-fn unavailable() -> StrategyError {
-    StrategyError::Unavailable {
-        store: Store::PostgreSql,
-    }
+/// Nothing was done for it: its permit is back before its buyer is told.
+fn refuse(ticket: Ticket, reply: oneshot::Sender<Answer>, error: StrategyError) {
+    drop(ticket);
+    drop(reply.send(Err(error)));
 }

@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::batcher::{Asked, Batcher, Full, Taker, batcher};
 use crate::committers::Committer;
-use crate::gate::{Admission, Gate, gate};
+use crate::gate::{Admission, Gate, Permit, gate};
 use crate::latch::{Latches, NOTHING_LEFT};
 use crate::listener::{confirm, listen};
 use crate::metrics::METRICS;
@@ -23,6 +23,7 @@ use crate::presence::Presence;
 use crate::purchase::{Answer, Purchase, Waiting};
 use crate::redis::{Gates, Redis};
 use crate::stock::StockRoom;
+use crate::vault::Ticket;
 
 /// The lease of a real sale.
 pub const LEASE: Duration = Duration::from_secs(1);
@@ -63,63 +64,80 @@ struct Rooms {
     latch: Arc<Latches>,
     gate: Gate,
     stock: StockRoom,
-    vault: Batcher<Arc<Purchase>, Answer>,
+    vault: Batcher<Ticket, Answer>,
     presence: Arc<Presence>,
 }
 
+/// Where a request goes from the gate.
+enum Passed {
+    /// To the vault, with its permit unless Redis was passed by.
+    ToVault(Option<Permit>),
+    /// Nowhere.
+    SoldOut,
+}
+
 impl Rooms {
-    /// The whole way of a request.
+    /// The whole way of a request. The vault answers those whom it decides on.
     async fn walk(
+        &self,
+        asked: Asked<Arc<Purchase>, Answer>,
+        room: OwnedSemaphorePermit,
+    ) {
+        let (purchase, reply) = asked;
+        let answer = match self.pass_gate(&purchase, room).await {
+            Ok(Passed::ToVault(permit)) => {
+                let ticket = Ticket { purchase, permit };
+                return self.vault.pass_on(ticket, reply);
+            }
+            Ok(Passed::SoldOut) => Ok(NOTHING_LEFT),
+            Err(error) => Err(error),
+        };
+        // Who has left hears nothing; the same key tells him later.
+        drop(reply.send(answer));
+    }
+
+    /// Goes through the gate, or past it.
+    async fn pass_gate(
         &self,
         purchase: &Arc<Purchase>,
         room: OwnedSemaphorePermit,
-    ) -> Answer {
+    ) -> Result<Passed, StrategyError> {
         let request = &purchase.request;
         let (mut room, mut place) = (Some(room), None);
-        let permit = loop {
+        loop {
             if purchase.is_abandoned() {
                 return Err(StrategyError::Busy);
             }
             if self.latch.refuses(request) {
                 METRICS.refused_by_bouncer.inc();
-                return Ok(NOTHING_LEFT);
+                return Ok(Passed::SoldOut);
             }
             match self.gate.admit(purchase, place.take()).await {
-                Admission::Admitted(permit) => break Some(permit),
-                Admission::RedisAway => {
-                    METRICS.past_redis.inc();
-                    break None;
+                Admission::Admitted(permit) => {
+                    return Ok(Passed::ToVault(Some(permit)));
                 }
+                Admission::RedisAway => break,
                 Admission::NotLoaded => {
                     if !self.stock.reconcile(&request.sku).await? {
-                        METRICS.past_redis.inc();
-                        break None;
+                        break;
                     }
                 }
                 Admission::Full => return Err(StrategyError::Busy),
                 Admission::Held(waiting) => {
-                    room = None;
+                    drop(room.take());
                     let left = self.stock.look(&request.sku).await?;
                     if left.available_units < request.units.get()
                         && !self.latch.refuses(request)
                     {
                         // Refused, or the retry of a winner: PostgreSQL knows.
-                        break None;
+                        return Ok(Passed::ToVault(None));
                     }
                     place = Some(waiting);
                 }
             }
-        };
-        drop(room);
-        let answer = self.vault.ask(Arc::clone(purchase)).await;
-        let answer = answer.unwrap_or(Err(StrategyError::OutcomeUnknown));
-        if let Some(permit) = permit
-            && let Ok(Placement::Accepted { replayed, .. }) = &answer
-            && !replayed
-        {
-            permit.spend();
         }
-        answer
+        METRICS.past_redis.inc();
+        Ok(Passed::ToVault(None))
     }
 }
 
@@ -144,13 +162,11 @@ async fn walk_all(
             let Some(batch) = batch else {
                 return Poll::Ready(());
             };
-            for ((purchase, reply), room) in batch {
-                walking.push(async move {
-                    let answer = rooms.walk(&purchase, room).await;
-                    // Who has left hears nothing; the same key tells him later.
-                    drop(reply.send(answer));
-                });
-            }
+            walking.extend(
+                batch
+                    .into_iter()
+                    .map(|(asked, room)| rooms.walk(asked, room)),
+            );
         }
         while let Poll::Ready(Some(())) = walking.poll_next_unpin(context) {}
         Poll::Pending

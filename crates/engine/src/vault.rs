@@ -10,13 +10,20 @@ use flash_core::{BuyerId, Order, Placement, PurchaseRequest, Sku, StrategyError}
 use flash_db::{DbError, expect_rows, failed_commit, orders};
 use tokio::sync::oneshot;
 
+use crate::gate::Permit;
 use crate::purchase::{Answer, Purchase};
 use crate::sql::{self, Column, Key, Statement};
+
+/// A request that waits for PostgreSQL, with its permit unless Redis was passed by.
+pub(crate) struct Ticket {
+    pub(crate) purchase: Arc<Purchase>,
+    pub(crate) permit: Option<Permit>,
+}
 
 /// A request and the order that it becomes if it is accepted. The order is made once, so
 /// that running the batch again writes the identical rows.
 pub(crate) struct Entry {
-    pub(crate) purchase: Arc<Purchase>,
+    pub(crate) ticket: Ticket,
     pub(crate) reply: oneshot::Sender<Answer>,
     order: Order,
     /// The fence under which the batch was first run.
@@ -24,18 +31,18 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    pub(crate) fn new(purchase: Arc<Purchase>, reply: oneshot::Sender<Answer>) -> Self {
-        let order = orders::order_for(&purchase.request);
+    pub(crate) fn new(ticket: Ticket, reply: oneshot::Sender<Answer>) -> Self {
+        let order = orders::order_for(&ticket.purchase.request);
         Self {
-            purchase,
+            ticket,
             reply,
             order,
             fence: OnceLock::new(),
         }
     }
 
-    fn request(&self) -> &PurchaseRequest {
-        &self.purchase.request
+    pub(crate) fn request(&self) -> &PurchaseRequest {
+        &self.ticket.purchase.request
     }
 }
 
@@ -105,6 +112,13 @@ impl Decision {
 impl Entry {
     pub(crate) fn answer(self, decision: Decision) {
         let answer = decision.answer(self.order);
+        // It gives itself back where nothing was sold for it.
+        if let Some(permit) = self.ticket.permit
+            && let Ok(Placement::Accepted { replayed, .. }) = &answer
+            && !replayed
+        {
+            permit.spend();
+        }
         // A buyer who has left hears nothing; the same key tells them later.
         drop(self.reply.send(answer));
     }
@@ -145,11 +159,13 @@ pub(crate) async fn run(
 
 async fn sell(conn: &AsyncPgConnection, entries: &[Entry]) -> Result<Outcome, DbError> {
     // 1. Read what is available.
-    let mut stock = begin_and_lock_stock(conn, entries).await?;
+    let requests = || entries.iter().map(Entry::request);
+    let reading = begin_and_lock_stock(conn, entries);
+    // It sees what was there when the rows were locked: PostgreSQL runs it after that.
+    let finding = sql::find_by_keys(conn, requests());
+    let (mut stock, known) = tokio::try_join!(biased; reading, finding)?;
 
     // 2. Decide.
-    let requests = || entries.iter().map(Entry::request);
-    let known = sql::find_by_keys(conn, requests()).await?;
     let owned = if stock.values().any(|row| row.per_buyer_limit.is_some()) {
         sql::owned_units(conn, requests()).await?
     } else {
@@ -292,7 +308,7 @@ fn decide_one(
         };
     }
     let first_fence = *entry.fence.get_or_init(|| row.fence);
-    if row.fence > first_fence || entry.purchase.is_abandoned() {
+    if row.fence > first_fence || entry.ticket.purchase.is_abandoned() {
         return Decision::TooLate;
     }
     let units = request.units.get();

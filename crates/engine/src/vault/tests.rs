@@ -15,7 +15,11 @@ fn entry(buyer: &str) -> (Entry, Waiting) {
         idempotency_key: IdempotencyKey::new("k1").expect("a key"),
     }));
     let waiting = Waiting::new(&purchase);
-    (Entry::new(purchase, reply), waiting)
+    let ticket = Ticket {
+        purchase,
+        permit: None,
+    };
+    (Entry::new(ticket, reply), waiting)
 }
 
 const SOLD_OUT: Decision = Decision::SoldOut { available_units: 0 };

@@ -96,8 +96,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         rule: FINAL,
         broken_by: "say \"sold out\" when Redis has nothing left",
         file: "crates/engine/src/engine.rs",
-        find: "room = None;",
-        replace: "return Ok(NOTHING_LEFT);",
+        find: "drop(room.take());",
+        replace: "return Ok(Passed::SoldOut);",
         caught_by: "gate::a_gate_that_is_too_low_still_sells_every_unit",
     },
     Mutant {
@@ -193,7 +193,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         broken_by: "say \"sold out\" about units that are held",
         file: "crates/engine/src/engine.rs",
         find: "place = Some(waiting);",
-        replace: "return Ok(NOTHING_LEFT);",
+        replace: "return Ok(Passed::SoldOut);",
         caught_by: "gate::a_buyer_waits_for_units_that_are_only_held",
     },
     Mutant {
@@ -201,7 +201,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         broken_by: "say \"sold out\" where there is no room to wait",
         file: "crates/engine/src/engine.rs",
         find: "Admission::Full => return Err(StrategyError::Busy),",
-        replace: "Admission::Full => return Ok(NOTHING_LEFT),",
+        replace: "Admission::Full => return Ok(Passed::SoldOut),",
         caught_by: "races::who_finds_no_room_to_wait_for_held_units_is_busy",
     },
     Mutant {
