@@ -1,7 +1,8 @@
-//! Statements over whole columns of values, and the order rows of many requests at once: one
-//! function per statement, whatever the size of the batch. They share the connection, so
-//! that statements can be under way together. Errors are those of [`DbError::Query`]. What
-//! reads locks nothing; what writes runs inside the caller's transaction.
+//! What is said to PostgreSQL, one function per statement: those of the vault over whole
+//! columns of values, whatever the size of the batch, then those of latch and stock. Those
+//! that share the connection can be under way together. Errors are those of
+//! [`DbError::Query`]. What reads locks nothing; what writes runs inside the caller's
+//! transaction.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,5 @@
-//! What is not selling: looking at the stock, reconciling a gate, cancelling, restocking.
+//! What is not selling: the lines of those who are held, looking at the stock for them,
+//! reconciling a gate, cancelling, restocking.
 
 use std::collections::HashMap;
 use std::error::Error;
