@@ -16,13 +16,12 @@ use tokio::time::{Instant, timeout_at};
 use crate::batcher::{Asked, Batcher, Full, Taker, batcher};
 use crate::committers::Committer;
 use crate::gate::{Admission, Gate, Permit, gate};
-use crate::latch::{Latches, NOTHING_LEFT};
-use crate::listener::{confirm, listen};
+use crate::latch::{Latches, NOTHING_LEFT, listen};
 use crate::metrics::METRICS;
 use crate::presence::Presence;
 use crate::purchase::{Answer, Purchase, Waiting};
 use crate::redis::{Gates, Redis};
-use crate::stock::StockRoom;
+use crate::stock::{StockRoom, confirm};
 use crate::vault::Ticket;
 
 /// The lease of a real sale.

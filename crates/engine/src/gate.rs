@@ -10,10 +10,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::batcher::{Asked, Batcher, Taker, batcher};
-use crate::lines::{Lines, Place};
 use crate::purchase::Purchase;
 use crate::redis::{Decided, Question, Redis};
-use crate::stock::StockRoom;
+use crate::stock::{Lines, Place, StockRoom};
 
 /// The most permits that are given back before anybody else is admitted.
 const RELEASES_AT_ONCE: usize = 256;

@@ -5,12 +5,20 @@
 //! has lately confirmed it: what is heard of added units makes it faster, not right.
 
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use flash_core::{Placement, PurchaseRequest, Sku};
+use diesel_async::AsyncPgConnection;
+use flash_core::{Placement, PurchaseRequest, Sku, reason};
+use flash_db::{Connection, DbError, Pool};
+use parking_lot::Mutex;
+use tokio::runtime::Handle;
+use tokio_postgres::AsyncMessage;
+
+use crate::sql;
 
 /// What a latch answers.
 pub(crate) const NOTHING_LEFT: Placement = Placement::SoldOut {
@@ -20,13 +28,16 @@ pub(crate) const NOTHING_LEFT: Placement = Placement::SoldOut {
 /// How many SKUs' winners are remembered; the others are answered by PostgreSQL.
 const LATCHES_MAX: usize = 10_000;
 
+/// How many winners are read at once.
+const PAGE: u16 = 1_000;
+
+/// How long to wait before listening again.
+const RETRY: Duration = Duration::from_millis(200);
+
 /// All latches of this process.
 pub(crate) struct Latches {
-    latched: papaya::HashMap<Sku, Arc<Winners>>,
     /// The winners of all SKUs that are or were latched, so that nobody is learnt twice.
-    known: Mutex<HashMap<Sku, Arc<Winners>>>,
-    /// SKUs that are being looked at, and whether units were added in the meantime.
-    looking: Mutex<HashMap<Sku, bool>>,
+    known: papaya::HashMap<Sku, Arc<Winners>>,
     hasher: RandomState,
     /// How long a latch is believed after PostgreSQL has confirmed it.
     lease: Duration,
@@ -36,36 +47,32 @@ pub(crate) struct Latches {
 /// Fingerprints of the buyers and keys that have an order of a SKU. Two keys that share one
 /// only cost a look into PostgreSQL.
 #[derive(Default)]
-pub(crate) struct Winners {
+struct Winners {
     fingerprints: papaya::HashSet<u64>,
     /// The number of the newest order that was learnt.
     number: AtomicI64,
     /// The fence under which nothing was left.
     fence: AtomicI64,
-    /// Milliseconds until PostgreSQL last said that nothing is left.
+    /// Milliseconds until PostgreSQL last said that nothing is left; 0 without a latch.
     confirmed_ms: AtomicU64,
+    /// How often units were added or sold: what was read before is not final.
+    lifts: Mutex<u64>,
 }
 
-impl Winners {
-    /// The number of the newest order that was learnt.
-    pub(crate) fn number(&self) -> i64 {
-        self.number.load(Ordering::Acquire)
-    }
-}
-
-/// A latch as it is shown to PostgreSQL.
-pub(crate) struct Latched {
-    pub(crate) sku: Sku,
-    pub(crate) fence: i64,
-    pub(crate) number: i64,
+/// A SKU that PostgreSQL is asked about. What is lifted from here on stays so, whatever
+/// it answers.
+pub(crate) struct Look {
+    latches: Arc<Latches>,
+    sku: Sku,
+    winners: Arc<Winners>,
+    lifts: u64,
+    begun: Instant,
 }
 
 impl Latches {
     pub(crate) fn new(lease: Duration) -> Self {
         Self {
-            latched: papaya::HashMap::new(),
-            known: Mutex::default(),
-            looking: Mutex::default(),
+            known: papaya::HashMap::new(),
             hasher: RandomState::new(),
             lease,
             started: Instant::now(),
@@ -75,12 +82,12 @@ impl Latches {
     /// Whether a request is refused for good: its SKU is latched, and it is not the retry
     /// of a winner. Takes no lock and does no I/O.
     pub(crate) fn refuses(&self, request: &PurchaseRequest) -> bool {
-        let latched = self.latched.pin();
-        let Some(winners) = latched.get(&request.sku) else {
+        let known = self.known.pin();
+        let Some(winners) = known.get(&request.sku).filter(|it| it.is_latched()) else {
             return false;
         };
-        let confirmed = winners.confirmed_ms.load(Ordering::Acquire);
-        let confirmed = Duration::from_millis(confirmed);
+        let confirmed_ms = winners.confirmed_ms.load(Ordering::Acquire);
+        let confirmed = Duration::from_millis(confirmed_ms);
         self.started.elapsed().saturating_sub(confirmed) < self.lease
             && !self.is_winner(winners, request)
     }
@@ -95,101 +102,173 @@ impl Latches {
         self.hasher.hash_one((buyer_id, idempotency_key))
     }
 
-    /// The winners of a SKU as far as they are known; none where too many SKUs are.
-    pub(crate) fn winners(&self, sku: &Sku) -> Option<Arc<Winners>> {
-        let mut known = locked(&self.known);
+    /// Whether PostgreSQL's word on a SKU is known here.
+    pub(crate) fn is_latched(&self, sku: &Sku) -> bool {
+        self.known.pin().get(sku).is_some_and(|it| it.is_latched())
+    }
+
+    /// Begins a look at the stock of a SKU; none where too many are latched.
+    pub(crate) fn begin_look(self: &Arc<Self>, sku: &Sku) -> Option<Look> {
+        let known = self.known.pin();
         if known.len() >= LATCHES_MAX && !known.contains_key(sku) {
-            let latched = self.latched.pin();
-            known.retain(|sku, _| latched.contains_key(sku));
+            known.retain(|_, winners| winners.is_latched());
             if known.len() >= LATCHES_MAX {
                 return None;
             }
         }
-        Some(Arc::clone(known.entry(sku.clone()).or_default()))
+        let winners = known.get_or_insert_with(sku.clone(), Arc::default);
+        Some(self.look((sku, winners)))
     }
 
-    /// Adds orders to the winners, in the order of their numbers.
-    pub(crate) fn learn(&self, winners: &Winners, orders: &[(String, String, i64)]) {
-        let fingerprints = winners.fingerprints.pin();
-        for (buyer_id, key, _) in orders {
-            fingerprints.insert(self.fingerprint(buyer_id, key));
-        }
-        if let Some((_, _, number)) = orders.last() {
-            winners.number.fetch_max(*number, Ordering::Release);
-        }
-    }
-
-    /// Says that the stock of a SKU is about to be looked at. From here on a lift is
-    /// remembered, so that what is out of date is not latched.
-    pub(crate) fn begin_look(&self, sku: &Sku) {
-        // A look that is under way keeps what it was told.
-        locked(&self.looking).entry(sku.clone()).or_insert(false);
-    }
-
-    /// Ends the look, which began at that moment; latches the SKU if it was found sold out
-    /// under a fence and nothing was added since.
-    pub(crate) fn end_look(
-        &self,
-        sku: &Sku,
-        begun: Instant,
-        sold_out: Option<(Arc<Winners>, i64)>,
-    ) {
-        let mut looking = locked(&self.looking);
-        let lifted = looking.remove(sku).unwrap_or(true);
-        if let Some((winners, fence)) = sold_out
-            && !lifted
-        {
-            winners.fence.store(fence, Ordering::Release);
-            self.confirm_at(&winners, begun);
-            self.latched.pin().insert(sku.clone(), winners);
-        }
-    }
-
-    /// Whether PostgreSQL's word on a SKU is known here.
-    pub(crate) fn is_latched(&self, sku: &Sku) -> bool {
-        self.latched.pin().contains_key(sku)
-    }
-
-    /// All latches, to be shown to PostgreSQL.
-    pub(crate) fn all(&self) -> Vec<Latched> {
-        let latched = |(sku, winners): (&Sku, &Arc<Winners>)| Latched {
+    fn look(self: &Arc<Self>, (sku, winners): (&Sku, &Arc<Winners>)) -> Look {
+        Look {
+            latches: Arc::clone(self),
             sku: sku.clone(),
-            fence: winners.fence.load(Ordering::Acquire),
-            number: winners.number(),
-        };
-        self.latched.pin().iter().map(latched).collect()
-    }
-
-    /// PostgreSQL has confirmed this latch; it was asked at that moment.
-    pub(crate) fn confirm(&self, confirmed: &Latched, asked: Instant) {
-        let latched = self.latched.pin();
-        let Some(winners) = latched.get(&confirmed.sku) else {
-            return;
-        };
-        if winners.fence.load(Ordering::Acquire) == confirmed.fence {
-            self.confirm_at(winners, asked);
+            winners: Arc::clone(winners),
+            lifts: *winners.lifts.lock(),
+            begun: Instant::now(),
         }
-    }
-
-    fn confirm_at(&self, winners: &Winners, moment: Instant) {
-        let confirmed = moment.saturating_duration_since(self.started).as_millis();
-        let confirmed = confirmed.try_into().unwrap_or(u64::MAX);
-        winners.confirmed_ms.store(confirmed, Ordering::Release);
     }
 
     /// Units were added to a SKU, or sold: nothing that was read before is final.
     pub(crate) fn lift(&self, sku: &Sku) {
-        let mut looking = locked(&self.looking);
-        if let Some(lifted) = looking.get_mut(sku) {
-            *lifted = true;
+        if let Some(winners) = self.known.pin().get(sku) {
+            let mut lifts = winners.lifts.lock();
+            *lifts += 1;
+            winners.confirmed_ms.store(0, Ordering::Release);
         }
-        self.latched.pin().remove(sku);
+    }
+
+    /// Shows all latches to PostgreSQL. Those that hold are confirmed, the others lifted and
+    /// returned, with what is available now.
+    pub(crate) async fn confirm(
+        self: &Arc<Self>,
+        pool: &Pool,
+    ) -> Result<HashMap<Sku, i64>, DbError> {
+        let looks: Vec<_> = {
+            let known = self.known.pin();
+            let latched = known.iter().filter(|(_, winners)| winners.is_latched());
+            latched.map(|it| self.look(it)).collect()
+        };
+        if looks.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let latched = looks.iter().map(|it| sql::Latched {
+            sku: it.sku.as_str(),
+            fence: it.winners.fence.load(Ordering::Acquire),
+            number: it.winners.number.load(Ordering::Acquire),
+        });
+        let latched: Vec<_> = latched.collect();
+        let changed = sql::changed(&*pool.get().await?, &latched).await?;
+        for look in &looks {
+            if changed.contains_key(&look.sku) {
+                self.lift(&look.sku);
+            } else {
+                look.confirm();
+            }
+        }
+        Ok(changed)
     }
 }
 
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing panics while it holds a lock.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+impl Winners {
+    fn is_latched(&self) -> bool {
+        self.confirmed_ms.load(Ordering::Acquire) > 0
+    }
+}
+
+impl Look {
+    /// Learns the winners of a SKU that was found sold out under this fence, and latches it.
+    /// Those of a SKU that has many are learnt away from the thread that sells.
+    pub(crate) async fn latch(
+        self,
+        mut conn: Connection,
+        fence: i64,
+    ) -> Result<(), DbError> {
+        self.winners.fence.store(fence, Ordering::Release);
+        if self.learn_page(&mut conn).await? {
+            self.confirm();
+            return Ok(());
+        }
+        let runtime = Handle::current();
+        let learning = tokio::task::spawn_blocking(move || {
+            runtime.block_on(async {
+                while !self.learn_page(&mut conn).await? {}
+                self.confirm();
+                Ok(())
+            })
+        });
+        // Whoever panics ends the process.
+        learning.await.unwrap_or(Err(DbError::Silent))
+    }
+
+    /// PostgreSQL said that nothing is left: that is final, unless anything was lifted since
+    /// the look began.
+    fn confirm(&self) {
+        let passed = self.begun.saturating_duration_since(self.latches.started);
+        let passed_ms = passed.as_millis().try_into().unwrap_or(u64::MAX);
+        let lifts = self.winners.lifts.lock();
+        if *lifts == self.lifts {
+            let confirmed_ms = &self.winners.confirmed_ms;
+            confirmed_ms.store(passed_ms.max(1), Ordering::Release);
+        }
+    }
+
+    /// Learns the next winners; true when these were all.
+    async fn learn_page(&self, conn: &mut AsyncPgConnection) -> Result<bool, DbError> {
+        let number = &self.winners.number;
+        let after = number.load(Ordering::Acquire);
+        let page = sql::keys_after(conn, &self.sku, after, PAGE).await?;
+        let fingerprints = self.winners.fingerprints.pin();
+        for (buyer_id, key, new) in &page {
+            fingerprints.insert(self.latches.fingerprint(buyer_id, key));
+            number.fetch_max(*new, Ordering::Release);
+        }
+        Ok(page.len() < PAGE.into())
+    }
+}
+
+/// Listens to what PostgreSQL tells of added units, in whatever process they were added, as
+/// long as the strategy lives.
+pub(crate) async fn listen(database_url: String, latches: Arc<Latches>) {
+    type Failure = Box<dyn std::error::Error + Send + Sync>;
+    let mut deaf = false;
+    loop {
+        let hearing = async {
+            let (client, mut connection) =
+                flash_db::connect_driven(&database_url).await?;
+            let ask = async {
+                client
+                    .batch_execute(&format!("LISTEN {}", sql::CHANNEL))
+                    .await?;
+                if std::mem::take(&mut deaf) {
+                    tracing::warn!("added units are heard of again");
+                }
+                Ok(())
+            };
+            let hear = async {
+                while let Some(message) =
+                    poll_fn(|cx| connection.poll_message(cx)).await
+                {
+                    if let AsyncMessage::Notification(heard) = message?
+                        && let Ok(sku) = Sku::new(heard.payload())
+                    {
+                        latches.lift(&sku);
+                    }
+                }
+                Err::<(), _>(Failure::from("the connection was closed"))
+            };
+            tokio::try_join!(ask, hear)
+        };
+        let heard: Result<_, Failure> = hearing.await;
+        if let Err(error) = heard
+            && !std::mem::replace(&mut deaf, true)
+        {
+            let reason = reason(&*error);
+            tracing::warn!(reason, "added units are not heard of, only looked for");
+        }
+        tokio::time::sleep(RETRY).await;
+    }
 }
 
 #[cfg(test)]
@@ -200,8 +279,8 @@ mod tests {
 
     #[test]
     fn a_sale_during_a_look_keeps_it_from_latching() {
-        let (latch, sku) =
-            (Latches::new(Duration::MAX), Sku::new("tee").expect("a sku"));
+        let latch = Arc::new(Latches::new(Duration::MAX));
+        let sku = Sku::new("tee").expect("a sku");
         let request = PurchaseRequest {
             sku: sku.clone(),
             buyer_id: BuyerId::new("ann").expect("a buyer"),
@@ -209,12 +288,11 @@ mod tests {
             idempotency_key: IdempotencyKey::new("k1").expect("a key"),
         };
         for is_sold in [true, false] {
-            latch.begin_look(&sku);
-            let winners = latch.winners(&sku).expect("room");
+            let look = latch.begin_look(&sku).expect("room");
             if is_sold {
                 latch.lift(&sku);
             }
-            latch.end_look(&sku, Instant::now(), Some((winners, 1)));
+            look.confirm();
             assert_eq!(latch.refuses(&request), !is_sold);
         }
     }

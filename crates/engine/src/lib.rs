@@ -5,8 +5,6 @@ mod committers;
 mod engine;
 mod gate;
 mod latch;
-mod lines;
-mod listener;
 mod metrics;
 mod presence;
 mod purchase;
@@ -16,6 +14,8 @@ mod stock;
 mod vault;
 mod way;
 
+pub use self::redis::{
+    ADMITTED, Gates, PREFIX, gate_free_units, gate_key, redis_address,
+};
 pub use engine::{LEASE, Options, Strategy};
 pub use metrics::{REFUSED_BY, REFUSED_TOTAL};
-pub use redis::{ADMITTED, Gates, PREFIX, gate_free_units, gate_key, redis_address};

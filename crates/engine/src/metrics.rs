@@ -2,9 +2,9 @@
 
 use std::sync::LazyLock;
 
-use prometheus::core::Collector;
 use prometheus::{
-    Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Histogram, IntCounter, IntGauge, register_histogram, register_int_counter,
+    register_int_counter_vec, register_int_gauge, register_int_gauge_vec,
 };
 
 /// What this process counts; several strategies in one process count together.
@@ -56,71 +56,58 @@ impl Metrics {
     }
 
     fn register() -> prometheus::Result<Self> {
-        let batch_requests = Histogram::with_opts(
-            HistogramOpts::new("flash_batch_requests", "Requests in one transaction")
-                .buckets(BATCH_BUCKETS.to_vec()),
+        let waiting = register_int_gauge_vec!(
+            "flash_waiting_requests",
+            "Requests that wait, by where",
+            &["at"]
         )?;
-        let commit_seconds = Histogram::with_opts(
-            HistogramOpts::new("flash_batch_seconds", "Time of one transaction")
-                .buckets(COMMIT_BUCKETS.to_vec()),
+        let away = register_int_gauge_vec!(
+            "flash_store_away",
+            "1 while a store cannot be used, by store",
+            &["store"]
         )?;
-        let waiting = IntGaugeVec::new(
-            Opts::new("flash_waiting_requests", "Requests that wait, by where"),
-            &["at"],
-        )?;
-        let away = IntGaugeVec::new(
-            Opts::new(
-                "flash_store_away",
-                "1 while a store cannot be used, by store",
-            ),
-            &["store"],
-        )?;
-        let refused = IntCounterVec::new(
-            Opts::new(REFUSED_TOTAL, "Sold-out answers, by who gave them"),
-            &["by"],
-        )?;
-        let lanes_busy = IntGauge::new("flash_lanes_busy", "Transactions under way")?;
-        let lanes_stuck = IntGauge::new(
-            "flash_lanes_stuck",
-            "Transactions under way for more than two seconds",
-        )?;
-        let gate_loads =
-            IntCounter::new("flash_gate_loads_total", "Gates loaded from PostgreSQL")?;
-        let past_redis = IntCounter::new(
-            "flash_past_redis_total",
-            "Requests that went to PostgreSQL without asking Redis",
+        let refused = register_int_counter_vec!(
+            REFUSED_TOTAL,
+            "Sold-out answers, by who gave them",
+            &["by"]
         )?;
         let [latch, bouncer, vault] =
             REFUSED_BY.map(|room| refused.with_label_values(&[room]));
-        let collectors: [Box<dyn Collector>; 9] = [
-            Box::new(batch_requests.clone()),
-            Box::new(commit_seconds.clone()),
-            Box::new(waiting.clone()),
-            Box::new(away.clone()),
-            Box::new(refused.clone()),
-            Box::new(lanes_busy.clone()),
-            Box::new(lanes_stuck.clone()),
-            Box::new(gate_loads.clone()),
-            Box::new(past_redis.clone()),
-        ];
-        for collector in collectors {
-            prometheus::register(collector)?;
-        }
         Ok(Self {
-            batch_requests,
-            commit_seconds,
+            batch_requests: register_histogram!(
+                "flash_batch_requests",
+                "Requests in one transaction",
+                BATCH_BUCKETS.to_vec()
+            )?,
+            commit_seconds: register_histogram!(
+                "flash_batch_seconds",
+                "Time of one transaction",
+                COMMIT_BUCKETS.to_vec()
+            )?,
             at_the_door: waiting.with_label_values(&["door"]),
             held: waiting.with_label_values(&["held"]),
             before_the_vault: waiting.with_label_values(&["vault"]),
-            lanes_busy,
-            lanes_stuck,
+            lanes_busy: register_int_gauge!(
+                "flash_lanes_busy",
+                "Transactions under way"
+            )?,
+            lanes_stuck: register_int_gauge!(
+                "flash_lanes_stuck",
+                "Transactions under way for more than two seconds"
+            )?,
             redis_away: away.with_label_values(&["redis"]),
             postgresql_away: away.with_label_values(&["postgresql"]),
-            gate_loads,
+            gate_loads: register_int_counter!(
+                "flash_gate_loads_total",
+                "Gates loaded from PostgreSQL"
+            )?,
             refused_by_latch: latch,
             refused_by_bouncer: bouncer,
             refused_by_vault: vault,
-            past_redis,
+            past_redis: register_int_counter!(
+                "flash_past_redis_total",
+                "Requests that went to PostgreSQL without asking Redis"
+            )?,
         })
     }
 }

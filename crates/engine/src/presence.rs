@@ -1,68 +1,67 @@
 //! How the lanes fare: whether anybody can be sold anything.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use flash_core::reason;
 use flash_db::DbError;
+use parking_lot::Mutex;
 
 use crate::metrics::METRICS;
-
-/// This lane has no connection that it could sell over.
-const AWAY: u8 = 1;
-
-/// The transaction of this lane does not end.
-const STUCK: u8 = 2;
-
-/// Over a fresh connection PostgreSQL let this lane write nothing, and would let no other.
-const REFUSED: u8 = 4;
 
 /// How many causes are remembered; more than that in one go is one cause with changing
 /// details.
 const CAUSES_MAX: usize = 10;
 
+/// What keeps a lane from selling.
+#[derive(Clone, Default, PartialEq)]
+struct Lane {
+    /// It has no connection that it could sell over.
+    is_away: bool,
+    /// Over a fresh connection PostgreSQL let it write nothing, and would let no other.
+    is_refused: bool,
+    /// Its transaction does not end.
+    is_stuck: bool,
+}
+
 /// The state of all lanes. Each cause of trouble stands in the log once, until all lanes
 /// fare well again.
 pub(crate) struct Presence {
-    lanes: Box<[AtomicU8]>,
+    lanes: Mutex<Vec<Lane>>,
     told: Mutex<HashSet<String>>,
-    /// Whether any was told, for those who are in a hurry.
-    any_told: AtomicBool,
+    /// Whether all lanes are away, for those who are in a hurry.
+    is_away: AtomicBool,
 }
 
 impl Presence {
     pub(crate) fn new(lanes: usize) -> Self {
         Self {
-            lanes: (0..lanes).map(|_| AtomicU8::new(0)).collect(),
+            lanes: Mutex::new(vec![Lane::default(); lanes]),
             told: Mutex::default(),
-            any_told: AtomicBool::new(false),
+            is_away: AtomicBool::new(false),
         }
     }
 
     /// Whether no lane has a PostgreSQL to sell from.
     pub(crate) fn is_away(&self) -> bool {
-        let away = |lane: &AtomicU8| lane.load(Ordering::Relaxed) & AWAY != 0;
-        self.lanes.iter().all(away)
+        self.is_away.load(Ordering::Relaxed)
     }
 
     /// Whether a lane could sell now.
     pub(crate) fn is_selling(&self) -> bool {
-        let state = |lane: &AtomicU8| lane.load(Ordering::Relaxed);
-        self.lanes.iter().any(|lane| state(lane) == 0)
-            && self.lanes.iter().all(|lane| state(lane) & REFUSED == 0)
+        let lanes = self.lanes.lock();
+        lanes.contains(&Lane::default()) && !lanes.iter().any(|it| it.is_refused)
     }
 
     /// A lane cannot work, for this reason.
     pub(crate) fn away(&self, lane: usize, error: &DbError) {
-        self.set(lane, AWAY);
-        METRICS.postgresql_away.set(i64::from(self.is_away()));
+        self.change(lane, |it| it.is_away = true);
         self.tell(error);
     }
 
     /// PostgreSQL lets a lane in and lets it write nothing, for this reason.
     pub(crate) fn refused(&self, lane: usize, error: &DbError) {
-        self.set(lane, REFUSED);
+        self.change(lane, |it| it.is_refused = true);
         self.away(lane, error);
     }
 
@@ -73,11 +72,14 @@ impl Presence {
 
     /// A lane has sold, or could.
     pub(crate) fn back(&self, lane: usize) {
-        if self.clear(lane, AWAY | REFUSED) {
-            METRICS.postgresql_away.set(i64::from(self.is_away()));
-        }
-        if self.any_told.load(Ordering::Relaxed) {
-            self.tell_well();
+        let all_well = self.change(lane, |it| {
+            it.is_away = false;
+            it.is_refused = false;
+        });
+        let mut told = self.told.lock();
+        if all_well && !told.is_empty() {
+            tracing::warn!("PostgreSQL can be sold from again");
+            told.clear();
         }
     }
 
@@ -85,65 +87,39 @@ impl Presence {
     pub(crate) fn stuck(&self, lane: usize) -> Stuck<'_> {
         let waits = "a transaction does not end: PostgreSQL waits for a lock, a disk or a \
                      standby";
-        self.set(lane, STUCK);
+        self.change(lane, |it| it.is_stuck = true);
         METRICS.lanes_stuck.inc();
         self.tell_cause(waits.to_owned());
-        Stuck {
-            presence: self,
-            lane,
-        }
+        Stuck(self, lane)
     }
 
     fn tell_cause(&self, cause: String) {
-        let mut told = self.told();
+        let mut told = self.told.lock();
         if !told.contains(&cause) && told.len() < CAUSES_MAX {
             tracing::warn!(cause, "PostgreSQL cannot be sold from");
             told.insert(cause);
-            self.any_told.store(true, Ordering::Relaxed);
         }
     }
 
-    fn tell_well(&self) {
-        let is_well = |lane: &AtomicU8| lane.load(Ordering::Relaxed) == 0;
-        let mut told = self.told();
-        if self.lanes.iter().all(is_well) && !told.is_empty() {
-            tracing::warn!("PostgreSQL can be sold from again");
-            told.clear();
-            self.any_told.store(false, Ordering::Relaxed);
+    /// Whether all lanes fare well after the change.
+    fn change(&self, lane: usize, change: impl FnOnce(&mut Lane)) -> bool {
+        let mut lanes = self.lanes.lock();
+        if let Some(lane) = lanes.get_mut(lane) {
+            change(lane);
         }
-    }
-
-    fn set(&self, lane: usize, flag: u8) {
-        if let Some(lane) = self.lanes.get(lane) {
-            lane.fetch_or(flag, Ordering::Relaxed);
-        }
-    }
-
-    /// Whether the flag was set.
-    fn clear(&self, lane: usize, flag: u8) -> bool {
-        let lane = self.lanes.get(lane);
-        // Asked after every batch, so only read as a rule.
-        lane.is_some_and(|lane| {
-            lane.load(Ordering::Relaxed) & flag != 0
-                && lane.fetch_and(!flag, Ordering::Relaxed) & flag != 0
-        })
-    }
-
-    fn told(&self) -> MutexGuard<'_, HashSet<String>> {
-        // Nothing panics while it holds the lock.
-        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+        let is_away = lanes.iter().all(|it| it.is_away);
+        self.is_away.store(is_away, Ordering::Relaxed);
+        METRICS.postgresql_away.set(i64::from(is_away));
+        lanes.iter().all(|it| *it == Lane::default())
     }
 }
 
 /// A lane whose transaction does not end.
-pub(crate) struct Stuck<'a> {
-    presence: &'a Presence,
-    lane: usize,
-}
+pub(crate) struct Stuck<'a>(&'a Presence, usize);
 
 impl Drop for Stuck<'_> {
     fn drop(&mut self) {
-        self.presence.clear(self.lane, STUCK);
+        self.0.change(self.1, |it| it.is_stuck = false);
         METRICS.lanes_stuck.dec();
     }
 }
@@ -155,25 +131,26 @@ mod tests {
     #[test]
     fn nobody_can_buy_when_every_lane_is_away_or_stuck() {
         let presence = Presence::new(2);
-        assert!(presence.is_selling());
+        let sells_or_is_away = || (presence.is_selling(), presence.is_away());
+        assert_eq!(sells_or_is_away(), (true, false));
         presence.away(0, &DbError::Silent);
-        assert!(presence.is_selling(), "the other lane sells");
+        assert_eq!(sells_or_is_away(), (true, false), "the other lane sells");
         let stuck = presence.stuck(1);
-        assert!(!presence.is_selling());
-        assert!(!presence.is_away(), "the stuck one may yet sell");
+        assert_eq!(sells_or_is_away(), (false, false), "it may yet sell");
         drop(stuck);
-        assert!(presence.is_selling());
+        assert_eq!(sells_or_is_away(), (true, false));
         presence.refused(0, &DbError::Silent);
-        assert!(
-            !presence.is_selling(),
-            "the other lane would be refused, too"
+        assert_eq!(
+            sells_or_is_away(),
+            (false, false),
+            "the other would be, too"
         );
         presence.back(0);
         presence.away(0, &DbError::Silent);
         presence.away(1, &DbError::Silent);
-        assert!(presence.is_away());
+        assert_eq!(sells_or_is_away(), (false, true));
         presence.back(0);
-        assert!(presence.is_selling() && !presence.is_away());
+        assert_eq!(sells_or_is_away(), (true, false));
     }
 
     #[test]
@@ -181,14 +158,11 @@ mod tests {
         let presence = Presence::new(2);
         presence.away(0, &DbError::Silent);
         presence.away(1, &DbError::Silent);
-        assert_eq!(presence.told().len(), 1);
+        assert_eq!(presence.told.lock().len(), 1);
         presence.back(0);
-        assert_eq!(
-            presence.told().len(),
-            1,
-            "lane 1 is away for the same cause"
-        );
+        let still = "lane 1 is away for the same cause";
+        assert_eq!(presence.told.lock().len(), 1, "{still}");
         presence.back(1);
-        assert!(presence.told().is_empty());
+        assert!(presence.told.lock().is_empty());
     }
 }

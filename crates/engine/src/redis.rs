@@ -5,21 +5,22 @@
 //! too low by reconciling it.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex as StdMutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use deadpool_redis::redis::aio::ConnectionLike;
-use deadpool_redis::redis::{
-    self, Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult, Script,
-    ServerErrorKind, Value,
-};
 use flash_core::{Sku, Store, StrategyError};
 use futures_util::future::try_join_all;
+use redis::aio::ConnectionLike;
+use redis::{
+    ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult, Script,
+    ServerErrorKind, ToRedisArgs, Value, pipe,
+};
 use tokio::sync::{Mutex, Notify};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::metrics::METRICS;
+use crate::sql::Found;
 use crate::way::{Connection, OPENING, Way};
 
 /// How long Redis may take. It answers in well under a millisecond; while it does not,
@@ -87,8 +88,6 @@ pub(crate) struct Question<'a> {
 pub(crate) struct Redis {
     way: Way,
     prefix: String,
-    /// Gates of nobody's that show whether Redis can be worked with: no SKU is named so.
-    probe_keys: Vec<String>,
     /// How long an answer may take.
     patience: Duration,
     /// Opened when it is needed, dropped when it fails.
@@ -101,7 +100,7 @@ pub(crate) struct Redis {
     is_away: AtomicBool,
     failed: Notify,
     /// What stands in the log since then.
-    causes: StdMutex<HashSet<String>>,
+    causes: parking_lot::Mutex<HashSet<String>>,
 }
 
 impl Redis {
@@ -110,20 +109,18 @@ impl Redis {
     }
 
     fn with(gates: Gates<'_>, patience: Duration) -> Result<Self, StrategyError> {
-        let way = Way::new(gates.redis_url).map_err(failed)?;
         Ok(Self {
-            probe_keys: way.probe_keys(gates.prefix),
-            way,
+            way: Way::new(gates.redis_url).map_err(failed)?,
             prefix: gates.prefix.to_owned(),
             patience,
-            connection: Mutex::new(None),
+            connection: Mutex::default(),
             admit: Script::new(include_str!("admit.lua")),
             release: Script::new(include_str!("release.lua")),
             reconcile: Script::new(include_str!("reconcile.lua")),
             close: Script::new(include_str!("close.lua")),
             is_away: AtomicBool::new(false),
             failed: Notify::new(),
-            causes: StdMutex::default(),
+            causes: parking_lot::Mutex::default(),
         })
     }
 
@@ -142,15 +139,9 @@ impl Redis {
         &self,
         questions: &[Question<'_>],
     ) -> RedisResult<Vec<Option<Decided>>> {
-        let mut calls = redis::pipe();
-        for question in questions {
-            let call = calls.cmd("EVALSHA").arg(self.admit.get_hash()).arg(1);
-            call.arg(self.key(question.sku))
-                .arg(question.seen_fence)
-                .arg(&question.units);
-        }
-        let answers = self.call::<Vec<i64>>(&self.admit, &mut calls).await;
-        let answers = self.heard(answers)?;
+        let asked = questions.iter();
+        let asked = asked.map(|it| (self.key(it.sku), it.seen_fence, &it.units));
+        let answers = self.sell::<Vec<i64>>(&self.admit, asked).await?;
         let decided = |answer: Vec<i64>| {
             let (&fence, admitted) = answer.split_first()?;
             let admitted = admitted.iter().map(|&code| code == ADMITTED).collect();
@@ -164,44 +155,40 @@ impl Redis {
         &self,
         unused: &HashMap<(Sku, i64), i64>,
     ) -> RedisResult<()> {
-        let mut calls = redis::pipe();
-        for ((sku, fence), units) in unused {
-            let call = calls.cmd("EVALSHA").arg(self.release.get_hash()).arg(1);
-            call.arg(self.key(sku)).arg(fence).arg(units);
-        }
-        let released = self.call::<i64>(&self.release, &mut calls).await;
-        self.heard(released)?;
-        Ok(())
+        let unused = unused.iter();
+        let unused = unused.map(|((sku, fence), units)| (self.key(sku), *fence, units));
+        self.sell::<Value>(&self.release, unused).await.map(drop)
     }
 
-    /// Writes a gate, unless it is as new already; returns the fence that it has now.
-    pub(crate) async fn reconcile(
-        &self,
-        sku: &Sku,
-        fence: i64,
-        available_units: i64,
-    ) -> RedisResult<i64> {
+    /// Writes a gate, unless it is as new already; returns the fence that it has now. If
+    /// Redis does not hear, its gate is older than what others have seen, and is reconciled
+    /// then.
+    pub(crate) async fn reconcile(&self, sku: &Sku, found: Found) -> RedisResult<i64> {
+        let gate = (self.key(sku), found.fence, found.available_units);
+        let written = self.sell(&self.reconcile, [gate]).await?;
         METRICS.gate_loads.inc();
-        let key = self.key(sku);
-        let written = self.call_one(&self.reconcile, &key, fence, available_units);
-        self.heard(written.await)
+        first(written)
     }
 
     /// Closes the gate with this fence: nothing is left.
-    pub(crate) async fn close(&self, sku: &Sku, fence: i64) -> RedisResult<i64> {
-        let key = self.key(sku);
-        let closed = self.call_one(&self.close, &key, fence, 0).await;
-        self.heard(closed)
+    pub(crate) async fn close(&self, sku: &Sku, fence: i64) -> RedisResult<()> {
+        let gate = (self.key(sku), fence, 0);
+        self.sell::<Value>(&self.close, [gate]).await.map(drop)
     }
 
-    /// Reads fence and free units of a gate.
-    pub(crate) async fn read(&self, sku: &Sku) -> RedisResult<(i64, i64)> {
-        let mut call = redis::pipe();
-        call.cmd("HMGET")
-            .arg(self.key(sku))
-            .arg(&["fence", "free_units"]);
-        let answers = self.call(&self.admit, &mut call).await?;
-        first(answers)
+    /// Reads a gate; none where it is not there.
+    pub(crate) async fn read(&self, sku: &Sku) -> RedisResult<Option<Found>> {
+        let mut call = pipe();
+        let fields = ["fence", "free_units"];
+        call.cmd("HMGET").arg(self.key(sku)).arg(&fields);
+        let answers = self
+            .ask::<(Option<i64>, Option<i64>)>(&self.admit, call)
+            .await?;
+        let (fence, free_units) = first(answers)?;
+        Ok(fence.zip(free_units).map(|(fence, available_units)| Found {
+            available_units,
+            fence,
+        }))
     }
 
     /// Reads the free units of a gate, for whoever looks from outside.
@@ -209,25 +196,20 @@ impl Redis {
         &self,
         sku: &Sku,
     ) -> Result<Option<i64>, StrategyError> {
-        let mut call = redis::pipe();
-        call.cmd("HGET").arg(self.key(sku)).arg("free_units");
-        let answers = match self.call(&self.admit, &mut call).await {
+        let gate = match self.read(sku).await {
             // The connection may have been closed while nobody used it.
-            Err(_) => self.call(&self.admit, &mut call).await,
-            answers => answers,
+            Err(_) => self.read(sku).await,
+            gate => gate,
         };
-        answers.and_then(first).map_err(|error| self.told(&error))
+        let gate = gate.map_err(|error| failed(self.way.why(&error)))?;
+        Ok(gate.map(|it| it.available_units))
     }
 
     /// Whether Redis does what selling needs of it, within the time that it has then. It
     /// writes to keys of no SKU.
     pub(crate) async fn ready(&self) -> Result<(), StrategyError> {
         let rehearsed = self.rehearse().await;
-        rehearsed.map_err(|error| self.told(&error))
-    }
-
-    fn told(&self, error: &RedisError) -> StrategyError {
-        failed(self.way.why(error))
+        rehearsed.map_err(|error| failed(self.way.why(&error)))
     }
 
     /// Does what selling does with gates of nobody's: a Redis that answers may yet refuse
@@ -239,56 +221,68 @@ impl Redis {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         // Always newer than the last one, so that it is written.
         let fence = now.map_or(1, |it| i64::try_from(it.as_millis()).unwrap_or(1));
-        let fences = vec![fence; self.probe_keys.len()];
-        let fences = self.probe(&self.reconcile, &fences, 2).await?;
-        let _admitted: Vec<Value> = self.probe(&self.admit, &fences, 1).await?;
-        let _released: Vec<i64> = self.probe(&self.release, &fences, 1).await?;
-        let _closed: Vec<i64> = self.probe(&self.close, &fences, 0).await?;
+        let keys = self.way.probe_keys(&self.prefix);
+        let loaded = keys.iter().map(|key| (key, fence, 2));
+        let fences = self.call::<i64>(&self.reconcile, loaded).await?;
+        for (script, units) in [(&self.admit, 1), (&self.release, 1), (&self.close, 0)]
+        {
+            let gates = keys.iter().zip(&fences);
+            let gates = gates.map(|(key, fence)| (key, *fence, units));
+            self.call::<Value>(script, gates).await?;
+        }
         Ok(())
     }
 
-    async fn probe<T: FromRedisValue>(
+    /// Runs a script for a buyer, unless Redis is away. Where it fails him, the next ones do
+    /// not ask it.
+    async fn sell<T: FromRedisValue>(
         &self,
         script: &Script,
-        fences: &[i64],
-        units: i64,
+        gates: impl IntoIterator<Item = (String, i64, impl ToRedisArgs)>,
     ) -> RedisResult<Vec<T>> {
-        let mut calls = redis::pipe();
-        for (key, fence) in self.probe_keys.iter().zip(fences) {
-            let call = calls.cmd("EVALSHA").arg(script.get_hash()).arg(1);
-            call.arg(key).arg(fence).arg(units);
+        if self.is_away() {
+            return Err((ErrorKind::Io, "Redis is away").into());
         }
-        self.call(script, &mut calls).await
+        let answers = self.call(script, gates).await;
+        if let Err(error) = &answers
+            && !self.is_away.swap(true, Ordering::Relaxed)
+        {
+            self.log("Redis is away: buyers go straight to PostgreSQL", error);
+            METRICS.redis_away.set(1);
+            self.failed.notify_one();
+        }
+        answers
     }
 
-    async fn call_one(
-        &self,
-        script: &Script,
-        key: &str,
-        fence: i64,
-        units: i64,
-    ) -> RedisResult<i64> {
-        let mut call = redis::pipe();
-        call.cmd("EVALSHA").arg(script.get_hash()).arg(1);
-        call.arg(key).arg(fence).arg(units);
-        first(self.call(script, &mut call).await?)
-    }
-
-    /// Runs calls of one script, all within the time of one answer. A cluster takes each on
-    /// its own: they are for several of its nodes.
+    /// Runs a script on gates, with a fence and units for each, in one round trip.
     async fn call<T: FromRedisValue>(
         &self,
         script: &Script,
-        calls: &mut Pipeline,
+        gates: impl IntoIterator<Item = (impl ToRedisArgs, i64, impl ToRedisArgs)>,
+    ) -> RedisResult<Vec<T>> {
+        let mut calls = pipe();
+        for (key, fence, units) in gates {
+            let call = calls.cmd("EVALSHA").arg(script.get_hash()).arg(1);
+            call.arg(key).arg(fence).arg(units);
+        }
+        self.ask(script, calls).await
+    }
+
+    /// Makes calls that may need a script, all within the time of one answer. A cluster
+    /// takes each on its own: they are for several of its nodes.
+    async fn ask<T: FromRedisValue>(
+        &self,
+        script: &Script,
+        mut calls: Pipeline,
     ) -> RedisResult<Vec<T>> {
         let asking = async {
             match self.connect().await? {
-                Connection::One(mut conn) => ask(script, calls, &mut conn).await,
+                Connection::One(conn) => ask(script, &mut calls, conn).await,
                 Connection::Cluster(conn) => {
-                    let asking = calls.cmd_iter().map(async |call: &Cmd| {
-                        let mut alone = redis::pipe();
+                    let asking = calls.cmd_iter().map(async |call| {
+                        let mut alone = pipe();
                         let alone = alone.add_command(call.clone());
-                        first(ask(script, alone, &mut conn.clone()).await?)
+                        ask(script, alone, conn.clone()).await.and_then(first)
                     });
                     try_join_all(asking).await
                 }
@@ -303,29 +297,12 @@ impl Redis {
         answers
     }
 
-    /// Where Redis has failed a buyer, the next ones do not ask it.
-    fn heard<T>(&self, answers: RedisResult<T>) -> RedisResult<T> {
-        if let Err(error) = &answers
-            && !self.is_away.swap(true, Ordering::Relaxed)
-        {
-            self.log("Redis is away: buyers go straight to PostgreSQL", error);
-            METRICS.redis_away.set(1);
-            self.failed.notify_one();
-        }
-        answers
-    }
-
     /// Logs each cause once, until Redis is back.
     fn log(&self, what: &str, error: &RedisError) {
         let reason = self.way.why(error);
-        if self.causes().insert(reason.clone()) {
+        if self.causes.lock().insert(reason.clone()) {
             tracing::warn!(reason, "{what}");
         }
-    }
-
-    fn causes(&self) -> MutexGuard<'_, HashSet<String>> {
-        // Nothing panics while it holds the lock.
-        self.causes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn connect(&self) -> RedisResult<Connection> {
@@ -343,52 +320,47 @@ impl Redis {
 async fn ask<T: FromRedisValue>(
     script: &Script,
     calls: &mut Pipeline,
-    conn: &mut impl ConnectionLike,
+    mut conn: impl ConnectionLike,
 ) -> RedisResult<Vec<T>> {
-    let answers: Vec<RedisResult<T>> = calls.ignore_errors().query_async(conn).await?;
-    if !answers.iter().all(is_unknown_script) {
-        return answers.into_iter().collect();
+    calls.ignore_errors();
+    let unknown = ErrorKind::Server(ServerErrorKind::NoScript);
+    let mut answers: Vec<RedisResult<T>> = calls.query_async(&mut conn).await?;
+    if answers
+        .iter()
+        .all(|it| it.as_ref().is_err_and(|it| it.kind() == unknown))
+    {
+        script.load_async(&mut conn).await?;
+        answers = calls.query_async(&mut conn).await?;
     }
-    script.load_async(conn).await?;
-    let answers: Vec<RedisResult<T>> = calls.query_async(conn).await?;
     answers.into_iter().collect()
 }
 
 /// Tries, whenever Redis has failed, until it can be worked with; less and less often while
 /// it comes and goes.
-pub(crate) async fn watch(redis: std::sync::Arc<Redis>) {
-    let mut pauses = Pauses::default();
+pub(crate) async fn watch(redis: Arc<Redis>) {
+    let (mut pause, mut back_at) = (PROBE, None::<Instant>);
     loop {
         redis.failed.notified().await;
-        tokio::time::sleep(pauses.next(Instant::now())).await;
+        pause = next_pause(pause, back_at.map(|at| at.elapsed()));
+        sleep(pause).await;
         while let Err(error) = redis.rehearse().await {
             redis.log("Redis stays away", &error);
-            tokio::time::sleep(PROBE).await;
+            sleep(PROBE).await;
         }
-        pauses.back_at = Some(Instant::now());
-        redis.causes().clear();
+        back_at = Some(Instant::now());
+        redis.causes.lock().clear();
         redis.is_away.store(false, Ordering::Relaxed);
         METRICS.redis_away.set(0);
         tracing::warn!("Redis is back: buyers pass it again");
     }
 }
 
-/// How long to leave Redis alone.
-#[derive(Default)]
-struct Pauses {
-    last: Duration,
-    back_at: Option<Instant>,
-}
-
-impl Pauses {
-    fn next(&mut self, now: Instant) -> Duration {
-        let calm = self.back_at.is_none_or(|at| now - at >= CALM);
-        self.last = if calm {
-            PROBE
-        } else {
-            PAUSE_MAX.min(2 * self.last)
-        };
-        self.last
+/// How long to leave a Redis alone that has worked for so long since the last time.
+fn next_pause(last: Duration, worked: Option<Duration>) -> Duration {
+    if worked.is_some_and(|it| it < CALM) {
+        PAUSE_MAX.min(2 * last)
+    } else {
+        PROBE
     }
 }
 
@@ -426,11 +398,6 @@ fn first<T>(answers: Vec<T>) -> RedisResult<T> {
     answers.into_iter().next().ok_or_else(silent)
 }
 
-fn is_unknown_script<T>(answer: &RedisResult<T>) -> bool {
-    let unknown = ErrorKind::Server(ServerErrorKind::NoScript);
-    matches!(answer, Err(error) if error.kind() == unknown)
-}
-
 fn failed(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StrategyError {
     StrategyError::Store {
         store: Store::Redis,
@@ -444,13 +411,11 @@ mod tests {
 
     #[test]
     fn a_redis_that_comes_and_goes_is_tried_less_and_less_often() {
-        let (mut pauses, now) = (Pauses::default(), Instant::now());
-        let mut waits = Vec::new();
-        for _ in 0..7 {
-            waits.push(pauses.next(now).as_millis());
-            pauses.back_at = Some(now);
+        let mut pause = next_pause(PROBE, None);
+        for expected in [250, 500, 1_000, 2_000, 4_000, 8_000, 8_000] {
+            assert_eq!(pause.as_millis(), expected);
+            pause = next_pause(pause, Some(Duration::ZERO));
         }
-        assert_eq!(waits, [250, 500, 1_000, 2_000, 4_000, 8_000, 8_000]);
-        assert_eq!(pauses.next(now + CALM), PROBE);
+        assert_eq!(next_pause(pause, Some(CALM)), PROBE);
     }
 }

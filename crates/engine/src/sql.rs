@@ -1,7 +1,8 @@
-//! Statements over whole columns of values, and the order rows of many requests at once: one
-//! function per statement, whatever the size of the batch. They share the connection, so
-//! that statements can be under way together. Errors are those of [`DbError::Query`]. What
-//! reads locks nothing; what writes runs inside the caller's transaction.
+//! What is said to PostgreSQL, one function per statement: those of the vault over whole
+//! columns of values, whatever the size of the batch, then those of latch and stock. Those
+//! that share the connection can be under way together. Errors are those of
+//! [`DbError::Query`]. What reads locks nothing; what writes runs inside the caller's
+//! transaction.
 
 use std::collections::HashMap;
 
@@ -9,14 +10,19 @@ use chrono::{DateTime, Utc};
 use diesel::pg::Pg;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::{Array, BigInt, Text, Timestamptz, Untyped, Uuid as SqlUuid};
-use diesel::{QueryResult, QueryableByName};
+use diesel::{
+    ExpressionMethods, QueryDsl, QueryResult, Queryable, QueryableByName, Selectable,
+    SelectableHelper, dsl,
+};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use flash_core::{BuyerId, IdempotencyKey, Order, PurchaseRequest, Sku};
+use flash_core::{BuyerId, IdempotencyKey, Order, PurchaseRequest, Sku, Units};
 use flash_db::orders::OrderRow;
+use flash_db::schema::{orders, skus};
 use flash_db::{DbError, expect_rows};
 use uuid::Uuid;
 
-use crate::latch::Latched;
+/// The channel on which PostgreSQL tells all processes the SKU that units were added to.
+pub(crate) const CHANNEL: &str = "flash_units_added";
 
 /// One value for each row.
 #[derive(Debug, Clone)]
@@ -188,16 +194,6 @@ pub(crate) async fn insert_all(
     .and_then(|written| expect_rows(orders.len(), written))
 }
 
-#[derive(QueryableByName)]
-struct NumberedRow {
-    #[diesel(sql_type = Text)]
-    buyer_id: String,
-    #[diesel(sql_type = Text)]
-    idempotency_key: String,
-    #[diesel(sql_type = BigInt)]
-    number: i64,
-}
-
 /// Reads buyers, keys and numbers of a SKU's orders, cancelled ones included, from the one
 /// after a number on, at most so many.
 ///
@@ -207,19 +203,15 @@ pub(crate) async fn keys_after(
     conn: &mut AsyncPgConnection,
     sku: &Sku,
     number: i64,
-    max: i64,
+    max: u16,
 ) -> Result<Vec<(String, String, i64)>, DbError> {
-    let rows = diesel::sql_query(
-        "SELECT buyer_id, idempotency_key, number FROM orders
-          WHERE sku = $1 AND number > $2 ORDER BY number LIMIT $3",
-    )
-    .bind::<Text, _>(sku.as_str())
-    .bind::<BigInt, _>(number)
-    .bind::<BigInt, _>(max)
-    .load::<NumberedRow>(conn)
-    .await?;
-    let key = |row: NumberedRow| (row.buyer_id, row.idempotency_key, row.number);
-    Ok(rows.into_iter().map(key).collect())
+    let after = orders::table
+        .filter(orders::sku.eq(sku.as_str()))
+        .filter(orders::number.gt(number))
+        .order(orders::number)
+        .limit(max.into())
+        .select((orders::buyer_id, orders::idempotency_key, orders::number));
+    Ok(after.load(conn).await?)
 }
 
 #[derive(QueryableByName)]
@@ -230,11 +222,18 @@ struct ChangedRow {
     available_units: i64,
 }
 
+/// A latch as it is shown to PostgreSQL.
+pub(crate) struct Latched<'a> {
+    pub(crate) sku: &'a str,
+    pub(crate) fence: i64,
+    pub(crate) number: i64,
+}
+
 /// Reads which of these latches do not hold: units were added, the fence was moved, or
 /// somebody has an order who is not known as a winner. With what is available now.
 pub(crate) async fn changed(
     mut conn: &AsyncPgConnection,
-    latched: &[Latched],
+    latched: &[Latched<'_>],
 ) -> Result<HashMap<Sku, i64>, DbError> {
     let statement = Statement::new(
         "SELECT latched.sku, coalesce(skus.available_units, 0) AS available_units
@@ -245,7 +244,7 @@ pub(crate) async fn changed(
                          WHERE orders.sku = latched.sku
                            AND orders.number > latched.number)",
         [
-            Column::Text(latched.iter().map(|it| it.sku.as_str()).collect()),
+            Column::Text(latched.iter().map(|it| it.sku).collect()),
             Column::BigInt(latched.iter().map(|it| it.fence).collect()),
             Column::BigInt(latched.iter().map(|it| it.number).collect()),
         ],
@@ -253,4 +252,63 @@ pub(crate) async fn changed(
     let rows = statement.load::<ChangedRow>(&mut conn).await?;
     let changed = |row: ChangedRow| (Sku::stored(row.sku), row.available_units);
     Ok(rows.into_iter().map(changed).collect())
+}
+
+/// What a stock row says, or a gate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Queryable, Selectable)]
+#[diesel(table_name = skus)]
+pub(crate) struct Found {
+    pub(crate) available_units: i64,
+    pub(crate) fence: i64,
+}
+
+/// Reads a stock row, which has to exist.
+pub(crate) async fn read_stock(
+    conn: &mut AsyncPgConnection,
+    sku: &Sku,
+) -> Result<Found, DbError> {
+    let row = skus::table.find(sku.as_str()).select(Found::as_select());
+    Ok(row.first(conn).await?)
+}
+
+/// Locks the stock row, moves its fence forward, or past one that was seen (0 for none)
+/// unless somebody has done so, and reads what is available.
+pub(crate) async fn move_fence(
+    conn: &mut AsyncPgConnection,
+    sku: &Sku,
+    past: i64,
+) -> Result<Found, DbError> {
+    let next = dsl::sql::<BigInt>("greatest(fence + ")
+        .bind::<BigInt, _>(i64::from(past == 0))
+        .sql(", 1 + ")
+        .bind::<BigInt, _>(past)
+        .sql(")");
+    let moved = diesel::update(skus::table.find(sku.as_str()))
+        .set(skus::fence.eq(next))
+        .returning(Found::as_returning());
+    Ok(moved.get_result(conn).await?)
+}
+
+/// Adds units to a stock row that is locked; of them so many are new in the supply. All
+/// processes are told at the moment of the commit.
+pub(crate) async fn add_units(
+    conn: &mut AsyncPgConnection,
+    sku: &Sku,
+    units: Units,
+    restocked_units: i64,
+) -> Result<Found, DbError> {
+    let added = diesel::update(skus::table.find(sku.as_str()))
+        .set((
+            skus::available_units.eq(skus::available_units + units.get()),
+            skus::restocked_units.eq(skus::restocked_units + restocked_units),
+        ))
+        .returning(Found::as_returning())
+        .get_result(conn)
+        .await?;
+    diesel::sql_query("SELECT pg_notify($1, $2)")
+        .bind::<Text, _>(CHANNEL)
+        .bind::<Text, _>(sku.as_str())
+        .execute(conn)
+        .await?;
+    Ok(added)
 }

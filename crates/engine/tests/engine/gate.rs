@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use deadpool_redis::redis::cmd;
 use flash_core::{
     InventoryStrategy, Placement, Restock, StrategyError, Units, Verdict,
 };
 use flash_db::PoolOptions;
 use flash_engine::{Options, Strategy};
 use flash_testkit::{Sale, Stores, WAIT, order_of, purchase, sku};
+use redis::cmd;
 
 use crate::tampering::{
     GATE, OPTIONS, buy_until_sold_out, eventually, free_units, redis, start, start_with,

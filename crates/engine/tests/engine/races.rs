@@ -1,13 +1,13 @@
 //! Forced orders of events between the gate and the vault.
 
 use anyhow::{Context, Result, ensure};
-use deadpool_redis::redis::cmd;
 use flash_core::{
     InventoryStrategy, Placement, Sku, StockTerms, StrategyError, Verdict,
 };
 use flash_db::skus;
 use flash_engine::{Options, Strategy};
 use flash_testkit::{Sale, Stores, WAIT, order_of, purchase};
+use redis::cmd;
 use tokio::task::JoinHandle;
 
 use crate::tampering::{

@@ -1,7 +1,6 @@
 //! What a refusal costs once a SKU is known to be sold out: nothing.
 
 use anyhow::{Context, Result, ensure};
-use deadpool_redis::redis::{Client, InfoDict, cmd};
 use diesel::QueryableByName;
 use diesel::sql_types::BigInt;
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
@@ -10,6 +9,7 @@ use flash_db::{Pool, PoolOptions};
 use flash_engine::Strategy;
 use flash_sandbox::{Options, Sandbox};
 use flash_testkit::{WAIT, purchase, sku};
+use redis::{Client, InfoDict, cmd};
 
 use crate::tampering::{OPTIONS, eventually};
 

@@ -2,9 +2,9 @@
 //! script has to do what keeps the gate right in the first place.
 
 use anyhow::{Result, ensure};
-use deadpool_redis::redis::aio::MultiplexedConnection;
-use deadpool_redis::redis::{AsyncCommands, Client, FromRedisValue, Script};
 use flash_testkit::Stores;
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncCommands, Client, FromRedisValue, Script};
 
 use crate::tampering::GATE;
 

@@ -3,13 +3,13 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use deadpool_redis::redis::{Client, Cmd, FromRedisValue};
 use diesel::QueryableByName;
 use diesel::sql_types::{Array, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use flash_core::Placement;
 use flash_engine::{LEASE, Options, Strategy, gate_free_units};
 use flash_testkit::{Sale, Stores, WAIT, sku};
+use redis::{Client, Cmd, FromRedisValue};
 
 pub(crate) const GATE: &str = "flash:{tee}:gate";
 

@@ -4,14 +4,56 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use anyhow::{Context, Result, anyhow, ensure};
-use deadpool_redis::redis::cmd;
-use flash_core::{InventoryStrategy, Placement, Sku, StockTerms, Verdict};
-use flash_engine::{Gates, Strategy, gate_free_units, gate_key};
+use flash_core::{InventoryStrategy, Placement, Sku, StockTerms, Verdict, reason};
+use flash_engine::{Gates, Strategy, gate_free_units, gate_key, redis_address};
 use flash_testkit::{
     Cluster, Node, Sale, Sentinels, Stores, TlsRedis, order_of, purchase, sku,
 };
+use redis::cmd;
 
 use crate::tampering::{OPTIONS, eventually};
+
+#[test]
+fn an_address_is_shown_without_its_secrets() -> Result<()> {
+    for (url, address) in [
+        ("redis://:s3cret@127.0.0.1:1", "127.0.0.1:1"),
+        ("redis://u:s3cret@cache/3", "cache:6379"),
+        ("redis://[::1]", "::1:6379"),
+        ("redis+unix:///run/r.sock?pass=s3cret", "/run/r.sock"),
+        ("unix:///run/r.sock", "/run/r.sock"),
+        (
+            "redis-cluster://u:s3cret@a,b:7,[::1]",
+            "a:6379,b:7,::1:6379",
+        ),
+        ("redis-sentinel://:s3cret@a,b:7/3#shop", "a:26379,b:7"),
+    ] {
+        ensure!(redis_address(url)? == address, "{url}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_url_that_leads_nowhere_is_told_without_its_secrets() -> Result<()> {
+    for (url, word) in [
+        ("redis://:s3cret@a,b", "redis-cluster://"),
+        ("rediss://:s3cret@a/#insecure", "sslrootcert"),
+        ("redis://:s3cret@a/?sslrootcert=/x", "rediss"),
+        (
+            "rediss-cluster://:s3cret@a?sslrootcert=/no/file",
+            "/no/file",
+        ),
+        ("redis-cluster://:s3cret@a/1", "/DB"),
+        ("redis-sentinel://:s3cret@a", "#NAME"),
+        ("redis-sentinel://:s3cret@a/x#shop", "/DB"),
+        ("redis-cluster://:s3cret@", "URL"),
+        ("cache:6379", "URL"),
+    ] {
+        let error = reason(&redis_address(url).err().context(url)?);
+        ensure!(error.contains(word), "{url}: {error}");
+        ensure!(!error.contains("s3cret"), "{url}: {error}");
+    }
+    Ok(())
+}
 
 /// Keys that no other test has.
 fn prefix() -> String {

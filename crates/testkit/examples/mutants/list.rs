@@ -136,8 +136,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         rule: RECONCILE,
         broken_by: "wait for permits that died for ever",
         file: "crates/engine/src/stock.rs",
-        find: "self.lines.unmoved(sku) > HELD_MAX",
-        replace: "self.lines.unmoved(sku) > HELD_MAX * 1_000_000",
+        find: "it.elapsed() > HELD_MAX",
+        replace: "it.elapsed() > HELD_MAX * 1_000_000",
         caught_by: "gate::a_gate_that_is_too_low_still_sells_every_unit",
     },
     Mutant {
@@ -160,7 +160,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         rule: FENCE,
         broken_by: "restock under the old fence",
         file: "crates/engine/src/stock.rs",
-        find: "    move_fence(conn, &request.sku, 0).await?;",
+        find: "move_fence(&mut conn, sku, 0).await?;",
         replace: "",
         caught_by: "races::units_that_are_added_are_in_the_gate_at_once",
     },
@@ -207,17 +207,17 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         rule: LIFT,
         broken_by: "do not listen to other processes",
-        file: "crates/engine/src/listener.rs",
-        find: "                latch.lift(&sku);",
-        replace: "                drop(sku);",
+        file: "crates/engine/src/latch.rs",
+        find: "latches.lift(&sku);",
+        replace: "drop(sku);",
         caught_by: "elsewhere::added_units_are_heard_of_long_before_they_are_looked_for",
     },
     Mutant {
         rule: CONFIRMED,
         broken_by: "do not ask PostgreSQL whether a latch holds",
-        file: "crates/engine/src/stock.rs",
-        find: "let changed = sql::changed(&conn, &latched).await?;",
-        replace: "let mut changed = sql::changed(&conn, &latched).await?;
+        file: "crates/engine/src/latch.rs",
+        find: "let changed = sql::changed(&*pool.get().await?, &latched).await?;",
+        replace: "let mut changed = sql::changed(&*pool.get().await?, &latched).await?;
         changed.clear();",
         caught_by: "elsewhere::units_that_are_added_by_hand_are_sold",
     },
