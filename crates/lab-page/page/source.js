@@ -18,10 +18,9 @@ function blockWith(lines, words) {
 
 // Whether a step writes, or makes visible, what rests on a number that is not true now.
 function isGuilty(transcript, number) {
-  const step = transcript.steps[number - 1];
-  const writesStale = step.purpose === WRITE
-    && belief(transcript, step.buyer, number - 1)?.stale === true;
-  return writesStale || losesUpdate(transcript, number - 1);
+  const { purpose, buyer } = transcript.steps[number - 1];
+  const isStale = belief(transcript, buyer, number - 1)?.stale;
+  return (purpose === WRITE && isStale) || losesUpdate(transcript, number - 1);
 }
 
 // The lines that do the step that was taken last; none of BEGIN, Redis and the like.
@@ -49,17 +48,15 @@ function codeOf(transcript, at) {
 function drawSource(place, transcript, at) {
   place.hidden = transcript.source === null;
   const code = codeOf(transcript, at);
-  const guilty = code.length > 0 && isGuilty(transcript, at);
   const rows = code.map(({ number, text }) => {
-    const isIt = guilty && text.includes(ABSOLUTE_WRITE);
     const row = element("span", "row", element("i", "", number), text);
-    row.classList.toggle("guilty", isIt);
     row.classList.toggle("key", KEY_WORDS.some((words) => text.includes(words)));
-    if (isIt) {
+    if (text.includes(ABSOLUTE_WRITE) && isGuilty(transcript, at)) {
+      row.classList.add("guilty");
       row.append(element("b", "", GUILTY));
     }
     return row;
   });
-  const file = code.length > 0 ? [element("span", "file", transcript.source.file)] : [];
-  place.replaceChildren(...file, ...rows);
+  const file = element("span", "file", code.length > 0 ? transcript.source.file : "");
+  place.replaceChildren(file, ...rows);
 }

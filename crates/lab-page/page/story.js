@@ -30,14 +30,13 @@ function unitsRead(step) {
 // Our gate answers 1 or 0, alone or behind the number of its load.
 function admission(step) {
   const ours = /^(?:1|0|\[\d+, [01]\])$/.test(step.returned ?? "");
-  if (step.purpose !== ADMISSION || !step.readable.startsWith("EVALSHA") || !ours) {
-    return null;
-  }
-  return /1\]?$/.test(step.returned) ? "admitted" : "not admitted";
+  const asks = step.purpose === ADMISSION && step.readable.startsWith("EVALSHA");
+  const word = /1\]?$/.test(step.returned) ? "admitted" : "not admitted";
+  return asks && ours ? word : null;
 }
 
 function unitsBefore(transcript, index) {
-  return index === 0 ? 1 : transcript.steps[index - 1].available_units_after;
+  return transcript.steps[index - 1]?.available_units_after ?? 1;
 }
 
 // What a buyer was told last by a store, and whether somebody has changed it since.

@@ -4,17 +4,17 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, ensure};
 use flash_core::{Audit, Sku};
 use flash_engine::gate_free_units;
 use flash_lab_crowd::{
     Auditor, DatabaseFacts, Progress, Run, Seller, Server, StoreArgs, Stores, Strategy,
-    crowd, put_on_sale,
+    crowd, put_on_sale, sentence,
 };
 use tokio::time::MissedTickBehavior;
 
-use crate::board::{Board, Stage, Terms};
-use crate::turned_away::TurnedAway;
+use crate::board::{Board, Column, SaleStage, Stage, Terms};
+use crate::turned_away::{self, TurnedAway};
 use crate::watcher::Watcher;
 
 /// How often the page learns something new: often enough to look smooth, seldom enough
@@ -38,6 +38,20 @@ struct Shop {
     server: Server,
     address: SocketAddr,
     stores: Stores,
+}
+
+/// The column of a seller.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    board: &'a Board,
+    index: usize,
+}
+
+impl Place<'_> {
+    fn change(&self, change: impl FnOnce(&mut Column)) {
+        self.board
+            .send_modify(|state| change(&mut state.columns[self.index]));
+    }
 }
 
 impl Shops {
@@ -70,22 +84,25 @@ impl Shops {
         self.stores.ways_in()
     }
 
-    /// Lets one queued strategy after the other sell the same, each with the machine for itself.
-    pub(crate) async fn sell(&mut self, terms: Terms, board: &Board) -> Vec<Run> {
+    /// Lets one queued strategy after the other sell the same, each with the machine for
+    /// itself, and ends the sale.
+    pub(crate) async fn sell(&mut self, board: &Board) -> Vec<Run> {
         let mut runs = Vec::new();
+        let terms = board.borrow().terms;
         for (index, shop) in self.shops.iter_mut().enumerate() {
-            if !board.is_queued(index) {
+            if board.borrow().columns[index].stage != Stage::Queued {
                 continue;
             }
-            match shop.sell(terms, board, index).await {
+            let place = Place { board, index };
+            match shop.sell(terms, place).await {
                 Ok(run) => runs.push(run),
-                Err(error) => board.change(index, |column| {
+                Err(error) => place.change(|column| {
                     column.stage = Stage::Failed;
-                    column.error = Some(flash_lab_crowd::error::sentence(&error));
+                    column.error = Some(sentence(&error));
                 }),
             }
         }
-        board.end();
+        board.send_modify(|state| state.stage = SaleStage::Ended);
         runs
     }
 
@@ -98,43 +115,37 @@ impl Shops {
 }
 
 impl Shop {
-    async fn sell(
-        &mut self,
-        terms: Terms,
-        board: &Board,
-        index: usize,
-    ) -> anyhow::Result<Run> {
-        if !self.server.is_running() {
-            bail!(
-                "the server of {} has ended; start the page again",
-                self.seller
-            );
-        }
+    async fn sell(&mut self, terms: Terms, place: Place<'_>) -> anyhow::Result<Run> {
+        ensure!(
+            self.server.is_running(),
+            "the server of {} has ended; start the page again",
+            self.seller
+        );
         let Terms { units, buyers } = terms;
         let sku = put_on_sale(self.address, self.seller.slug(), units).await?;
-        let refused_before = self.turned_away().await?;
-        let command = self.audit_command(&sku);
-        board.change(index, |column| {
+        let refused_before = self.turned_away(&TurnedAway::new()).await?;
+        let refused_before = refused_before.unwrap_or_default();
+        place.change(|column| {
             column.stage = Stage::Gathering;
             column.sku = Some(sku.clone());
-            column.audit_command = Some(command);
+            column.audit_command = Some(self.audit_command(&sku));
         });
 
         let watcher = Watcher::default();
         let sale = tokio::select! {
             sale = crowd::rush(self.address, &sku, buyers, &watcher) => sale?,
-            failed = self.watch(&sku, refused_before, &watcher, board, index) => {
+            failed = self.watch(&sku, &refused_before, &watcher, place) => {
                 match failed? {}
             }
         };
         let audit = self.audit_at_rest(&sku).await?;
-        let turned_away = self.turned_away().await?;
+        let turned_away = self.turned_away(&refused_before).await?;
         let run = sale.counted(&self.seller, (units, buyers), audit);
-        board.change(index, |column| {
+        place.change(|column| {
             watcher.show(column);
             column.stage = Stage::Ended;
             column.elapsed_ms = run.elapsed_ms;
-            column.turned_away = since(turned_away, refused_before);
+            column.turned_away = turned_away;
             column.audit = Some(run.audit.clone());
         });
         Ok(run)
@@ -144,10 +155,9 @@ impl Shop {
     async fn watch(
         &self,
         sku: &Sku,
-        refused_before: Option<TurnedAway>,
+        refused_before: &TurnedAway,
         watcher: &Watcher,
-        board: &Board,
-        index: usize,
+        place: Place<'_>,
     ) -> anyhow::Result<Infallible> {
         let mut auditor = Auditor::open(&self.stores.database_url).await?;
         let mut tick = tokio::time::interval(LOOK_AGAIN);
@@ -155,20 +165,24 @@ impl Shop {
         loop {
             tick.tick().await;
             let audit = auditor.audit(sku, Some(self.seller.name()), None).await?;
-            let turned_away = self.turned_away().await?;
-            board.change(index, |column| {
+            let turned_away = self.turned_away(refused_before).await?;
+            place.change(|column| {
                 watcher.show(column);
                 column.audit = audit;
-                column.turned_away = since(turned_away, refused_before);
+                column.turned_away = turned_away;
             });
         }
     }
 
-    async fn turned_away(&self) -> anyhow::Result<Option<TurnedAway>> {
+    /// Who has refused since an earlier reading; only the engine counts it.
+    async fn turned_away(
+        &self,
+        earlier: &TurnedAway,
+    ) -> anyhow::Result<Option<TurnedAway>> {
         if !self.seller.is(Strategy::Engine) {
             return Ok(None);
         }
-        TurnedAway::read(self.address).await.map(Some)
+        turned_away::read(self.address, earlier).await.map(Some)
     }
 
     /// All buyers have their answers; permits may still be on their way back to Redis.
@@ -199,8 +213,4 @@ impl Shop {
         };
         format!("./just audit --sku {sku} --database-url '{database_url}'{redis}")
     }
-}
-
-fn since(now: Option<TurnedAway>, before: Option<TurnedAway>) -> Option<TurnedAway> {
-    Some(now?.since(before?))
 }

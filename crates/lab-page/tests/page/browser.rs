@@ -7,7 +7,7 @@
 
 use std::cell::RefCell;
 use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::rc::Rc;
 use std::sync::mpsc::{Receiver, channel};
@@ -54,15 +54,6 @@ const START: &str = "exec \"$0\" --user-data-dir=\"$1\" --headless --no-sandbox 
     --disable-extensions --disable-renderer-backgrounding \
     --disable-backgrounding-occluded-windows --disable-background-timer-throttling \
     --hide-scrollbars --remote-debugging-pipe 3<&0 4>&1 </dev/null >/dev/null 2>&1";
-
-/// Keys that do something in a form, and how the browser knows them.
-const CODES: [(&str, u32); 5] = [
-    ("Enter", 13),
-    ("Tab", 9),
-    (" ", 32),
-    ("ArrowDown", 40),
-    ("ArrowUp", 38),
-];
 
 /// A running browser with a profile of its own; both end with this value.
 struct Browser {
@@ -147,58 +138,53 @@ impl Drop for Browser {
 /// One tab of a browser. Whatever goes wrong with it ends the test.
 pub(crate) struct Tab {
     browser: Rc<RefCell<Browser>>,
-    session: String,
+    /// None of the browser itself.
+    session: Option<String>,
 }
 
 impl Tab {
     /// Opens a tab of this size in a browser of its own.
     pub(crate) fn open(url: &str, size: (u32, u32)) -> Self {
         let browser = Browser::start().expect("a browser");
-        Self::open_in(Rc::new(RefCell::new(browser)), url, size).expect(url)
-    }
-
-    /// Opens another tab beside this one.
-    pub(crate) fn beside(&self, url: &str) -> Self {
-        Self::open_in(Rc::clone(&self.browser), url, SMALL).expect(url)
-    }
-
-    /// Opens a tab that watches its network and its console.
-    fn open_in(
-        browser: Rc<RefCell<Browser>>,
-        url: &str,
-        size: (u32, u32),
-    ) -> Result<Self> {
-        let call =
-            |method, parameters| browser.borrow_mut().call(None, method, &parameters);
-        let target = call("Target.createTarget", json!({"url": "about:blank"}))?;
-        let attach = json!({"targetId": target["targetId"], "flatten": true});
-        let attached = call("Target.attachToTarget", attach)?;
-        let session = attached["sessionId"].as_str().context("no session")?;
-        let tab = Self {
-            session: session.to_owned(),
-            browser,
+        let nowhere = Self {
+            browser: Rc::new(RefCell::new(browser)),
+            session: None,
         };
-        for domain in ["Page", "Runtime", "Network", "Log"] {
+        nowhere.beside(url, size)
+    }
+
+    /// Opens another tab in this browser, which watches its network and its console.
+    pub(crate) fn beside(&self, url: &str, size: (u32, u32)) -> Self {
+        let blank = self.call("Target.createTarget", json!({"url": "about:blank"}));
+        let attach = json!({"targetId": blank["targetId"], "flatten": true});
+        let attached = self.call("Target.attachToTarget", attach);
+        let tab = Self {
+            browser: Rc::clone(&self.browser),
+            session: attached["sessionId"].as_str().map(str::to_owned),
+        };
+        for domain in ["Runtime", "Network", "Log"] {
             tab.call(&format!("{domain}.enable"), json!({}));
         }
         tab.resize(size);
         let went = tab.call("Page.navigate", json!({"url": url}));
-        ensure!(went["errorText"].is_null(), "{}", went["errorText"]);
-        Ok(tab)
+        assert_eq!(went["errorText"], Value::Null, "{url}");
+        tab
     }
 
     fn call(&self, method: &str, parameters: Value) -> Value {
-        self.try_call(method, &parameters).expect(method)
+        self.try_call(method, parameters).expect(method)
     }
 
-    fn try_call(&self, method: &str, parameters: &Value) -> Result<Value> {
+    fn try_call(&self, method: &str, parameters: Value) -> Result<Value> {
         let mut browser = self.browser.borrow_mut();
-        browser.call(Some(&self.session), method, parameters)
+        browser.call(self.session.as_deref(), method, &parameters)
     }
 
-    /// Loads the page again.
+    /// Loads the page again, and waits until the old one has gone.
     pub(crate) fn reload(&self) {
+        self.value("window.isOld = true");
         self.call("Page.reload", json!({}));
+        self.wait_for("window.isOld === undefined");
     }
 
     /// Changes the size.
@@ -257,7 +243,7 @@ impl Tab {
     fn evaluate(&self, expression: &str) -> Result<Value> {
         let ask = json!({"expression": expression, "awaitPromise": true,
                          "returnByValue": true});
-        let mut answer = self.try_call("Runtime.evaluate", &ask)?;
+        let mut answer = self.try_call("Runtime.evaluate", ask)?;
         let exception = &answer["exceptionDetails"]["exception"];
         ensure!(exception.is_null(), "{}", exception["description"]);
         Ok(answer["result"]["value"].take())
@@ -311,19 +297,20 @@ impl Tab {
 
     /// Presses a key on whatever has the focus.
     pub(crate) fn press(&self, key: &str) {
-        let mut event = json!({"type": "keyDown", "key": key, "code": key});
-        if let Some((_, code)) = CODES.iter().find(|(name, _)| *name == key) {
-            event["windowsVirtualKeyCode"] = (*code).into();
+        // How the browser knows those that do something in a form.
+        let (code, text) = match key {
+            "Enter" => (13, "\r"),
+            "Tab" => (9, ""),
+            " " => (32, " "),
+            "ArrowDown" => (40, ""),
+            "ArrowUp" => (38, ""),
+            key => (0, if key.len() == 1 { key } else { "" }),
+        };
+        for (kind, text) in [("keyDown", text), ("keyUp", "")] {
+            let event = json!({"type": kind, "key": key, "code": key, "text": text,
+                               "windowsVirtualKeyCode": code});
+            self.call("Input.dispatchKeyEvent", event);
         }
-        let mut up = event.clone();
-        up["type"] = "keyUp".into();
-        if key == "Enter" {
-            event["text"] = "\r".into();
-        } else if key.chars().count() == 1 {
-            event["text"] = key.into();
-        }
-        self.call("Input.dispatchKeyEvent", event);
-        self.call("Input.dispatchKeyEvent", up);
     }
 
     /// Presses a key, and waits for what comes of it.
@@ -347,12 +334,11 @@ impl Tab {
     }
 
     /// The URLs that any tab has asked for so far.
-    pub(crate) fn requests(&self) -> Vec<String> {
-        let urls = self.events();
-        urls.iter()
-            .filter_map(requested)
-            .map(str::to_owned)
-            .collect()
+    pub(crate) fn requests(&self) -> Vec<Value> {
+        let mut events = self.events();
+        events.retain(|it| it["method"] == "Network.requestWillBeSent");
+        let url = |it: &mut Value| it["params"]["request"]["url"].take();
+        events.iter_mut().map(url).collect()
     }
 
     /// Nothing went wrong, and nothing was asked of another machine.
@@ -363,36 +349,28 @@ impl Tab {
     }
 }
 
-fn requested(event: &Value) -> Option<&str> {
-    let url = event["params"]["request"]["url"].as_str()?;
-    (event["method"] == "Network.requestWillBeSent").then_some(url)
-}
-
 fn is_trouble(event: &Value) -> bool {
-    let here = ["http://127.0.0.1:", "file:///", "data:"];
-    let is_here = |url: &str| here.iter().any(|it| url.starts_with(it));
-    let parameters = &event["params"];
-    event["method"] == "Runtime.exceptionThrown"
-        || event["method"] == "Runtime.consoleAPICalled"
-            && parameters["type"] == "error"
-        || event["method"] == "Log.entryAdded"
-            && parameters["entry"]["level"] == "error"
-        || requested(event).is_some_and(|url| !is_here(url))
+    let is_here = |url: &str| {
+        let here = ["http://127.0.0.1:", "file:///", "data:"];
+        here.iter().any(|it| url.starts_with(it))
+    };
+    let told = &event["params"];
+    match event["method"].as_str() {
+        Some("Runtime.exceptionThrown") => true,
+        Some("Runtime.consoleAPICalled") => told["type"] == "error",
+        Some("Log.entryAdded") => told["entry"]["level"] == "error",
+        Some("Network.requestWillBeSent") => {
+            !told["request"]["url"].as_str().is_some_and(is_here)
+        }
+        _ => false,
+    }
 }
 
-fn find() -> Result<PathBuf> {
-    if let Some(given) = env::var_os("FLASHSALE_CHROMIUM").map(PathBuf::from) {
-        let path = given.display();
-        ensure!(given.is_file(), "FLASHSALE_CHROMIUM: no {path}");
-        return Ok(given);
-    }
-    let path = env::var_os("PATH").unwrap_or_default();
-    let folders: Vec<_> = env::split_paths(&path).collect();
-    // What begins at the root stays where it is, whatever it is joined to.
-    let programs = NAMES
-        .iter()
-        .flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
-    programs.into_iter().find(|it| it.is_file()).context(
+fn find() -> Result<String> {
+    let given = env::var("FLASHSALE_CHROMIUM").ok();
+    let names = given.map_or(NAMES.map(str::to_owned).to_vec(), |it| vec![it]);
+    let runs = |name: &String| Command::new(name).arg("--version").output().is_ok();
+    names.into_iter().find(runs).context(
         "the tests of the page need Chromium: `./just test` installs it, or `apt-get \
          install chromium` (dnf install chromium, brew install --cask chromium); \
          FLASHSALE_CHROMIUM names one elsewhere",

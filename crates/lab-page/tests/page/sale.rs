@@ -65,7 +65,7 @@ fn press_start(tab: &Tab) {
 fn a_sale_is_shown_as_it_goes_and_as_the_audit_counts_it() {
     let (page, tab) = open(&[]);
     let places = tab.value(PLACES);
-    let other = tab.beside(&page.url);
+    let other = tab.beside(&page.url, SMALL);
     other.wait_for(IDLE);
 
     press_start(&tab);

@@ -47,8 +47,12 @@ fn is(tab: &Tab, name: &str) -> String {
     tab.text(&format!("[data-is={name}]"))
 }
 
+fn address(page: &Page, hash: &str) -> String {
+    format!("{}steps{hash}", page.url)
+}
+
 fn open(page: &Page, hash: &str) -> Tab {
-    let tab = Tab::open(&format!("{}steps{hash}", page.url), SMALL);
+    let tab = Tab::open(&address(page, hash), SMALL);
     tab.wait_for(PLAYED);
     tab
 }
@@ -222,7 +226,7 @@ fn a_program_of_ones_own_stands_between_naive_and_the_engine_and_is_judged() {
     );
     tab.picture("sale-own");
 
-    let tab = tab.beside(&format!("{}steps#strategy=mine&order=worst", page.url));
+    let tab = tab.beside(&address(&page, "#strategy=mine&order=worst"), SMALL);
     tab.wait_for(PLAYED);
     press_end(&tab);
     assert_eq!(is(&tab, "verdict"), "✗ oversold by 1");
