@@ -11,8 +11,7 @@ const HOW = {
 function newColumn(strategy) {
   const article = copyOf("column");
   article.dataset.strategy = strategy;
-  fill(article, { strategy, how: HOW[strategy] ?? "a program of your own" });
-  return article;
+  return fill(article, { strategy, how: HOW[strategy] ?? "a program of your own" });
 }
 
 function showColumn(article, column, terms) {

@@ -3,76 +3,70 @@
 // was taken last is open, older ones are a line each.
 
 function drawPane(pane, transcript, at, why) {
-  const taken = transcript.steps.slice(0, at).map((step, index) => [step, index + 1]);
+  const { strategy, steps, source } = transcript;
+  const beliefs = [1, 2].map((buyer) => belief(transcript, buyer, at));
   // Where nothing can be left out, nothing is.
-  const shown = taken.filter(([step]) => isShown(step));
-  const rows = shown.map(([step, number]) => row(transcript, step, number, at));
+  const shown = steps.slice(0, at).filter(isShown);
+  const rows = shown.map((step) => row(step, at, beliefs[step.buyer - 1]));
   const [look, word, sentence] = judge(transcript, at, why);
   fill(pane, {
-    strategy: transcript.strategy,
+    strategy,
+    belief1: beliefWords(beliefs[0]),
+    belief2: beliefWords(beliefs[1]),
+    stock: steps[at - 1]?.available_units_after ?? 1,
+    steps: rows,
+    source: at === 0 || source === null ? "" : codeOf(steps[at - 1], source),
     next1: nextOf(transcript, 1, at),
     next2: nextOf(transcript, 2, at),
-    stock: unitsBefore(transcript, at),
     verdict: word,
     sentence,
   });
-  const is = (name) => pane.querySelector(`[data-is="${name}"]`);
-  is("steps").replaceChildren(...rows);
-  for (const buyer of [1, 2]) {
-    const held = belief(transcript, buyer, at);
-    is(`belief${buyer}`).textContent = held === null
-      ? "" : held.words + (held.stale ? ": no longer true" : "");
-    is(`belief${buyer}`).classList.toggle("stale", held?.stale === true);
-  }
-  drawSource(is("source"), transcript, at);
+  pane.querySelector(".source").hidden = source === null;
   pane.querySelector(".verdict").className = `verdict ${look}`;
   // Once everything around it has its height.
   rows.at(-1)?.scrollIntoView({ block: "nearest" });
 }
 
-function row(transcript, step, number, at) {
-  const before = unitsBefore(transcript, number - 1);
-  const after = step.available_units_after;
-  const held = belief(transcript, step.buyer, at);
+function beliefWords(held) {
+  return held?.stale
+    ? element("span", "belief stale", `${held.words}: no longer true`)
+    : element("span", "belief", held?.words ?? "");
+}
+
+// A step, and what its buyer believes now.
+function row(step, at, held) {
+  const { number, buyer, before, available_units_after: after } = step;
   const looks = {
-    one: step.buyer === 1,
-    two: step.buyer === 2,
+    one: buyer === 1,
+    two: buyer === 2,
     changed: before !== after,
-    lost: losesUpdate(transcript, number - 1),
+    lost: step.loses,
     now: number === at,
     stale: held?.number === number && held.stale,
   };
   const item = copyOf("step");
   item.classList.add(...Object.keys(looks).filter((look) => looks[look]));
-  const decided = decision(transcript, number - 1);
   const name = looks.now ? title(step) : shortTitle(step);
   fill(item, {
-    decision: decided === null ? "" : `decides: ${decided}`,
-    line: [element("b", "", `${number}. ${name}`), ...outcome(step, number, at)],
-    units: before === after && !looks.lost ? after : `${before} → ${after}`,
+    decision: step.decision && `decides: ${step.decision}`,
+    line: [element("b", "", `${number}. ${name}`), ...outcome(step, at)],
+    units: before === after && !step.loses ? after : `${before} → ${after}`,
+    ...(looks.now ? opened(step) : {}),
   });
-  const details = item.querySelector("details");
-  details.hidden = true;
-  if (looks.now) {
-    open(item, details, transcript, step, number);
-  }
+  const command = item.querySelector("details");
+  command.hidden = command.querySelector("code").textContent === "";
   return item;
 }
 
 // What only the step that was taken last shows.
-function open(item, details, transcript, step, number) {
-  const held = belief(transcript, step.buyer, number - 1);
-  const says = unitsBefore(transcript, number - 1);
-  const believes = `${NAMES[step.buyer]} still believes ${held?.units}; the row says ${says}`;
-  const isLong = isRedis(step) || step.readable.includes("unnest(");
-  const code = step.purpose === null ? "" : step.readable;
-  details.hidden = !isLong || code === "";
-  fill(item, {
-    believes: step.purpose === WRITE && held?.stale ? believes : "",
-    overwrites: losesUpdate(transcript, number - 1)
-      ? "what the other sold is overwritten: lost update" : "",
-    [isLong ? "command" : "code"]: code,
-  });
+function opened({ store, buyer, purpose, readable, before, held, loses }) {
+  const believes = `${NAMES[buyer]} still believes ${held?.units}; the row says ${before}`;
+  const isLong = store === "Redis" || readable.includes("unnest(");
+  return {
+    believes: purpose === WRITE && held?.stale ? believes : "",
+    overwrites: loses ? "what the other sold is overwritten: lost update" : "",
+    [isLong ? "command" : "code"]: purpose === null ? "" : readable,
+  };
 }
 
 const WAITS = {
@@ -81,8 +75,8 @@ const WAITS = {
 };
 
 // A statement that waited has returned nothing until the step that ended its wait.
-function outcome(step, number, at) {
-  if (doneAt(step, number) > at) {
+function outcome(step, at) {
+  if (step.done > at) {
     return [element("span", "waits", WAITS[step.waited_for])];
   }
   const parts = [];
@@ -101,7 +95,7 @@ function outcome(step, number, at) {
 function nextOf(transcript, buyer, at) {
   const { steps, buyers } = transcript;
   const { answer, place, next } = buyers[buyer - 1];
-  const waits = (step, index) => step.buyer === buyer && doneAt(step, index + 1) > at;
+  const waits = (step) => step.buyer === buyer && step.done > at;
   const own = steps.slice(at).filter((step) => step.buyer === buyer);
   const upcoming = own.find(isShown) ?? own[0] ?? next;
   if (steps.slice(0, at).some(waits) || (own.length === 0 && place === "waiting")) {

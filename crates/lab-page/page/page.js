@@ -33,6 +33,7 @@ function fill(copy, values) {
       place.replaceChildren(...made.childNodes);
     }
   }
+  return copy;
 }
 
 // The answer, or null where there is none and the page has said why.

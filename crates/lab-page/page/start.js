@@ -58,32 +58,28 @@ function take(news) {
     part("buyers").value = state.terms.buyers;
     part("buyers").max = state.buyers_max;
   }
-  const commands = state.columns.map((column) => column.audit_command);
-  if (isNews && commands.some((command) => command !== null)) {
-    part("commands").replaceChildren(...commands.filter(Boolean).map(commandLine));
+  const commands = state.columns.map((column) => column.audit_command).filter(Boolean);
+  if (isNews && commands.length > 0) {
+    const lines = commands.map((command) => fill(copyOf("command"), { command }));
+    part("commands").replaceChildren(...lines);
   }
   nameStart();
 }
 
-function commandLine(command) {
-  const line = copyOf("command");
-  const [button, code] = line.children;
-  code.textContent = command;
-  button.addEventListener("click", () => copyText(code, button));
-  return line;
-}
-
 // A browser keeps its clipboard from pages of other machines: there it is selected.
-async function copyText(code, button) {
-  getSelection().selectAllChildren(code);
-  try {
-    await navigator.clipboard.writeText(code.textContent);
-    button.textContent = "copied";
-  } catch {
-    button.textContent = "selected";
+part("commands").addEventListener("click", async ({ target }) => {
+  if (target.localName !== "button") {
+    return;
   }
-}
-
+  const command = target.nextElementSibling;
+  getSelection().selectAllChildren(command);
+  try {
+    await navigator.clipboard.writeText(command.textContent);
+    target.textContent = "copied";
+  } catch {
+    target.textContent = "selected";
+  }
+});
 part("start").addEventListener("submit", (event) => {
   event.preventDefault();
   ask("/sales", { ...terms(), ...nextSale() });

@@ -62,8 +62,7 @@ async function wantedTurns(chosen) {
     return choosing() ? chosen : order;
   }
   say("The judge tries the orders of the steps, from the simplest on…");
-  const named = new URLSearchParams({ strategy: part("strategy").value });
-  const found = await ask(`/judgements?${named}`);
+  const found = await ask(`/judgements/${encodeURIComponent(part("strategy").value)}`);
   if (found === null) {
     return null;
   }
@@ -84,7 +83,7 @@ async function play(turns, at) {
     ask("/plays", { strategy, schedule: turns, finish }));
   const transcripts = await Promise.all(plays);
   if (!transcripts.includes(null)) {
-    Object.assign(view, { transcripts, turns });
+    Object.assign(view, { transcripts: transcripts.map(explain), turns });
     view.at = finish ? Math.min(at, steps()) : steps();
     say(hint(transcripts[0]));
   }

@@ -2,7 +2,7 @@
 
 use actix_web::http::StatusCode;
 use flash_core::{Audit, Sku};
-use flash_lab_crowd::{Latency, Outcomes, Seller};
+use flash_lab_crowd::{Latency, Outcomes, Seller, TermArgs};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
@@ -83,10 +83,9 @@ pub(crate) struct Column {
 }
 
 impl Column {
-    pub(crate) fn new(strategy: String, stage: Stage) -> Self {
+    fn new(strategy: String) -> Self {
         Self {
             strategy,
-            stage,
             ..Self::default()
         }
     }
@@ -108,14 +107,15 @@ pub(crate) struct State {
 pub(crate) type Board = watch::Sender<State>;
 
 impl State {
-    pub(crate) fn new(sellers: &[Seller], terms: Terms, buyers_max: u32) -> Self {
-        let columns = sellers
-            .iter()
-            .map(|it| Column::new(it.to_string(), Stage::Ready));
+    pub(crate) fn new(sellers: &[Seller], terms: TermArgs, buyers_max: u32) -> Self {
+        let columns = sellers.iter().map(|it| Column::new(it.to_string()));
         Self {
             sale: 0,
             stage: SaleStage::Idle,
-            terms,
+            terms: Terms {
+                units: terms.units,
+                buyers: terms.buyers,
+            },
             buyers_max,
             columns: columns.collect(),
         }
@@ -155,11 +155,12 @@ impl State {
         self.stage = SaleStage::Running;
         self.terms = terms;
         for column in &mut self.columns {
-            let name = column.strategy.clone();
-            if sells(&name) {
-                *column = Column::new(name, Stage::Queued);
-            } else if !keep {
-                *column = Column::new(name, Stage::Ready);
+            let sells = sells(&column.strategy);
+            if sells || !keep {
+                *column = Column::new(column.strategy.clone());
+            }
+            if sells {
+                column.stage = Stage::Queued;
             }
         }
         Ok(terms)
@@ -176,12 +177,16 @@ mod tests {
     fn what_was_sold_stays_beside_the_next_only_on_the_same_terms() {
         let sellers = [Strategy::Naive, Strategy::Pessimistic]
             .map(|it| Seller::of_server("server".into(), it));
-        let (units, buyers) = (5, 40);
-        let mut state = State::new(&sellers, Terms { units, buyers }, 10_000);
+        let terms = TermArgs {
+            units: 5,
+            buyers: 40,
+            pool_size: 1,
+        };
+        let mut state = State::new(&sellers, terms, 10_000);
         let mut sell = |units, name: &str| {
             let wanted = Wanted {
                 units,
-                buyers,
+                buyers: terms.buyers,
                 strategies: vec![name.to_owned()],
                 keep: true,
             };

@@ -4,18 +4,17 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use clap::ValueEnum;
 use flash_lab_crowd::{
-    JsonFile, Look, Progress, Seller, Strategy, TermArgs, environment, keep_promises,
-    open_files, output, report as told, server_process,
+    JsonFile, Look, Progress, Seller, Strategy, environment, keep_promises, open_files,
+    output, report as told, server_process,
 };
 use flash_lab_interleave::{Buyer, Finish, Schedule, to_text};
 use tokio::runtime::Handle;
-use tokio::sync::{Mutex, watch};
+use tokio::sync::Mutex;
 
-use crate::board::{Board, SaleStage, Stage, State, Terms};
+use crate::board::{Board, SaleStage, Stage, State};
 use crate::cli::{PageArgs, ReportArgs};
-use crate::file::{self, Words};
+use crate::file;
 use crate::judge::Judge;
 use crate::plays::Stages;
 use crate::shop::Shops;
@@ -39,7 +38,7 @@ const TURNS_MAX: usize = 8;
 pub async fn run(args: PageArgs) -> anyhow::Result<()> {
     server_process::find()?;
     let (listener, address) = bind(args.listen)?;
-    let sellers = args.shown.sellers(Strategy::value_variants())?;
+    let sellers = args.shown.sellers(&Strategy::ALL)?;
     let most = open_files::raise_towards(BUYERS_MAX.max(args.terms.buyers))?;
     let progress = Progress::start();
     let mut shops = Shops::open(&sellers, args.terms.pool_size, &progress).await?;
@@ -48,17 +47,14 @@ pub async fn run(args: PageArgs) -> anyhow::Result<()> {
     }
     drop(progress);
 
-    let board = Arc::new(board(&sellers, args.terms, most));
+    let board = Arc::new(Board::new(State::new(&sellers, args.terms, most)));
     let stages = Arc::new(Mutex::new(Stages::new()));
     let is_open = !address.ip().is_loopback();
     let ours = Strategy::ALL.map(Seller::of).into_iter();
+    let players = sellers.into_iter().map(Ok).chain(ours);
     let site = Site {
         board: Arc::clone(&board),
-        sellers: sellers
-            .into_iter()
-            .map(Ok)
-            .chain(ours)
-            .collect::<Result<_, _>>()?,
+        sellers: players.collect::<anyhow::Result<_>>()?,
         stages: Arc::downgrade(&stages),
         runtime: Handle::current(),
         judge: Judge::default(),
@@ -98,14 +94,6 @@ fn from_here(mut address: SocketAddr) -> SocketAddr {
     address
 }
 
-fn board(sellers: &[Seller], args: TermArgs, buyers_max: u32) -> Board {
-    let terms = Terms {
-        units: args.units,
-        buyers: args.buyers,
-    };
-    watch::Sender::new(State::new(sellers, terms, buyers_max))
-}
-
 fn bind(listen: SocketAddr) -> anyhow::Result<(TcpListener, SocketAddr)> {
     let listener = TcpListener::bind(listen).with_context(|| {
         format!(
@@ -138,7 +126,7 @@ pub async fn report(args: ReportArgs) -> anyhow::Result<()> {
     let progress = Progress::start();
     let mut shops = Shops::open(&sellers, pool_size, &progress).await?;
     progress.step("all of them sell");
-    let board = board(&sellers, args.terms, BUYERS_MAX);
+    let board = Board::new(State::new(&sellers, args.terms, BUYERS_MAX));
     board.send_modify(|state| {
         let columns = state.columns.iter_mut();
         columns.for_each(|column| column.stage = Stage::Queued);
@@ -158,14 +146,21 @@ pub async fn report(args: ReportArgs) -> anyhow::Result<()> {
             bail!("{} could not sell: {error}", column.strategy);
         }
     }
-    let words = Words {
-        table: told::demo(&runs, pool_size, &Look::FILE),
-        transcript,
-        beside,
-        why: WHY,
-        environment: environment(facts, None, pool_size)?.sentence(),
-    };
-    html.write_text(&file::write(&state, &words)?)?;
+    let page = file::write(
+        &state,
+        &[
+            // For who runs no scripts.
+            ("table", &told::demo(&runs, pool_size, &Look::FILE)),
+            ("transcript", &transcript),
+            ("beside", &beside),
+            ("why", WHY),
+            (
+                "environment",
+                &environment(facts, None, pool_size)?.sentence(),
+            ),
+        ],
+    )?;
+    html.write_text(&page)?;
     let look = output::look_beside_json(Some(&html));
     output::beside_json(Some(&html), &told::demo(&runs, pool_size, &look))?;
     if let JsonFile::Path(path) = &html {

@@ -38,6 +38,8 @@ struct Shop {
     server: Server,
     address: SocketAddr,
     stores: Stores,
+    /// What the engine had counted before this sale.
+    refused_before: TurnedAway,
 }
 
 /// The column of a seller.
@@ -74,6 +76,7 @@ impl Shops {
                 server,
                 address,
                 stores: own,
+                refused_before: TurnedAway::new(),
             });
         }
         Ok(Self { shops, stores })
@@ -123,8 +126,8 @@ impl Shop {
         );
         let Terms { units, buyers } = terms;
         let sku = put_on_sale(self.address, self.seller.slug(), units).await?;
-        let refused_before = self.turned_away(&TurnedAway::new()).await?;
-        let refused_before = refused_before.unwrap_or_default();
+        self.refused_before.clear();
+        self.refused_before = self.turned_away().await?.unwrap_or_default();
         place.change(|column| {
             column.stage = Stage::Gathering;
             column.sku = Some(sku.clone());
@@ -134,12 +137,12 @@ impl Shop {
         let watcher = Watcher::default();
         let sale = tokio::select! {
             sale = crowd::rush(self.address, &sku, buyers, &watcher) => sale?,
-            failed = self.watch(&sku, &refused_before, &watcher, place) => {
+            failed = self.watch(&sku, &watcher, place) => {
                 match failed? {}
             }
         };
         let audit = self.audit_at_rest(&sku).await?;
-        let turned_away = self.turned_away(&refused_before).await?;
+        let turned_away = self.turned_away().await?;
         let run = sale.counted(&self.seller, (units, buyers), audit);
         place.change(|column| {
             watcher.show(column);
@@ -155,7 +158,6 @@ impl Shop {
     async fn watch(
         &self,
         sku: &Sku,
-        refused_before: &TurnedAway,
         watcher: &Watcher,
         place: Place<'_>,
     ) -> anyhow::Result<Infallible> {
@@ -165,7 +167,7 @@ impl Shop {
         loop {
             tick.tick().await;
             let audit = auditor.audit(sku, Some(self.seller.name()), None).await?;
-            let turned_away = self.turned_away(refused_before).await?;
+            let turned_away = self.turned_away().await?;
             place.change(|column| {
                 watcher.show(column);
                 column.audit = audit;
@@ -174,15 +176,13 @@ impl Shop {
         }
     }
 
-    /// Who has refused since an earlier reading; only the engine counts it.
-    async fn turned_away(
-        &self,
-        earlier: &TurnedAway,
-    ) -> anyhow::Result<Option<TurnedAway>> {
+    /// Who has refused in this sale; only the engine counts it.
+    async fn turned_away(&self) -> anyhow::Result<Option<TurnedAway>> {
         if !self.seller.is(Strategy::Engine) {
             return Ok(None);
         }
-        turned_away::read(self.address, earlier).await.map(Some)
+        let since = turned_away::read(self.address, &self.refused_before).await;
+        since.map(Some)
     }
 
     /// All buyers have their answers; permits may still be on their way back to Redis.

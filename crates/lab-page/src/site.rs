@@ -60,7 +60,6 @@ impl Site {
 
 /// Serves the page.
 pub(crate) async fn serve(listener: TcpListener, site: Site) -> std::io::Result<()> {
-    let is_open = site.is_open;
     let site = Data::new(site);
     HttpServer::new(move || {
         let headers = DefaultHeaders::new()
@@ -74,9 +73,7 @@ pub(crate) async fn serve(listener: TcpListener, site: Site) -> std::io::Result<
             .app_data(site.clone())
             .app_data(json)
             .wrap(headers)
-            .wrap(from_fn(move |request, next| {
-                by_address(is_open, request, next)
-            }))
+            .wrap(from_fn(by_address))
             .configure(routes)
     })
     .workers(WORKERS)
@@ -97,18 +94,18 @@ fn routes(config: &mut web::ServiceConfig) {
         .route("/events", web::get().to(events))
         .route("/sales", web::post().to(start))
         .route("/plays", web::post().to(play))
-        .route("/judgements", web::get().to(judgement));
+        .route("/judgements/{strategy}", web::get().to(judgement));
 }
 
 /// A page elsewhere must not reach this one under a name that it made up.
 async fn by_address(
-    is_open: bool,
+    site: Data<Site>,
     request: ServiceRequest,
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     // Not what a proxy says: there is none, and a script could say so too.
     let host = request.headers().get(HOST).and_then(|it| it.to_str().ok());
-    if host.is_some_and(|it| is_address(it, is_open)) {
+    if host.is_some_and(|it| is_address(it, site.is_open)) {
         return next.call(request).await;
     }
     Err(error::ErrorForbidden(
@@ -211,17 +208,11 @@ async fn play(
     played.map(Json).map_err(broken)
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WantedJudgement {
-    strategy: String,
-}
-
 async fn judgement(
     site: Data<Site>,
-    wanted: web::Query<WantedJudgement>,
+    strategy: web::Path<String>,
 ) -> Result<Json<Judgement>, Error> {
-    let seller = site.seller(&wanted.strategy)?;
+    let seller = site.seller(&strategy)?;
     site.judge.ask(&seller).await.map(Json).map_err(broken)
 }
 

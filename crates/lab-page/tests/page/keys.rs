@@ -2,6 +2,7 @@
 
 use crate::browser::Tab;
 use crate::sale::{COLUMNS, check_looks, check_small, ended, number, open, shown};
+use crate::steps::{PLAYED, at};
 
 /// More stops of the tabulator than there are.
 const STOPS_MAX: usize = 60;
@@ -28,7 +29,7 @@ fn keys_alone_lead_from_a_guess_to_the_line_that_oversells() {
     check_looks(&tab);
 
     tab_to(&tab, "[data-strategy=naive] [data-is=why]");
-    tab.press_until("Enter", &played(1));
+    tab.press_until("Enter", PLAYED);
     play_what_the_judge_found(&tab);
     tab.assert_quiet();
 }
@@ -84,19 +85,7 @@ fn replay_and_count(tab: &Tab) {
     tab.picture("sale-ways");
 }
 
-/// So many panes, with what they play.
-fn played(panes: usize) -> String {
-    format!(
-        "document.body.dataset.busy === 'false' && document.body.dataset.steps > 0
-         && document.querySelectorAll('.pane').length === {panes}"
-    )
-}
-
 const AT_END: &str = "document.body.dataset.at === document.body.dataset.steps";
-
-fn at(step: u32) -> String {
-    format!("document.body.dataset.at === '{step}'")
-}
 
 fn play_what_the_judge_found(tab: &Tab) {
     // Its order, to its end and back.
@@ -116,7 +105,8 @@ fn play_what_the_judge_found(tab: &Tab) {
         let chosen = format!("document.activeElement.value === '{name}'");
         tab.press_until("ArrowDown", &chosen);
     }
-    tab.press_until("Enter", &played(2));
+    let two = format!("{PLAYED} && document.querySelectorAll('.pane').length === 2");
+    tab.press_until("Enter", &two);
     tab.press_until("End", AT_END);
     assert_eq!(tab.text(".pane:last-child [data-is=verdict]"), "✓ exact");
     tab.picture("keys-beside");
@@ -125,8 +115,7 @@ fn play_what_the_judge_found(tab: &Tab) {
     tab_to(tab, "#order");
     tab.press_until("l", "document.activeElement.value === 'choose'");
     let empty = format!(
-        "document.body.dataset.busy === 'false' && choosing() && {}
-         && document.querySelector('.pane') !== null",
+        "{} && choosing() && document.querySelector('.pane') !== null",
         at(0)
     );
     tab.press_until("Enter", &empty);

@@ -17,13 +17,13 @@ const TURNS: &str = "112222222211111111";
 
 const CALM: &str = "document.body.dataset.busy === 'false'";
 
-const PLAYED: &str =
+pub(crate) const PLAYED: &str =
     "document.body.dataset.busy === 'false' && document.body.dataset.steps > 0";
 
 /// The order that naive does not survive, as an address.
 const NAIVE: &str = "#strategy=naive&order=111222222111";
 
-fn at(step: u64) -> String {
+pub(crate) fn at(step: u64) -> String {
     format!("{CALM} && document.body.dataset.at === '{step}'")
 }
 

@@ -1,5 +1,7 @@
 //! The report: a sale as one file.
 
+use std::fs;
+
 use crate::browser::{LARGE, Tab};
 use crate::running::lab;
 
@@ -18,6 +20,9 @@ fn a_report_is_one_file_that_needs_no_server() {
     assert_eq!(output.status.code(), Some(0), "{told}");
     let table = String::from_utf8_lossy(&output.stdout);
     assert!(table.contains("hybrid: exact: 20 orders for 20 units"));
+
+    let html = fs::read_to_string(&path).expect("the file");
+    assert!(!html.contains("{{"), "a place that is not filled");
 
     let url = format!("file://{}", path.display());
     let tab = Tab::open(&url, LARGE);
