@@ -101,9 +101,7 @@ fn bind(listen: SocketAddr) -> anyhow::Result<(TcpListener, SocketAddr)> {
             listen.ip()
         )
     })?;
-    let address = listener
-        .local_addr()
-        .context("cannot find out where the page listens")?;
+    let address = listener.local_addr()?;
     Ok((listener, address))
 }
 

@@ -5,11 +5,10 @@
 //! `--remote-debugging-pipe`: Chromium reads JSON messages, each with a zero byte at its
 //! end, from descriptor 3 and writes them to 4, and ends when 3 does.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::rc::Rc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 use std::{env, fs, thread};
@@ -55,113 +54,27 @@ const START: &str = "exec \"$0\" --user-data-dir=\"$1\" --headless --no-sandbox 
     --disable-backgrounding-occluded-windows --disable-background-timer-throttling \
     --hide-scrollbars --remote-debugging-pipe 3<&0 4>&1 </dev/null >/dev/null 2>&1";
 
-/// A running browser with a profile of its own; both end with this value.
-struct Browser {
-    process: Child,
+/// A tab of a browser of its own, which ends with this value. Whatever goes wrong with it
+/// ends the test.
+pub(crate) struct Tab {
+    browser: Child,
     from: Receiver<Value>,
-    calls: u64,
-    events: Vec<Value>,
+    /// None while there is no more than the browser.
+    session: Option<String>,
+    calls: Cell<u64>,
+    events: RefCell<Vec<Value>>,
     // After the browser that writes into it.
     _profile: TempDir,
 }
 
-impl Browser {
-    /// Starts it. Where it is missing, the error says what to install.
-    fn start() -> Result<Self> {
-        let profile = TempDir::new().context("no directory for a profile")?;
-        let mut process = Command::new("/bin/sh")
-            .args(["-c", START])
-            .arg(find()?)
-            .arg(profile.path())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .context("the browser does not start")?;
-        let stdout = BufReader::new(process.stdout.take().context("no pipe")?);
-        let (message, from) = channel();
-        thread::spawn(move || {
-            let messages = stdout.split(0).map_while(Result::ok);
-            messages
-                .map_while(|bytes| serde_json::from_slice(&bytes).ok())
-                .try_for_each(|it| message.send(it))
-        });
-        Ok(Self {
-            process,
-            from,
-            calls: 0,
-            events: Vec::new(),
-            _profile: profile,
-        })
-    }
-
-    /// Calls a method and waits for its answer; events that come first are kept.
-    fn call(
-        &mut self,
-        session: Option<&str>,
-        method: &str,
-        parameters: &Value,
-    ) -> Result<Value> {
-        self.calls += 1;
-        let mut message =
-            json!({"id": self.calls, "method": method, "params": parameters});
-        if let Some(session) = session {
-            message["sessionId"] = session.into();
-        }
-        let to = self.process.stdin.as_mut().context("no pipe")?;
-        to.write_all(format!("{message}\0").as_bytes())
-            .context("the browser has ended")?;
-        loop {
-            let answer = self.from.recv_timeout(LIMIT);
-            let mut answer = answer.context("no answer from the browser")?;
-            if answer["id"] != self.calls {
-                self.events.push(answer);
-            } else if answer["error"].is_null() {
-                return Ok(answer["result"].take());
-            } else {
-                bail!("{}", answer["error"]["message"]);
-            }
-        }
-    }
-}
-
-impl Drop for Browser {
-    fn drop(&mut self) {
-        // It ends when its pipe does, and its other processes with it.
-        drop(self.process.stdin.take());
-        while self.from.recv_timeout(Duration::from_secs(5)).is_ok() {}
-        // If it hangs; otherwise there is nobody to kill.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-/// One tab of a browser. Whatever goes wrong with it ends the test.
-pub(crate) struct Tab {
-    browser: Rc<RefCell<Browser>>,
-    /// None of the browser itself.
-    session: Option<String>,
-}
-
 impl Tab {
-    /// Opens a tab of this size in a browser of its own.
+    /// Opens a tab of this size, and watches its network and its console.
     pub(crate) fn open(url: &str, size: (u32, u32)) -> Self {
-        let browser = Browser::start().expect("a browser");
-        let nowhere = Self {
-            browser: Rc::new(RefCell::new(browser)),
-            session: None,
-        };
-        nowhere.beside(url, size)
-    }
-
-    /// Opens another tab in this browser, which watches its network and its console.
-    pub(crate) fn beside(&self, url: &str, size: (u32, u32)) -> Self {
-        let blank = self.call("Target.createTarget", json!({"url": "about:blank"}));
+        let mut tab = Self::start().expect("a browser");
+        let blank = tab.call("Target.createTarget", json!({"url": "about:blank"}));
         let attach = json!({"targetId": blank["targetId"], "flatten": true});
-        let attached = self.call("Target.attachToTarget", attach);
-        let tab = Self {
-            browser: Rc::clone(&self.browser),
-            session: attached["sessionId"].as_str().map(str::to_owned),
-        };
+        let attached = tab.call("Target.attachToTarget", attach);
+        tab.session = attached["sessionId"].as_str().map(str::to_owned);
         for domain in ["Runtime", "Network", "Log"] {
             tab.call(&format!("{domain}.enable"), json!({}));
         }
@@ -171,13 +84,61 @@ impl Tab {
         tab
     }
 
+    /// Starts the browser. Where it is missing, the error says what to install.
+    fn start() -> Result<Self> {
+        let profile = TempDir::new().context("no directory for a profile")?;
+        let mut browser = Command::new("/bin/sh")
+            .args(["-c", START])
+            .arg(find()?)
+            .arg(profile.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("the browser does not start")?;
+        let stdout = BufReader::new(browser.stdout.take().context("no pipe")?);
+        let (message, from) = channel();
+        thread::spawn(move || {
+            let messages = stdout.split(0).map_while(Result::ok);
+            messages
+                .map_while(|bytes| serde_json::from_slice(&bytes).ok())
+                .try_for_each(|it| message.send(it))
+        });
+        Ok(Self {
+            browser,
+            from,
+            session: None,
+            calls: Cell::default(),
+            events: RefCell::default(),
+            _profile: profile,
+        })
+    }
+
     fn call(&self, method: &str, parameters: Value) -> Value {
         self.try_call(method, parameters).expect(method)
     }
 
+    /// Calls a method and waits for its answer; events that come first are kept.
     fn try_call(&self, method: &str, parameters: Value) -> Result<Value> {
-        let mut browser = self.browser.borrow_mut();
-        browser.call(self.session.as_deref(), method, &parameters)
+        let id = self.calls.get() + 1;
+        self.calls.set(id);
+        let mut message = json!({"id": id, "method": method, "params": parameters});
+        if let Some(session) = &self.session {
+            message["sessionId"] = session.as_str().into();
+        }
+        let mut to = self.browser.stdin.as_ref().context("no pipe")?;
+        to.write_all(format!("{message}\0").as_bytes())
+            .context("the browser has ended")?;
+        loop {
+            let answer = self.from.recv_timeout(LIMIT);
+            let mut answer = answer.context("no answer from the browser")?;
+            if answer["id"] != id {
+                self.events.borrow_mut().push(answer);
+            } else if answer["error"].is_null() {
+                return Ok(answer["result"].take());
+            } else {
+                bail!("{}", answer["error"]["message"]);
+            }
+        }
     }
 
     /// Loads the page again, and waits until the old one has gone.
@@ -210,8 +171,6 @@ impl Tab {
 
     /// Takes a picture, as it is.
     pub(crate) fn picture(&self, name: &str) {
-        // A tab in the background has nothing to take a picture of.
-        self.call("Page.bringToFront", json!({}));
         let png = json!({"format": "png"});
         self.save("Page.captureScreenshot", png, &format!("{name}.png"));
     }
@@ -320,20 +279,20 @@ impl Tab {
         self.wait_for(condition);
     }
 
-    /// What any tab of this browser has told so far.
+    /// What it has told so far.
     fn events(&self) -> Vec<Value> {
-        let browser = &mut *self.browser.borrow_mut();
-        browser.events.extend(browser.from.try_iter());
-        browser.events.clone()
+        let mut events = self.events.borrow_mut();
+        events.extend(self.from.try_iter());
+        events.clone()
     }
 
-    /// What has gone wrong so far in any tab: exceptions, errors on the console, and
-    /// requests that left this machine.
+    /// What has gone wrong so far: exceptions, errors on the console, and requests that
+    /// left this machine.
     pub(crate) fn troubles(&self) -> Vec<Value> {
         self.events().into_iter().filter(is_trouble).collect()
     }
 
-    /// The URLs that any tab has asked for so far.
+    /// The URLs that were asked for so far.
     pub(crate) fn requests(&self) -> Vec<Value> {
         let mut events = self.events();
         events.retain(|it| it["method"] == "Network.requestWillBeSent");
@@ -346,6 +305,17 @@ impl Tab {
     pub(crate) fn assert_quiet(&self) {
         assert_eq!(self.troubles(), Vec::<Value>::new());
         assert!(!self.requests().is_empty(), "no request was seen");
+    }
+}
+
+impl Drop for Tab {
+    fn drop(&mut self) {
+        // It ends when its pipe does, and its other processes with it.
+        drop(self.browser.stdin.take());
+        while self.from.recv_timeout(Duration::from_secs(5)).is_ok() {}
+        // If it hangs; otherwise there is nobody to kill.
+        let _ = self.browser.kill();
+        let _ = self.browser.wait();
     }
 }
 

@@ -94,6 +94,8 @@ fn play_what_the_judge_found(tab: &Tab) {
     tab.press_until("PageDown", "document.body.dataset.at > 0");
     tab.press_until("End", AT_END);
     assert_eq!(tab.text("[data-is=verdict]"), "✗ oversold by 1");
+    let why = tab.text("[data-is=sentence]");
+    assert!(why.contains("read the same 1; nothing made one of them wait"));
     let guilty = tab.text(".source .guilty");
     assert!(guilty.contains("available_units.eq("), "{guilty}");
     tab.picture("keys-why");

@@ -65,7 +65,7 @@ fn press_start(tab: &Tab) {
 fn a_sale_is_shown_as_it_goes_and_as_the_audit_counts_it() {
     let (page, tab) = open(&[]);
     let places = tab.value(PLACES);
-    let other = tab.beside(&page.url, SMALL);
+    let other = Tab::open(&page.url, SMALL);
     other.wait_for(IDLE);
 
     press_start(&tab);
@@ -91,6 +91,7 @@ fn a_sale_is_shown_as_it_goes_and_as_the_audit_counts_it() {
     assert_eq!(tab.value(PLACES), places);
     tab.value("document.activeElement.blur()");
     tab.pictures("sale-ended");
+    other.assert_quiet();
     // The browser reports the refusal that was asked for, and nothing else.
     let troubles = tab.troubles();
     assert_eq!(troubles.len(), 1, "{troubles:#?}");

@@ -32,12 +32,6 @@ fn press(tab: &Tab, key: &str, step: u64) {
     tab.press_until(key, &at(step));
 }
 
-/// Goes to the end, which is the last of the steps.
-#[track_caller]
-fn press_end(tab: &Tab) {
-    press(tab, "End", *stops(tab).last().expect("a step"));
-}
-
 /// Where a step stops; a hidden one does not.
 fn stops(tab: &Tab) -> Vec<u64> {
     serde_json::from_value(tab.value("stops()")).expect("numbers")
@@ -47,12 +41,8 @@ fn is(tab: &Tab, name: &str) -> String {
     tab.text(&format!("[data-is={name}]"))
 }
 
-fn address(page: &Page, hash: &str) -> String {
-    format!("{}steps{hash}", page.url)
-}
-
 fn open(page: &Page, hash: &str) -> Tab {
-    let tab = Tab::open(&address(page, hash), SMALL);
+    let tab = Tab::open(&format!("{}steps{hash}", page.url), SMALL);
     tab.wait_for(PLAYED);
     tab
 }
@@ -187,16 +177,9 @@ fn the_address_keeps_strategies_order_and_step() {
 }
 
 #[test]
-fn the_judge_says_why_and_redis_is_told_in_words() {
+fn redis_is_told_in_words() {
     let page = Page::start(&[]);
-    let tab = open(&page, "#strategy=naive&order=worst");
-    press_end(&tab);
-    assert_eq!(is(&tab, "verdict"), "✗ oversold by 1");
-    let why = is(&tab, "sentence");
-    assert!(why.contains("read the same 1; nothing made one of them wait"));
-
-    choose(&tab, "order", "111222222111");
-    choose(&tab, "strategy", "hybrid");
+    let tab = open(&page, "#strategy=hybrid&order=111222222111");
     press(&tab, "ArrowRight", 1);
     let now = tab.text(".now .line");
     assert_eq!(now, "1. asks whether a unit may be free⇒ admitted");
@@ -225,10 +208,10 @@ fn a_program_of_ones_own_stands_between_naive_and_the_engine_and_is_judged() {
          .map((it) => it.dataset.strategy).join() === 'naive,mine,engine'",
     );
     tab.picture("sale-own");
+    tab.assert_quiet();
 
-    let tab = tab.beside(&address(&page, "#strategy=mine&order=worst"), SMALL);
-    tab.wait_for(PLAYED);
-    press_end(&tab);
+    let tab = open(&page, "#strategy=mine&order=worst");
+    press(&tab, "End", *stops(&tab).last().expect("a step"));
     assert_eq!(is(&tab, "verdict"), "✗ oversold by 1");
     let why = is(&tab, "sentence");
     assert!(why.contains("nothing made one of them wait"), "{why}");
