@@ -32,29 +32,3 @@ pub(crate) fn write(state: &State, words: &[(&str, &str)]) -> anyhow::Result<Str
     }
     Ok(page.replace("{{state}}", &state))
 }
-
-#[cfg(test)]
-mod tests {
-    use flash_lab_crowd::TermArgs;
-
-    use super::*;
-
-    #[test]
-    fn the_file_needs_nothing_but_itself() {
-        let terms = TermArgs {
-            units: 5,
-            buyers: 40,
-            pool_size: 1,
-        };
-        let state = State::new(&[], terms, 10_000);
-        let page = write(&state, &[("table", "1 < 2 & 3")]).expect("a page");
-        // What the chart names within the page.
-        let page = page.replace("url(#", "");
-        for outside in ["src=", "href=", "<form", "url("] {
-            assert!(!page.contains(outside), "{outside}");
-        }
-        assert!(page.contains("1 &lt; 2 &amp; 3"));
-        assert!(page.contains("\"units\":5"));
-        assert_eq!(page.matches("</body>").count(), 1);
-    }
-}
