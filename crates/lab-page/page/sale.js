@@ -27,18 +27,17 @@ function show(state, chosen) {
   stopReplay();
   const { sale, stage, terms, columns } = state;
   const scale = chartScale(terms, chosen);
-  const charts = new Map();
+  const chartOf = (column) => articleOf(column.strategy).querySelector(".chart");
   for (const column of columns) {
     const article = articleOf(column.strategy);
-    charts.set(column, article.querySelector(".chart"));
     showColumn(article, column, terms);
     article.hidden = !chosen.includes(column);
-    drawChart(charts.get(column), column, scale);
+    drawChart(chartOf(column), column, scale);
   }
   Object.assign(document.body.dataset, { stage, sale, columns: chosen.length });
   part("replay").disabled = stage !== "ended";
   part("replay").onclick = () =>
-    replay(chosen.map((column) => [charts.get(column), column]), scale);
+    replay(chosen.map((column) => [chartOf(column), column]), scale);
   const isNews = said !== `${sale} ${stage}`;
   if (isNews) {
     said = `${sale} ${stage}`;

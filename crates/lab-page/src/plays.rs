@@ -1,5 +1,6 @@
 //! The second view: two buyers whose steps are played in the order that a tab asks for.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use flash_lab_crowd::Seller;
@@ -7,7 +8,7 @@ use flash_lab_interleave::{Finish, Schedule, Stage, Transcript, start_stores};
 use flash_sandbox::Sandbox;
 use serde::Serialize;
 
-use crate::source::{Source, Sources};
+use crate::source::{self, Source};
 
 /// What came of an order of steps.
 #[derive(Serialize)]
@@ -20,7 +21,7 @@ pub(crate) struct Played {
 
 /// The stages that were needed so far, on stores of their own.
 pub(crate) struct Stages {
-    sources: Sources,
+    sources: BTreeMap<&'static str, Source>,
     stages: Vec<Stage>,
     // After what depends on it, so that it ends last.
     stores: Option<Arc<Sandbox>>,
@@ -29,7 +30,7 @@ pub(crate) struct Stages {
 impl Stages {
     pub(crate) fn new() -> Self {
         Self {
-            sources: Sources::read(),
+            sources: source::read(),
             stages: Vec::new(),
             stores: None,
         }
@@ -50,7 +51,8 @@ impl Stages {
         let mut stage = self.take(seller).await?;
         let transcript = stage.play(schedule, finish).await?;
         self.stages.push(stage);
-        let source = self.sources.of(seller).cloned();
+        // A program of somebody's own has none, whatever it is called.
+        let source = self.sources.get(seller.slug()).cloned();
         Ok(Played { transcript, source })
     }
 

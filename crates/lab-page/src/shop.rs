@@ -34,26 +34,14 @@ pub(crate) struct Shops {
 
 /// One seller behind its server.
 struct Shop {
+    /// Which column of the page is its own.
+    index: usize,
     seller: Seller,
     server: Server,
     address: SocketAddr,
     stores: Stores,
     /// What the engine had counted before this sale.
     refused_before: TurnedAway,
-}
-
-/// The column of a seller.
-#[derive(Clone, Copy)]
-struct Place<'a> {
-    board: &'a Board,
-    index: usize,
-}
-
-impl Place<'_> {
-    fn change(&self, change: impl FnOnce(&mut Column)) {
-        self.board
-            .send_modify(|state| change(&mut state.columns[self.index]));
-    }
 }
 
 impl Shops {
@@ -66,12 +54,13 @@ impl Shops {
         let pools = pool_size.saturating_mul(4);
         let stores = Stores::open(StoreArgs::default(), true, pools, progress).await?;
         let mut shops = Vec::new();
-        for (number, seller) in sellers.iter().enumerate() {
+        for (index, seller) in sellers.iter().enumerate() {
             progress.step(&format!("{seller}: starting the server"));
-            let name = format!("{}_{number}", seller.slug());
+            let name = format!("{}_{index}", seller.slug());
             let own = stores.beside(&name, seller.uses_redis()).await?;
             let (server, address) = seller.start_patient(pool_size, &own).await?;
             shops.push(Shop {
+                index,
                 seller: seller.clone(),
                 server,
                 address,
@@ -92,14 +81,13 @@ impl Shops {
     pub(crate) async fn sell(&mut self, board: &Board) -> Vec<Run> {
         let mut runs = Vec::new();
         let terms = board.borrow().terms;
-        for (index, shop) in self.shops.iter_mut().enumerate() {
-            if board.borrow().columns[index].stage != Stage::Queued {
+        for shop in &mut self.shops {
+            if board.borrow().columns[shop.index].stage != Stage::Queued {
                 continue;
             }
-            let place = Place { board, index };
-            match shop.sell(terms, place).await {
+            match shop.sell(terms, board).await {
                 Ok(run) => runs.push(run),
-                Err(error) => place.change(|column| {
+                Err(error) => shop.change(board, |column| {
                     column.stage = Stage::Failed;
                     column.error = Some(sentence(&error));
                 }),
@@ -118,7 +106,11 @@ impl Shops {
 }
 
 impl Shop {
-    async fn sell(&mut self, terms: Terms, place: Place<'_>) -> anyhow::Result<Run> {
+    fn change(&self, board: &Board, change: impl FnOnce(&mut Column)) {
+        board.send_modify(|state| change(&mut state.columns[self.index]));
+    }
+
+    async fn sell(&mut self, terms: Terms, board: &Board) -> anyhow::Result<Run> {
         ensure!(
             self.server.is_running(),
             "the server of {} has ended; start the page again",
@@ -128,7 +120,7 @@ impl Shop {
         let sku = put_on_sale(self.address, self.seller.slug(), units).await?;
         self.refused_before.clear();
         self.refused_before = self.turned_away().await?.unwrap_or_default();
-        place.change(|column| {
+        self.change(board, |column| {
             column.stage = Stage::Gathering;
             column.sku = Some(sku.clone());
             column.audit_command = Some(self.audit_command(&sku));
@@ -137,14 +129,14 @@ impl Shop {
         let watcher = Watcher::default();
         let sale = tokio::select! {
             sale = crowd::rush(self.address, &sku, buyers, &watcher) => sale?,
-            failed = self.watch(&sku, &watcher, place) => {
+            failed = self.watch(&sku, &watcher, board) => {
                 match failed? {}
             }
         };
         let audit = self.audit_at_rest(&sku).await?;
         let turned_away = self.turned_away().await?;
         let run = sale.counted(&self.seller, (units, buyers), audit);
-        place.change(|column| {
+        self.change(board, |column| {
             watcher.show(column);
             column.stage = Stage::Ended;
             column.elapsed_ms = run.elapsed_ms;
@@ -159,7 +151,7 @@ impl Shop {
         &self,
         sku: &Sku,
         watcher: &Watcher,
-        place: Place<'_>,
+        board: &Board,
     ) -> anyhow::Result<Infallible> {
         let mut auditor = Auditor::open(&self.stores.database_url).await?;
         let mut tick = tokio::time::interval(LOOK_AGAIN);
@@ -168,7 +160,7 @@ impl Shop {
             tick.tick().await;
             let audit = auditor.audit(sku, Some(self.seller.name()), None).await?;
             let turned_away = self.turned_away().await?;
-            place.change(|column| {
+            self.change(board, |column| {
                 watcher.show(column);
                 column.audit = audit;
                 column.turned_away = turned_away;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::{env, fs};
 
-use flash_lab_crowd::{Seller, Strategy};
+use flash_lab_crowd::Strategy;
 use serde::Serialize;
 
 /// What a step that locks does more, though not below its comment.
@@ -28,25 +28,16 @@ struct Line {
     text: String,
 }
 
-/// The code of all phases, as it was when this was made.
-pub(crate) struct Sources(BTreeMap<&'static str, Source>);
-
-impl Sources {
-    /// Reads what stands around this program, or around whoever calls it.
-    pub(crate) fn read() -> Self {
-        let starts = [env::current_exe(), env::current_dir()];
-        let phases = Strategy::PHASES.map(Strategy::as_str).into_iter();
-        let found = phases.filter_map(|phase| {
-            let source = starts.iter().flatten().find_map(|it| find(it, phase))?;
-            Some((phase, source))
-        });
-        Self(found.collect())
-    }
-
-    /// None of a program of somebody's own, whatever it is called.
-    pub(crate) fn of(&self, seller: &Seller) -> Option<&Source> {
-        self.0.get(seller.strategy()?.as_str())
-    }
+/// Reads the code of all phases that stands around this program, or around whoever calls
+/// it, by their names.
+pub(crate) fn read() -> BTreeMap<&'static str, Source> {
+    let starts = [env::current_exe(), env::current_dir()];
+    let phases = Strategy::PHASES.map(Strategy::as_str).into_iter();
+    let found = phases.filter_map(|phase| {
+        let source = starts.iter().flatten().find_map(|it| find(it, phase))?;
+        Some((phase, source))
+    });
+    found.collect()
 }
 
 /// The code of a phase of the nearest workspace above a path.
