@@ -1,38 +1,31 @@
 "use strict";
 // The address keeps what is shown, so that a reload and a link show it again.
 
-const part = (id) => document.getElementById(id);
+const LISTS = ["strategy", "beside", "order"];
 
-// An order that is not offered, such as the judge's or one that was linked to.
-function select(id, value) {
-  const list = part(id);
+const choosing = () => part("order").value === "choose";
+
+function offer(list, value) {
   if (![...list.options].some((option) => option.value === value)) {
     list.append(new Option(value, value));
   }
-  list.value = value;
 }
 
-// Fills the form, and says which turns and which step the address names.
+// Fills the form, and says which turns and which step the address names. An order may be
+// one that is not offered, such as the judge's or one that was linked to.
 function readAddress() {
   const named = new URLSearchParams(location.hash.slice(1));
-  for (const id of ["strategy", "beside", "order"]) {
-    if (named.has(id)) {
-      select(id, named.get(id));
-    }
+  for (const id of LISTS.filter((it) => named.has(it))) {
+    offer(part(id), named.get(id));
+    part(id).value = named.get(id);
   }
   part("matters").checked = named.get("all") !== "1";
   return { turns: named.get("turns") ?? "", at: Number(named.get("step") ?? 0) || 0 };
 }
 
-let written = "";
-
 function writeAddress({ turns, at }) {
-  const named = new URLSearchParams();
-  for (const id of ["strategy", "beside", "order"]) {
-    if (part(id).value !== "") {
-      named.set(id, part(id).value);
-    }
-  }
+  const values = LISTS.map((id) => [id, part(id).value]);
+  const named = new URLSearchParams(values.filter(([, value]) => value !== ""));
   if (choosing()) {
     named.set("turns", turns);
   }
@@ -40,22 +33,15 @@ function writeAddress({ turns, at }) {
     named.set("all", "1");
   }
   named.set("step", at);
-  written = `#${named}`;
-  history.replaceState(null, "", written);
+  history.replaceState(null, "", `#${named}`);
 }
 
-const choosing = () => part("order").value === "choose";
-
 // What the terminal has started, such as a program of one's own, can be played too.
-async function offerStrategies() {
-  const { columns } = await (await fetch("/state")).json();
+function offerStrategies(columns) {
+  const [ours, beside] = [part("strategy"), part("beside")];
   const own = columns.map((column) => column.strategy);
-  for (const name of own) {
-    if (![...part("strategy").options].some((option) => option.value === name)) {
-      part("strategy").prepend(new Option(name, name));
-    }
-  }
-  for (const option of part("strategy").options) {
-    part("beside").append(new Option(option.value, option.value));
-  }
+  const names = [...ours.options].map((option) => option.value);
+  const others = own.filter((name) => !names.includes(name)).reverse();
+  ours.prepend(...others.map((name) => new Option(name, name)));
+  beside.append(...[...ours.options].map(({ value }) => new Option(value, value)));
 }

@@ -9,137 +9,88 @@ const HOW = {
 };
 
 function newColumn(strategy) {
-  const copy = document.getElementById("column").content.cloneNode(true);
-  const article = copy.querySelector("article");
+  const article = copyOf("column");
   article.dataset.strategy = strategy;
-  fill(article, { strategy, how: HOW[strategy] ?? "a program of your own" });
-  return article;
+  return fill(article, { strategy, how: HOW[strategy] ?? "a program of your own" });
 }
 
-// Writes only what has changed: a screen reader is told of every write.
-function fill(article, texts) {
-  for (const [name, text] of Object.entries(texts)) {
-    const element = article.querySelector(`[data-is="${name}"]`);
-    if (element.textContent !== String(text)) {
-      element.textContent = text;
-    }
-  }
-}
-
-function showColumn(article, column, terms, whyAddress) {
-  const { audit } = column;
-  const judged = verdict(column, terms);
-  article.className = `column ${judged.look}`;
+function showColumn(article, column, terms) {
+  const [look, word, sentence] = verdict(column, terms);
+  article.className = `column ${look}`;
   article.dataset.stage = column.stage;
   fill(article, {
-    verdict: judged.word,
-    stock: audit === null ? "–" : audit.available_units,
-    orders: audit === null ? "–" : audit.accepted_units,
-    counts: counts(column).join(" · "),
+    verdict: word,
+    sentence,
+    stock: column.audit?.available_units ?? "–",
+    orders: column.audit?.accepted_units ?? "–",
+    counts: counts(column),
     times: times(column.latency_ms),
   });
-  fillParts(article.querySelector('[data-is="sentence"]'), judged.sentence);
-  const why = article.querySelector('[data-is="why"]');
-  why.hidden = judged.look !== "oversold";
-  why.href = whyAddress(column.strategy);
-}
-
-// A text, or parts of which each stays on its line; those that start with ! are wrong.
-function fillParts(place, parts) {
-  const texts = [parts].flat();
-  if (place.dataset.says === texts.join()) {
-    return;
-  }
-  place.dataset.says = texts.join();
-  place.replaceChildren(...texts.map((text) => {
-    const span = document.createElement("span");
-    const isWrong = text.startsWith("!");
-    span.className = isWrong ? "wrong" : "";
-    span.textContent = isWrong ? text.slice(1) : text;
-    return span;
-  }));
+  article.querySelector('[data-is="why"]').hidden = look !== "oversold";
 }
 
 // What is nothing is not said, and who refused only where somebody counts it.
 function counts({ strategy, outcomes, waiting, turned_away: by }) {
-  const refused = outcomes.sold_out + outcomes.limit_reached;
   const alone = strategy === "naive" || strategy === "pessimistic";
-  let who = alone ? " by PostgreSQL" : "";
-  if (by !== null) {
-    const rooms = { "the latch": by.latch, Redis: by.redis, PostgreSQL: by.postgresql };
-    const some = Object.entries(rooms).filter(([, number]) => number > 0);
-    who = some.length === 0 ? "" : `: ${some.map(([room, it]) => `${it} by ${room}`).join(", ")}`;
-  }
-  const failed = outcomes.busy + outcomes.failed + outcomes.unknown;
-  const all = [[refused, ` refused${who}`], [waiting, " waiting"], [failed, " without an answer"]];
-  return all.filter(([number]) => number > 0).map(([number, words]) => `${number}${words}`);
+  const rooms = { "the latch": by?.latch, Redis: by?.redis, PostgreSQL: by?.postgresql };
+  const some = Object.entries(rooms).filter(([, number]) => number > 0);
+  const all = some.map(([room, number]) => `${number} by ${room}`).join(", ");
+  const who = alone ? " by PostgreSQL" : all && `: ${all}`;
+  return [
+    [outcomes.sold_out + outcomes.limit_reached, `refused${who}`],
+    [waiting, "waiting"],
+    [outcomes.busy + outcomes.failed + outcomes.unknown, "without an answer"],
+  ].filter(([number]) => number > 0).map((it) => it.join(" ")).join(" · ");
 }
 
+// Never wider than a column has room for.
 function times({ p50, p99, max }) {
-  const [half, most, all] = [p50, p99, max].map(Math.round);
-  return max === 0 ? "" : `half in ${half} ms · 99 % in ${most} · all in ${all}`;
-}
-
-function plural(number, noun) {
-  return `${number} ${noun}${number === 1 ? "" : "s"}`;
+  const inSeconds = max >= 9999.5;
+  const told = (ms) => (inSeconds ? (ms / 1000).toFixed(1) : ms.toFixed());
+  const half = `${told(p50)} ${inSeconds ? "s" : "ms"}`;
+  return max === 0 ? "" : `half in ${half} · 99 % in ${told(p99)} · all in ${told(max)}`;
 }
 
 // What the stock row should say, what it says, and what became of the difference.
 function sums(audit) {
-  const minus = (number) => String(number).replace("-", "−");
   const supply = audit.initial_units + audit.restocked_units;
   const live = audit.accepted_units - audit.cancelled_units;
   const left = supply - live;
   const says = audit.available_units;
   const lost = audit.unaccounted_units > 0
-    ? plural(audit.unaccounted_units, "unit") + " lost"
+    ? `${plural(audit.unaccounted_units, "unit")} lost`
     : plural(audit.lost_updates, "lost update");
-  const expected = `expected ${supply} − ${live} = ${minus(left)}`;
-  const row = `row ${minus(says)}`;
-  if (says === left) {
-    return [left < 0 ? `!${expected}` : expected, row];
-  }
-  return [left < 0 ? `!${expected}` : expected, `!${row}`, `!${lost}`];
+  const span = (text, isWrong) => element("span", isWrong ? "wrong" : "", text);
+  const sum = span(`expected ${supply} − ${live} = ${minus(left)}`, left < 0);
+  const row = span(`row ${minus(says)}`, says !== left);
+  return says === left ? [sum, row] : [sum, row, span(lost, true)];
 }
 
-// A symbol, a word and a sentence; the look is how it is painted.
+// How it is painted, a symbol and a word, and a sentence.
 function verdict(column, terms) {
-  const { audit, outcomes, stage } = column;
-  if (stage === "failed") {
-    return { look: "failed", word: "✗ failed", sentence: column.error };
+  const { audit, stage } = column;
+  const buyers = plural(terms.buyers, "buyer");
+  const early = {
+    failed: ["failed", "✗ failed", column.error],
+    ready: ["ready", "? what will happen", "exact, too many, or too few? Guess first."],
+    queued: ["queued", "○ next", "another strategy sells first"],
+    gathering: ["gathering", "○ buyers come", `${column.arrived} of ${buyers} at the door`],
+  };
+  if (stage in early || audit === null) {
+    return early[stage] ?? early.gathering;
   }
-  if (audit === null || stage === "ready" || stage === "queued" || stage === "gathering") {
-    return waiting(column, terms);
-  }
-  const sentence = sums(audit);
   if (audit.oversold_units > 0) {
-    return { look: "oversold", word: `✗ oversold by ${audit.oversold_units}`, sentence };
+    return ["oversold", `✗ oversold by ${audit.oversold_units}`, sums(audit)];
   }
-  if (stage !== "ended") {
-    const asked = terms.buyers - column.waiting;
-    const answered = `${asked} of ${plural(terms.buyers, "buyer")} answered`;
-    return { look: "selling", word: "▸ selling", sentence: answered };
+  if (stage === "selling") {
+    const answered = terms.buyers - column.waiting;
+    return ["selling", "▸ selling", `${answered} of ${buyers} answered`];
   }
-  if (audit.verdict === "exact" && outcomes.sold_out > 0 && audit.available_units > 0) {
-    return { look: "failed", word: `✗ undersold by ${audit.available_units}`, sentence };
+  if (audit.verdict !== "exact") {
+    return ["failed", `✗ ${audit.verdict}`, sums(audit)];
   }
-  if (audit.verdict === "exact") {
-    return { look: "exact", word: "✓ exact", sentence };
+  if (column.outcomes.sold_out > 0 && audit.available_units > 0) {
+    return ["failed", `✗ undersold by ${audit.available_units}`, sums(audit)];
   }
-  return { look: "failed", word: `✗ ${audit.verdict}`, sentence };
-}
-
-function waiting(column, terms) {
-  switch (column.stage) {
-    case "ready": {
-      const sentence = "exact, too many, or too few? Guess first.";
-      return { look: "ready", word: "? what will happen", sentence };
-    }
-    case "queued":
-      return { look: "queued", word: "○ next", sentence: "another strategy sells first" };
-    default: {
-      const sentence = `${column.arrived} of ${plural(terms.buyers, "buyer")} at the door`;
-      return { look: "gathering", word: "○ buyers come", sentence };
-    }
-  }
+  return ["exact", "✓ exact", sums(audit)];
 }

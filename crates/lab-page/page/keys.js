@@ -14,23 +14,21 @@ const KEYS = {
   2: () => choose("2"),
 };
 
-function pressed(event) {
-  const target = event.target;
+document.addEventListener("keydown", (event) => {
+  const { target, key, ctrlKey, metaKey, altKey } = event;
   const typing = target instanceof HTMLSelectElement;
-  const clicks = event.key === " " && target.closest("button, input, summary, a") !== null;
-  const act = KEYS[event.key] ?? KEYS[event.key.toLowerCase()];
-  if (act === undefined || typing || clicks || event.ctrlKey || event.metaKey || event.altKey) {
-    return;
+  const clicks = key === " " && target.closest("button, input, summary, a") !== null;
+  const act = KEYS[key] ?? KEYS[key.toLowerCase()];
+  if (act !== undefined && !(typing || clicks || ctrlKey || metaKey || altKey)) {
+    event.preventDefault();
+    act();
   }
-  event.preventDefault();
-  act();
-}
+});
 
-part("back").addEventListener("click", back);
-part("forward").addEventListener("click", forward);
-part("one").addEventListener("click", KEYS[1]);
-part("two").addEventListener("click", KEYS[2]);
+const BUTTONS = { back, forward, one: KEYS[1], two: KEYS[2] };
+Object.entries(BUTTONS).forEach(([id, act]) => part(id).addEventListener("click", act));
 part("matters").addEventListener("change", show);
+
 // Whoever goes through a list with the arrows stays in it; Enter and a click leave it, so
 // that the keys of a remote step.
 let stays = false;
@@ -40,40 +38,28 @@ function leave() {
   document.activeElement.blur();
 }
 
-for (const id of ["strategy", "beside", "order"]) {
-  part(id).addEventListener("pointerdown", () => {
-    stays = false;
-  });
-  part(id).addEventListener("keydown", (event) => {
-    if (event.key === "Enter") {
-      event.preventDefault();
-      leave();
-    } else {
-      stays = !event.altKey && event.key !== " ";
-    }
-  });
-  part(id).addEventListener("change", () => {
-    begin();
-    if (!stays) {
-      leave();
-    }
-  });
-}
-document.addEventListener("keydown", pressed);
-window.addEventListener("hashchange", () => {
-  if (location.hash !== written) {
+part("choice").addEventListener("pointerdown", () => {
+  stays = false;
+});
+part("choice").addEventListener("keydown", (event) => {
+  if (event.key === "Enter") {
+    event.preventDefault();
+    leave();
+  } else {
+    stays = !event.altKey && event.key !== " ";
+  }
+});
+part("choice").addEventListener("change", () => {
+  begin();
+  if (!stays) {
+    leave();
+  }
+});
+window.addEventListener("hashchange", () => begin(readAddress()));
+
+ask("/state").then((state) => {
+  if (state !== null) {
+    offerStrategies(state.columns);
     begin(readAddress());
   }
 });
-
-async function enter() {
-  try {
-    await offerStrategies();
-  } catch {
-    say(LOST, true);
-    return;
-  }
-  await begin(readAddress());
-}
-
-enter();

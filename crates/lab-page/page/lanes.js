@@ -2,111 +2,81 @@
 // Draws what happened: T1 on the left, T2 on the right, the stock between. The step that
 // was taken last is open, older ones are a line each.
 
-function element(name, className, ...children) {
-  const made = document.createElement(name);
-  if (className !== "") {
-    made.className = className;
-  }
-  made.append(...children);
-  return made;
-}
-
-function newPane() {
-  const copy = document.getElementById("pane").content.cloneNode(true);
-  return copy.querySelector(".pane");
-}
-
 function drawPane(pane, transcript, at, why) {
-  const is = (name) => pane.querySelector(`[data-is="${name}"]`);
-  is("strategy").textContent = transcript.strategy;
-  const taken = transcript.steps.slice(0, at);
-  const numbers = taken.map((_, index) => index + 1);
+  const { strategy, steps, source } = transcript;
+  const beliefs = [1, 2].map((buyer) => belief(transcript, buyer, at));
   // Where nothing can be left out, nothing is.
-  const rows = numbers.filter((number) => isShown(taken[number - 1]));
-  const list = is("steps");
-  list.replaceChildren(...rows.map((number) => row(transcript, number, at)));
-  for (const buyer of [1, 2]) {
-    drawBelief(is(`belief${buyer}`), belief(transcript, buyer, at));
-    is(`next${buyer}`).replaceChildren(...nextOf(transcript, buyer, at));
-  }
-  drawSource(is("source"), transcript, at);
-  is("stock").textContent = unitsBefore(transcript, at);
-  const judged = judge(transcript, at, why);
-  pane.querySelector(".verdict").className = `verdict ${judged.look}`;
-  is("verdict").textContent = judged.word;
-  is("sentence").textContent = judged.sentence;
+  const shown = steps.slice(0, at).filter(isShown);
+  const rows = shown.map((step) => row(step, at, beliefs[step.buyer - 1]));
+  const [look, word, sentence] = judge(transcript, at, why);
+  fill(pane, {
+    strategy,
+    belief1: beliefWords(beliefs[0]),
+    belief2: beliefWords(beliefs[1]),
+    stock: steps[at - 1]?.available_units_after ?? 1,
+    steps: rows,
+    source: at === 0 || source === null ? "" : codeOf(steps[at - 1], source),
+    next1: nextOf(transcript, 1, at),
+    next2: nextOf(transcript, 2, at),
+    verdict: word,
+    sentence,
+  });
+  pane.querySelector(".source").hidden = source === null;
+  pane.querySelector(".verdict").className = `verdict ${look}`;
   // Once everything around it has its height.
-  list.lastElementChild?.scrollIntoView({ block: "nearest" });
+  rows.at(-1)?.scrollIntoView({ block: "nearest" });
 }
 
-function drawBelief(place, held) {
-  place.textContent = held === null ? "" : held.words + (held.stale ? ": no longer true" : "");
-  place.classList.toggle("stale", held?.stale === true);
+function beliefWords(held) {
+  return held?.stale
+    ? element("span", "belief stale", `${held.words}: no longer true`)
+    : element("span", "belief", held?.words ?? "");
 }
 
-function row(transcript, number, at) {
-  const step = transcript.steps[number - 1];
-  const before = unitsBefore(transcript, number - 1);
-  const after = step.available_units_after;
-  const isLost = losesUpdate(transcript, number - 1);
-  const item = element("li", `lane-row ${step.buyer === 1 ? "one" : "two"}`);
-  item.classList.toggle("changed", before !== after);
-  item.classList.toggle("lost", isLost);
-  item.classList.toggle("now", number === at);
-  item.classList.toggle("stale", belief(transcript, step.buyer, at)?.number === number
-    && belief(transcript, step.buyer, at).stale);
-  const units = before === after && !isLost ? `${after}` : `${before} → ${after}`;
-  const middle = element("div", "middle", element("span", "units", units));
-  item.append(card(transcript, number, at), middle);
+// A step, and what its buyer believes now.
+function row(step, at, held) {
+  const { number, buyer, before, available_units_after: after } = step;
+  const looks = {
+    one: buyer === 1,
+    two: buyer === 2,
+    changed: before !== after,
+    lost: step.loses,
+    now: number === at,
+    stale: held?.number === number && held.stale,
+  };
+  const item = copyOf("step");
+  item.classList.add(...Object.keys(looks).filter((look) => looks[look]));
+  const name = looks.now ? title(step) : shortTitle(step);
+  fill(item, {
+    decision: step.decision && `decides: ${step.decision}`,
+    line: [element("b", "", `${number}. ${name}`), ...outcome(step, at)],
+    units: before === after && !step.loses ? after : `${before} → ${after}`,
+    ...(looks.now ? opened(step) : {}),
+  });
+  const command = item.querySelector("details");
+  command.hidden = command.querySelector("code").textContent === "";
   return item;
 }
 
-function card(transcript, number, at) {
-  const step = transcript.steps[number - 1];
-  const made = element("div", "card");
-  const decided = decision(transcript, number - 1);
-  if (decided !== null) {
-    made.append(element("span", "decision", `decides: ${decided}`));
-  }
-  const name = number === at ? title(step) : shortTitle(step);
-  const line = element("div", "line", element("b", "", `${number}. ${name}`));
-  line.append(...outcome(step, number, at));
-  made.append(line);
-  if (number === at) {
-    made.append(...opened(transcript, number));
-  }
-  return made;
+// What only the step that was taken last shows.
+function opened({ store, buyer, purpose, readable, before, held, loses }) {
+  const believes = `${NAMES[buyer]} still believes ${held?.units}; the row says ${before}`;
+  const isLong = store === "Redis" || readable.includes("unnest(");
+  return {
+    believes: purpose === WRITE && held?.stale ? believes : "",
+    overwrites: loses ? "what the other sold is overwritten: lost update" : "",
+    [isLong ? "command" : "code"]: purpose === null ? "" : readable,
+  };
 }
 
-// What only the step that was taken last shows.
-function opened(transcript, number) {
-  const step = transcript.steps[number - 1];
-  const shown = [];
-  const held = belief(transcript, step.buyer, number - 1);
-  if (step.purpose === WRITE && held?.stale) {
-    const says = unitsBefore(transcript, number - 1);
-    const words = `${NAMES[step.buyer]} still believes ${held.units}; the row says ${says}`;
-    shown.push(element("span", "wrong", words));
-  }
-  if (losesUpdate(transcript, number - 1)) {
-    shown.push(element("span", "wrong", "what the other sold is overwritten: lost update"));
-  }
-  if (step.purpose === null) {
-    return shown;
-  }
-  const code = element("code", "", step.readable);
-  if (isRedis(step) || step.readable.includes("unnest(")) {
-    const command = element("details", "", element("summary", "", "the command"), code);
-    shown.push(command);
-  } else {
-    shown.push(code);
-  }
-  return shown;
-}
+const WAITS = {
+  lock: "‖ waits for the row lock",
+  gate: "‖ waits: the other has the permit",
+};
 
 // A statement that waited has returned nothing until the step that ended its wait.
-function outcome(step, number, at) {
-  if (doneAt(step, number) > at) {
+function outcome(step, at) {
+  if (step.done > at) {
     return [element("span", "waits", WAITS[step.waited_for])];
   }
   const parts = [];
@@ -121,54 +91,40 @@ function outcome(step, number, at) {
   return parts;
 }
 
-const WAITS = {
-  lock: "‖ waits for the row lock",
-  gate: "‖ waits: the other has the permit",
-};
-
 // Where a buyer is once `at` steps were taken, in words.
 function nextOf(transcript, buyer, at) {
-  const { steps } = transcript;
-  const waits = (step, index) => step.buyer === buyer && doneAt(step, index + 1) > at;
-  if (steps.slice(0, at).some(waits)) {
-    return ["waits for the other"];
-  }
+  const { steps, buyers } = transcript;
+  const { answer, place, next } = buyers[buyer - 1];
+  const waits = (step) => step.buyer === buyer && step.done > at;
   const own = steps.slice(at).filter((step) => step.buyer === buyer);
-  const upcoming = own.find(isShown) ?? own[0];
-  if (upcoming !== undefined) {
-    return ["next: ", title(upcoming)];
+  const upcoming = own.find(isShown) ?? own[0] ?? next;
+  if (steps.slice(0, at).some(waits) || (own.length === 0 && place === "waiting")) {
+    return "waits for the other";
   }
-  const state = transcript.buyers[buyer - 1];
-  if (state.answer !== null) {
-    return ["was told: ", element("b", "", state.answer)];
+  if (own.length === 0 && answer !== null) {
+    return ["was told: ", element("b", "", answer)];
   }
-  if (state.place === "waiting") {
-    return ["waits for the other"];
-  }
-  return ["next: ", state.next === null ? "sends the purchase request" : title(state.next)];
+  return `next: ${upcoming === null ? "sends the purchase request" : title(upcoming)}`;
 }
 
-function says({ accepted_units, available_units, lost_updates }) {
-  if (lost_updates === 0) {
-    return `says ${available_units}`;
-  }
-  const lost = `${lost_updates} lost update${lost_updates === 1 ? "" : "s"}`;
-  return `should say ${String(1 - accepted_units).replace("-", "−")} and says ${available_units}: ${lost}`;
-}
-
-// What the stores say at the end, or how far it is.
+// What the stores say at the end, or how far it is: its look, a word and a sentence.
 function judge(transcript, at, why) {
   const { ending, steps } = transcript;
   if (ending === null || at < steps.length) {
-    return { look: "", word: "One unit, two buyers", sentence: "not over yet" };
+    return ["", "One unit, two buyers", "not over yet"];
   }
-  const orders = `${ending.accepted_units} order${ending.accepted_units === 1 ? "" : "s"}`;
-  const cause = why === "" ? lossOf(transcript) : why;
-  const sentence = `${orders} for 1 unit; the stock row ${says(ending)}. ${cause}`;
-  if (ending.oversold_units > 0) {
-    return { look: "oversold", word: `✗ oversold by ${ending.oversold_units}`, sentence };
+  const { accepted_units, available_units, oversold_units, lost_updates } = ending;
+  const lost = plural(lost_updates, "lost update");
+  const says = lost_updates === 0
+    ? `says ${available_units}`
+    : `should say ${minus(1 - accepted_units)} and says ${available_units}: ${lost}`;
+  const cause = why || lossOf(transcript);
+  const orders = plural(accepted_units, "order");
+  const sentence = `${orders} for 1 unit; the stock row ${says}. ${cause}`;
+  if (oversold_units > 0) {
+    return ["oversold", `✗ oversold by ${oversold_units}`, sentence];
   }
-  const isExact = ending.verdict === "exact";
-  const word = `${isExact ? "✓" : "✗"} ${ending.verdict}`;
-  return { look: isExact ? "exact" : "oversold", word, sentence };
+  return ending.verdict === "exact"
+    ? ["exact", "✓ exact", sentence]
+    : ["oversold", `✗ ${ending.verdict}`, sentence];
 }

@@ -3,7 +3,7 @@
 // stands.
 
 const REPLAY_MS = 8000;
-let replaying = null;
+let frame = 0;
 
 // A column as it was this many milliseconds after the release.
 function asOf(column, ms) {
@@ -11,38 +11,25 @@ function asOf(column, ms) {
   return { ...column, elapsed_ms: at, curve: column.curve.filter(([when]) => when <= at) };
 }
 
-// `draw` is called with each column and its chart.
-function replay(shown, scale, button) {
+// Takes each chart with its column.
+function replay(charts, scale) {
   stopReplay();
   const slower = Math.max(1, Math.round(REPLAY_MS / scale.ms));
   const begin = performance.now();
-  const name = button.textContent;
-  const frame = (now) => {
+  const draw = (now) => {
     const ms = Math.min((now - begin) / slower, scale.ms);
-    for (const [svg, column] of shown) {
-      drawChart(svg, asOf(column, ms), scale);
-    }
-    button.textContent = `${slower} times slower: ${Math.round(ms)} ms`;
+    charts.forEach(([svg, column]) => drawChart(svg, asOf(column, ms), scale));
+    part("replay").textContent = `${slower} times slower: ${Math.round(ms)} ms`;
     if (ms < scale.ms) {
-      replaying.frame = requestAnimationFrame(frame);
+      frame = requestAnimationFrame(draw);
     } else {
       stopReplay();
     }
   };
-  replaying = {
-    end: () => {
-      button.textContent = name;
-      shown.forEach(([svg, column]) => drawChart(svg, column, scale));
-    },
-    frame: requestAnimationFrame(frame),
-  };
+  frame = requestAnimationFrame(draw);
 }
 
 function stopReplay() {
-  if (replaying !== null) {
-    cancelAnimationFrame(replaying.frame);
-    const { end } = replaying;
-    replaying = null;
-    end();
-  }
+  cancelAnimationFrame(frame);
+  part("replay").textContent = "slow replay";
 }

@@ -16,50 +16,35 @@ function blockWith(lines, words) {
   return begin < 0 || end < 0 ? lines : lines.slice(begin, end + 1);
 }
 
-// Whether a step writes, or makes visible, what rests on a number that is not true now.
-function isGuilty(transcript, number) {
-  const step = transcript.steps[number - 1];
-  const writesStale = step.purpose === WRITE
-    && belief(transcript, step.buyer, number - 1)?.stale === true;
-  return writesStale || losesUpdate(transcript, number - 1);
-}
-
-// The lines that do the step that was taken last; none of BEGIN, Redis and the like.
-function codeOf(transcript, at) {
-  if (transcript.source === null || at === 0) {
-    return [];
-  }
-  const [reads, decides, writes, records] = transcript.source.parts;
-  const step = transcript.steps[at - 1];
-  if (step.purpose === WRITE || losesUpdate(transcript, at - 1)) {
+// The lines that do a step; none of BEGIN, Redis and the like.
+function linesOf({ purpose, loses, decision }, [reads, decides, writes, records]) {
+  if (purpose === WRITE || loses) {
     return writes;
   }
-  if (step.purpose?.startsWith("reads")) {
+  if (purpose?.startsWith("reads")) {
     return reads;
   }
-  if (step.purpose === LOOK_UP) {
+  if (purpose === LOOK_UP) {
     return blockWith(decides, "find_by_key");
   }
-  if (step.purpose === RECORD) {
+  if (purpose === RECORD) {
     return records;
   }
-  return decision(transcript, at - 1) === null ? [] : blockWith(decides, "> available_units");
+  return decision === "" ? [] : blockWith(decides, "> available_units");
 }
 
-function drawSource(place, transcript, at) {
-  place.hidden = transcript.source === null;
-  const code = codeOf(transcript, at);
-  const guilty = code.length > 0 && isGuilty(transcript, at);
-  const rows = code.map(({ number, text }) => {
-    const isIt = guilty && text.includes(ABSOLUTE_WRITE);
+function codeOf(step, { file, parts }) {
+  const lines = linesOf(step, parts);
+  // It writes, or makes visible, what rests on a number that is not true now.
+  const isGuilty = step.loses || (step.purpose === WRITE && step.held?.stale);
+  const rows = lines.map(({ number, text }) => {
     const row = element("span", "row", element("i", "", number), text);
-    row.classList.toggle("guilty", isIt);
     row.classList.toggle("key", KEY_WORDS.some((words) => text.includes(words)));
-    if (isIt) {
+    if (isGuilty && text.includes(ABSOLUTE_WRITE)) {
+      row.classList.add("guilty");
       row.append(element("b", "", GUILTY));
     }
     return row;
   });
-  const file = code.length > 0 ? [element("span", "file", transcript.source.file)] : [];
-  place.replaceChildren(...file, ...rows);
+  return lines.length > 0 ? [element("span", "file", file), ...rows] : [];
 }

@@ -1,6 +1,6 @@
 "use strict";
-// What the steps of a transcript mean: what a buyer believes, decides and loses. Steps
-// are counted from 1; `at` is how many of them were taken.
+// What the steps of a transcript mean: what a buyer believes, decides and loses. `at` is
+// how many of them were taken.
 
 const NAMES = { 1: "ann", 2: "bob" };
 const LOOK_UP = "was this order placed before?";
@@ -8,91 +8,77 @@ const ADMISSION = "asks whether a unit may be free";
 const WRITE = "writes what remains";
 const RECORD = "records the order";
 
+// Writes down with each step what it means. Steps are counted from 1.
+function explain(transcript) {
+  const { steps } = transcript;
+  steps.forEach((step, index) => {
+    step.number = index + 1;
+    step.before = steps[index - 1]?.available_units_after ?? 1;
+    // The step after which the result is there: a statement that waits has none.
+    step.done = step.waited ? step.waited_until ?? Infinity : step.number;
+    step.units = unitsRead(step);
+    step.admission = admission(step);
+  });
+  for (const step of steps) {
+    step.held = belief(transcript, step.buyer, step.number - 1);
+    step.decision = decision(step);
+    step.loses = losesUpdate(steps, step);
+  }
+  return transcript;
+}
+
 // BEGIN and the look-up of the key change nothing for anybody.
 function matters(step) {
   return step.readable !== "BEGIN" && step.purpose !== LOOK_UP;
 }
 
-function isRedis(step) {
-  return step.store === "Redis";
-}
-
-// The step after which the result is there: a statement that waits has none.
-function doneAt(step, number) {
-  return step.waited ? step.waited_until ?? Infinity : number;
-}
-
-function unitsRead(step) {
-  const found = /available_units = (-?\d+)/.exec(step.returned ?? "");
-  return found !== null && step.purpose?.startsWith("reads") ? Number(found[1]) : null;
+function unitsRead({ returned, purpose }) {
+  const found = /available_units = (-?\d+)/.exec(returned ?? "");
+  return found !== null && purpose?.startsWith("reads") ? Number(found[1]) : null;
 }
 
 // Our gate answers 1 or 0, alone or behind the number of its load.
-function admission(step) {
-  const ours = /^(?:1|0|\[\d+, [01]\])$/.test(step.returned ?? "");
-  if (step.purpose !== ADMISSION || !step.readable.startsWith("EVALSHA") || !ours) {
-    return null;
-  }
-  return /1\]?$/.test(step.returned) ? "admitted" : "not admitted";
-}
-
-function unitsBefore(transcript, index) {
-  return index === 0 ? 1 : transcript.steps[index - 1].available_units_after;
+function admission({ returned, purpose, readable }) {
+  const ours = /^(?:[01]|\[\d+, [01]\])$/.test(returned ?? "");
+  const asks = purpose === ADMISSION && readable.startsWith("EVALSHA");
+  const word = /1\]?$/.test(returned) ? "admitted" : "not admitted";
+  return ours && asks ? word : null;
 }
 
 // What a buyer was told last by a store, and whether somebody has changed it since.
-function belief(transcript, buyer, at) {
-  let held = null;
-  transcript.steps.slice(0, at).forEach((step, index) => {
-    const since = doneAt(step, index + 1);
-    if (step.buyer !== buyer || since > at) {
-      return;
-    }
-    const units = unitsRead(step);
-    if (units !== null) {
-      held = { units, since, number: index + 1, words: `read ${units}` };
-    } else if (held === null && admission(step) !== null) {
-      held = { units: null, since, number: index + 1, words: `${admission(step)} by Redis` };
-    }
-  });
-  return held === null ? null : { ...held, stale: isStale(transcript, buyer, held, at) };
-}
-
-function isStale(transcript, buyer, { units, since }, at) {
-  const { steps } = transcript;
-  const told = steps.findIndex((step) => step.buyer === buyer && step.answer !== null);
-  const end = told < 0 ? at : Math.min(at, told + 1);
-  return units !== null && steps.slice(since, end).some((step, place) => {
-    const before = unitsBefore(transcript, since + place);
-    return step.buyer !== buyer && before !== step.available_units_after;
-  });
+function belief({ steps }, buyer, at) {
+  const own = steps.filter((step) => step.buyer === buyer);
+  const told = own.filter((step) => step.number <= at && step.done <= at);
+  const held = told.findLast((step) => step.units !== null)
+    ?? told.find((step) => step.admission !== null);
+  if (held === undefined) {
+    return null;
+  }
+  const { units, number, done } = held;
+  const answered = own.find((step) => step.answer !== null)?.number ?? at;
+  const changed = steps.slice(done, Math.min(at, answered)).some((step) =>
+    step.buyer !== buyer && step.before !== step.available_units_after);
+  const words = units === null ? `${held.admission} by Redis` : `read ${units}`;
+  return { units, number, words, stale: units !== null && changed };
 }
 
 // What the server has decided for a buyer just before this step, as arithmetic.
-function decision(transcript, index) {
-  const step = transcript.steps[index];
-  const held = belief(transcript, step.buyer, index);
-  if (held === null || held.units === null) {
-    return null;
+function decision({ purpose, answer, held }) {
+  // Who has read nothing decides nothing.
+  const units = held?.units ?? NaN;
+  if (purpose === WRITE && units >= 1) {
+    return `${units} ≥ 1 → sell`;
   }
-  if (step.purpose === WRITE && held.units >= 1) {
-    return `${held.units} ≥ 1 → sell`;
-  }
-  return step.answer === "sold out" && held.units < 1 ? `${held.units} < 1 → sold out` : null;
+  return answer === "sold out" && units < 1 ? `${units} < 1 → sold out` : "";
 }
 
 // Whether with this step a write became visible, and what the other has sold vanished.
-function losesUpdate(transcript, index) {
-  const { steps } = transcript;
-  const { buyer, available_units_after } = steps[index];
-  if (unitsBefore(transcript, index) !== available_units_after) {
-    return false;
-  }
-  const own = steps.slice(0, index + 1).filter((step) => step.buyer === buyer);
-  const isOpen = own.some((step) => step.readable === "BEGIN");
-  const ends = own.at(-1).readable.toUpperCase().startsWith("COMMIT");
-  const wrote = isOpen ? ends && own.some(writes) : writes(own.at(-1));
-  return wrote && Boolean(belief(transcript, buyer, index)?.stale);
+function losesUpdate(steps, step) {
+  const own = steps.slice(0, step.number).filter((it) => it.buyer === step.buyer);
+  const isOpen = own.some((it) => it.readable === "BEGIN");
+  const ends = step.readable.toUpperCase().startsWith("COMMIT");
+  const wrote = isOpen ? ends && own.some(writes) : writes(step);
+  return wrote && step.before === step.available_units_after && step.held?.stale === true;
 }
 
 function writes(step) {
@@ -109,32 +95,20 @@ function shortTitle(step) {
   if (step.purpose === WRITE && written !== null) {
     return `writes ${written[1]}`;
   }
-  if (admission(step) !== null) {
-    return "asks Redis";
-  }
-  return title(step).replace(" what is available", "");
+  return step.admission === null ? title(step).replace(" what is available", "") : "asks Redis";
 }
 
-function brief(step) {
-  const { returned, readable, purpose } = step;
-  const units = unitsRead(step);
-  if (units !== null) {
-    return String(units);
-  }
+function brief({ returned, readable, purpose, units, admission: word }) {
   // BEGIN returns BEGIN, and that one row was written says nothing either.
   if (returned === readable || ["UPDATE 1", "INSERT 0 1"].includes(returned)) {
     return null;
   }
-  return purpose === LOOK_UP && returned === "no row" ? "no" : admission(step) ?? returned;
+  return purpose === LOOK_UP && returned === "no row" ? "no" : units ?? word ?? returned;
 }
 
 // Why it was oversold, where a write has lost another.
-function lossOf(transcript) {
-  const place = transcript.steps.findIndex((_, index) => losesUpdate(transcript, index));
-  if (place < 0) {
-    return "";
-  }
-  const { buyer } = transcript.steps[place];
-  const { units, number } = belief(transcript, buyer, place);
-  return `${NAMES[buyer]} still believed the ${units} of step ${number}.`;
+function lossOf({ steps }) {
+  const lost = steps.find((step) => step.loses);
+  return lost === undefined ? ""
+    : `${NAMES[lost.buyer]} still believed the ${lost.held.units} of step ${lost.held.number}.`;
 }

@@ -10,40 +10,24 @@ const SALE_HTML: &str = concat!(
     include_str!("../page/sale.html"),
     include_str!("../page/column.html")
 );
-pub(crate) const COLUMN_HTML: &str = include_str!("../page/column.html");
-pub(crate) const REPORT_HTML: &str = include_str!("../page/report.html");
-pub(crate) const PAGE_CSS: &str = include_str!("../page/page.css");
-pub(crate) const CHART_JS: &str = include_str!("../page/chart.js");
-pub(crate) const COLUMN_JS: &str = include_str!("../page/column.js");
-const STEPS_HTML: &str = include_str!("../page/steps.html");
-const STEPS_CSS: &str = include_str!("../page/steps.css");
-const STORY_JS: &str = include_str!("../page/story.js");
-const ADDRESS_JS: &str = include_str!("../page/address.js");
-const KEYS_JS: &str = include_str!("../page/keys.js");
-const SOURCE_JS: &str = include_str!("../page/source.js");
-const LANES_JS: &str = include_str!("../page/lanes.js");
-const STEPS_JS: &str = include_str!("../page/steps.js");
-const ICON_SVG: &str = include_str!("../page/icon.svg");
-pub(crate) const REPLAY_JS: &str = include_str!("../page/replay.js");
-const START_JS: &str = include_str!("../page/start.js");
-pub(crate) const SALE_JS: &str = include_str!("../page/sale.js");
 
 /// All of them: the path of its URL, its type, its text.
-pub(crate) const ASSETS: [(&str, &str, &str); 16] = [
+pub(crate) const ASSETS: [(&str, &str, &str); 17] = [
     ("/", HTML, SALE_HTML),
-    ("/page.css", CSS, PAGE_CSS),
-    ("/steps", HTML, STEPS_HTML),
-    ("/steps.css", CSS, STEPS_CSS),
-    ("/story.js", JS, STORY_JS),
-    ("/source.js", JS, SOURCE_JS),
-    ("/lanes.js", JS, LANES_JS),
-    ("/address.js", JS, ADDRESS_JS),
-    ("/keys.js", JS, KEYS_JS),
-    ("/steps.js", JS, STEPS_JS),
-    ("/icon.svg", SVG, ICON_SVG),
-    ("/chart.js", JS, CHART_JS),
-    ("/column.js", JS, COLUMN_JS),
-    ("/replay.js", JS, REPLAY_JS),
-    ("/sale.js", JS, SALE_JS),
-    ("/start.js", JS, START_JS),
+    ("/steps", HTML, include_str!("../page/steps.html")),
+    ("/icon.svg", SVG, include_str!("../page/icon.svg")),
+    ("/page.css", CSS, include_str!("../page/page.css")),
+    ("/steps.css", CSS, include_str!("../page/steps.css")),
+    ("/page.js", JS, include_str!("../page/page.js")),
+    ("/chart.js", JS, include_str!("../page/chart.js")),
+    ("/column.js", JS, include_str!("../page/column.js")),
+    ("/replay.js", JS, include_str!("../page/replay.js")),
+    ("/sale.js", JS, include_str!("../page/sale.js")),
+    ("/start.js", JS, include_str!("../page/start.js")),
+    ("/story.js", JS, include_str!("../page/story.js")),
+    ("/source.js", JS, include_str!("../page/source.js")),
+    ("/lanes.js", JS, include_str!("../page/lanes.js")),
+    ("/address.js", JS, include_str!("../page/address.js")),
+    ("/steps.js", JS, include_str!("../page/steps.js")),
+    ("/keys.js", JS, include_str!("../page/keys.js")),
 ];

@@ -1,11 +1,9 @@
 //! What all tabs see: one state, sent whole whenever it changes.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
-use actix_web::web::Bytes;
+use actix_web::http::StatusCode;
 use flash_core::{Audit, Sku};
-use flash_lab_crowd::{Latency, Outcomes};
-use serde::Serialize;
+use flash_lab_crowd::{Latency, Outcomes, Seller, TermArgs};
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::turned_away::TurnedAway;
@@ -45,6 +43,20 @@ pub(crate) struct Terms {
     pub(crate) buyers: u32,
 }
 
+/// The sale that a tab wants.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Wanted {
+    units: u32,
+    buyers: u32,
+    /// Who sells; all where nobody is named.
+    #[serde(default)]
+    strategies: Vec<String>,
+    /// Whether what others have sold on the same terms stays.
+    #[serde(default)]
+    keep: bool,
+}
+
 /// One strategy.
 #[derive(Debug, Clone, Default, Serialize)]
 pub(crate) struct Column {
@@ -71,10 +83,9 @@ pub(crate) struct Column {
 }
 
 impl Column {
-    pub(crate) fn new(strategy: String, stage: Stage) -> Self {
+    fn new(strategy: String) -> Self {
         Self {
             strategy,
-            stage,
             ..Self::default()
         }
     }
@@ -93,173 +104,98 @@ pub(crate) struct State {
 }
 
 /// The state, and who is told of its changes.
-pub(crate) struct Board {
-    state: Mutex<State>,
-    events: watch::Sender<Bytes>,
-}
+pub(crate) type Board = watch::Sender<State>;
 
-impl Board {
-    pub(crate) fn new(strategies: &[String], terms: Terms, most: u32) -> Self {
-        let columns = strategies
-            .iter()
-            .map(|name| Column::new(name.clone(), Stage::Ready));
-        let state = State {
+impl State {
+    pub(crate) fn new(sellers: &[Seller], terms: TermArgs, buyers_max: u32) -> Self {
+        let columns = sellers.iter().map(|it| Column::new(it.to_string()));
+        Self {
             sale: 0,
             stage: SaleStage::Idle,
-            terms,
-            buyers_max: most,
+            terms: Terms {
+                units: terms.units,
+                buyers: terms.buyers,
+            },
+            buyers_max,
             columns: columns.collect(),
-        };
-        let (events, _) = watch::channel(event(&state));
-        Self {
-            state: Mutex::new(state),
-            events,
         }
     }
 
-    /// Who has a column.
-    pub(crate) fn names(&self) -> Vec<String> {
-        let columns = &self.state().columns;
-        columns.iter().map(|it| it.strategy.clone()).collect()
-    }
-
-    /// Begins a sale of those who sell, unless one is running. What the others have sold on
-    /// the same terms can be kept.
+    /// Begins a sale, or says in a sentence why not.
     pub(crate) fn begin(
-        &self,
-        terms: Terms,
-        keep: bool,
-        sells: impl Fn(&str) -> bool,
-    ) -> Result<(), Terms> {
-        let mut state = self.lock();
-        if state.stage == SaleStage::Running {
-            return Err(state.terms);
+        &mut self,
+        wanted: &Wanted,
+    ) -> Result<Terms, (StatusCode, String)> {
+        let Wanted { units, buyers, .. } = *wanted;
+        let sells = |name: &String| {
+            wanted.strategies.is_empty() || wanted.strategies.contains(name)
+        };
+        let most = self.buyers_max;
+        let mistake = |text| Err((StatusCode::UNPROCESSABLE_ENTITY, text));
+        if !(1..=1_000_000).contains(&units) {
+            return mistake("Units: a number from 1 to 1000000.".to_owned());
         }
-        state.sale += 1;
-        state.stage = SaleStage::Running;
-        let keep = keep && state.terms == terms;
-        state.terms = terms;
-        for column in &mut state.columns {
-            let name = column.strategy.clone();
-            if sells(&name) {
-                *column = Column::new(name, Stage::Queued);
-            } else if !keep {
-                *column = Column::new(name, Stage::Ready);
+        if !(1..=most).contains(&buyers) {
+            return mistake(format!("Buyers: a number from 1 to {most}."));
+        }
+        if !self.columns.iter().any(|it| sells(&it.strategy)) {
+            return mistake("Nobody of that name sells here.".to_owned());
+        }
+        if self.stage == SaleStage::Running {
+            let Terms { units, buyers } = self.terms;
+            let running = format!(
+                "A sale is running: {units} units, {buyers} buyers. Start again when it \
+                 has ended."
+            );
+            return Err((StatusCode::CONFLICT, running));
+        }
+        let terms = Terms { units, buyers };
+        let keep = wanted.keep && self.terms == terms;
+        self.sale += 1;
+        self.stage = SaleStage::Running;
+        self.terms = terms;
+        for column in &mut self.columns {
+            let sells = sells(&column.strategy);
+            if sells || !keep {
+                *column = Column::new(column.strategy.clone());
+            }
+            if sells {
+                column.stage = Stage::Queued;
             }
         }
-        self.events.send_replace(event(&state));
-        Ok(())
-    }
-
-    /// Whether the column at this place is to sell.
-    pub(crate) fn is_queued(&self, index: usize) -> bool {
-        let column = self.lock().columns.get(index).map(|it| it.stage);
-        column == Some(Stage::Queued)
-    }
-
-    /// Ends the sale.
-    pub(crate) fn end(&self) {
-        let mut state = self.lock();
-        state.stage = SaleStage::Ended;
-        self.events.send_replace(event(&state));
-    }
-
-    /// Changes the column at this place.
-    pub(crate) fn change(&self, index: usize, change: impl FnOnce(&mut Column)) {
-        let mut state = self.lock();
-        if let Some(column) = state.columns.get_mut(index) {
-            change(column);
-        }
-        self.events.send_replace(event(&state));
-    }
-
-    pub(crate) fn state(&self) -> State {
-        self.lock().clone()
-    }
-
-    /// The first event is there at once: the state as it is.
-    pub(crate) fn events(&self) -> watch::Receiver<Bytes> {
-        let mut events = self.events.subscribe();
-        events.mark_changed();
-        events
-    }
-
-    /// Ends all streams of events.
-    pub(crate) fn close(&self) {
-        self.events.send_replace(Bytes::new());
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // Nobody panics in the middle of a change.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A server-sent event; JSON has no line breaks of its own.
-fn event(state: &State) -> Bytes {
-    match serde_json::to_string(state) {
-        Ok(json) => format!("data: {json}\n\n").into(),
-        Err(error) => format!("event: broken\ndata: {error}\n\n").into(),
+        Ok(terms)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use flash_lab_crowd::Strategy;
+
     use super::*;
-
-    const TERMS: Terms = Terms {
-        units: 5,
-        buyers: 40,
-    };
-
-    fn board() -> Board {
-        Board::new(&["naive".to_owned()], TERMS, 10_000)
-    }
-
-    #[test]
-    fn a_second_start_is_refused_with_what_is_running() {
-        let board = board();
-        assert_eq!(board.begin(TERMS, false, |_| true), Ok(()));
-        let others = Terms { units: 9, ..TERMS };
-        assert_eq!(board.begin(others, false, |_| true), Err(TERMS));
-        board.end();
-        assert_eq!(board.begin(TERMS, false, |_| true), Ok(()));
-        assert_eq!(board.state().sale, 2);
-    }
 
     #[test]
     fn what_was_sold_stays_beside_the_next_only_on_the_same_terms() {
-        let names = ["naive", "pessimistic"].map(str::to_owned);
-        let board = Board::new(&names, TERMS, 10_000);
-        let sell = |terms, name: &'static str| {
-            assert_eq!(board.begin(terms, true, |it| it == name), Ok(()));
-            let place = names.iter().position(|it| it == name).expect("a name");
-            assert!(board.is_queued(place));
-            board.change(place, |column| column.stage = Stage::Ended);
-            board.end();
-            board
-                .state()
-                .columns
-                .iter()
-                .map(|it| it.stage)
-                .collect::<Vec<_>>()
+        let sellers = [Strategy::Naive, Strategy::Pessimistic]
+            .map(|it| Seller::of_server("server".into(), it));
+        let terms = TermArgs {
+            units: 5,
+            buyers: 40,
+            pool_size: 1,
         };
-        assert_eq!(sell(TERMS, "naive"), [Stage::Ended, Stage::Ready]);
-        assert_eq!(sell(TERMS, "pessimistic"), [Stage::Ended, Stage::Ended]);
-        let others = Terms { units: 9, ..TERMS };
-        assert_eq!(sell(others, "pessimistic"), [Stage::Ready, Stage::Ended]);
-    }
-
-    #[test]
-    fn who_comes_late_gets_the_whole_state_at_once() {
-        let board = board();
-        board.begin(TERMS, false, |_| true).expect("nothing runs");
-        board.change(0, |column| column.arrived = 7);
-        let mut events = board.events();
-        assert!(events.has_changed().expect("the board is there"));
-        let event = events.borrow_and_update().clone();
-        let text = std::str::from_utf8(&event).expect("text");
-        assert!(text.starts_with("data: {") && text.ends_with("}\n\n"));
-        assert!(text.contains(r#""arrived":7"#), "{text}");
+        let mut state = State::new(&sellers, terms, 10_000);
+        let mut sell = |units, name: &str| {
+            let wanted = Wanted {
+                units,
+                buyers: terms.buyers,
+                strategies: vec![name.to_owned()],
+                keep: true,
+            };
+            state.begin(&wanted).expect("nothing runs");
+            state.stage = SaleStage::Ended;
+            [0, 1].map(|place| state.columns[place].stage)
+        };
+        assert_eq!(sell(5, "naive"), [Stage::Queued, Stage::Ready]);
+        assert_eq!(sell(5, "pessimistic"), [Stage::Queued, Stage::Queued]);
+        assert_eq!(sell(9, "pessimistic"), [Stage::Ready, Stage::Queued]);
     }
 }

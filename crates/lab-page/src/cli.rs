@@ -1,6 +1,6 @@
 //! What `page` and `report` are asked for.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
@@ -77,13 +77,9 @@ const DEFAULT_LISTEN: &str = "127.0.0.1:8090";
 
 /// An address, or `localhost` with a port.
 fn address(text: &str) -> Result<SocketAddr, String> {
-    let numbers = match text.strip_prefix("localhost:") {
-        Some(port) => format!("{}:{port}", Ipv4Addr::LOCALHOST),
-        None => text.to_owned(),
-    };
-    numbers
-        .parse()
-        .map_err(|error| format!("{error}; such as {DEFAULT_LISTEN}"))
+    let numbers = text.replacen("localhost:", "127.0.0.1:", 1);
+    let parsed = numbers.parse();
+    parsed.map_err(|error| format!("{error}; such as {DEFAULT_LISTEN}"))
 }
 
 /// Ends the help of `page`.

@@ -4,27 +4,24 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use clap::ValueEnum;
 use flash_lab_crowd::{
-    JsonFile, Look, Progress, Seller, Strategy, TermArgs, environment, keep_promises,
-    open_files, output, report, server_process,
+    JsonFile, Look, Progress, Seller, Strategy, environment, keep_promises, open_files,
+    output, report as told, server_process,
 };
-use flash_lab_interleave::{Buyer, Finish, Schedule, Stage, start_stores, to_text};
-use tokio::sync::mpsc;
+use flash_lab_interleave::{Buyer, Finish, Schedule, to_text};
+use tokio::runtime::Handle;
+use tokio::sync::Mutex;
 
-use crate::board::{Board, Terms};
+use crate::board::{Board, SaleStage, Stage, State};
 use crate::cli::{PageArgs, ReportArgs};
-use crate::file::{self, Words};
+use crate::file;
 use crate::judge::Judge;
-use crate::plays;
+use crate::plays::Stages;
 use crate::shop::Shops;
-use crate::site::{self, Desk};
+use crate::site::{self, Site};
 
 /// The largest crowd that the form takes.
 const BUYERS_MAX: u32 = 10_000;
-
-/// Tabs that wait for their order of steps to be played; more wait before that.
-const PLAYS_MAX: usize = 8;
 
 /// More turns than one buyer has.
 const TURNS_MAX: usize = 8;
@@ -37,12 +34,11 @@ const TURNS_MAX: usize = 8;
 ///
 /// # Cancel safety
 ///
-/// A dropped future ends and removes what it has started, and ends what browsers listen
-/// to.
+/// A dropped future ends and removes what it has started.
 pub async fn run(args: PageArgs) -> anyhow::Result<()> {
     server_process::find()?;
     let (listener, address) = bind(args.listen)?;
-    let sellers = args.shown.sellers(Strategy::value_variants())?;
+    let sellers = args.shown.sellers(&Strategy::ALL)?;
     let most = open_files::raise_towards(BUYERS_MAX.max(args.terms.buyers))?;
     let progress = Progress::start();
     let mut shops = Shops::open(&sellers, args.terms.pool_size, &progress).await?;
@@ -51,44 +47,40 @@ pub async fn run(args: PageArgs) -> anyhow::Result<()> {
     }
     drop(progress);
 
-    let board = Arc::new(Board::new(&names(&sellers), terms(args.terms), most));
-    let _closing = Closing(Arc::clone(&board));
-    let (starts, mut started) = mpsc::channel(1);
-    let (play, asked) = mpsc::channel(PLAYS_MAX);
-    let desk = Desk {
-        starts,
-        plays: play,
-        judge: Judge::of(sellers.clone()),
-        is_open: !address.ip().is_loopback(),
+    let board = Arc::new(Board::new(State::new(&sellers, args.terms, most)));
+    let stages = Arc::new(Mutex::new(Stages::new()));
+    let is_open = !address.ip().is_loopback();
+    let ours = Strategy::ALL.map(Seller::of).into_iter();
+    let players = sellers.into_iter().map(Ok).chain(ours);
+    let site = Site {
+        board: Arc::clone(&board),
+        sellers: players.collect::<anyhow::Result<_>>()?,
+        stages: Arc::downgrade(&stages),
+        runtime: Handle::current(),
+        judge: Judge::default(),
+        is_open,
     };
-    let site = site::serve(listener, Arc::clone(&board), desk);
+    let site = site::serve(listener, site);
     eprintln!("the page is ready; Ctrl-C ends it and removes what was started");
-    if let Some(warning) = who_sees(address) {
-        eprintln!("{warning}");
-    }
-    output::to_stdout(&format!("http://{}/\n", from_here(address)))?;
-    let sell = async {
-        while let Some(terms) = started.recv().await {
-            shops.sell(terms, &board).await;
-        }
-        Ok(())
-    };
-    tokio::select! {
-        ended = site => ended.context("the page has ended"),
-        ended = sell => ended,
-        () = plays::serve(asked, sellers) => Ok(()),
-    }
-}
-
-/// Who sees a page that is not for this machine alone.
-fn who_sees(address: SocketAddr) -> Option<String> {
-    (!address.ip().is_loopback()).then(|| {
-        format!(
+    if is_open {
+        eprintln!(
             "whoever reaches port {} of this machine can now see the page, without a \
              password, and start sales here; its stores stay private",
             address.port()
-        )
-    })
+        );
+    }
+    output::to_stdout(&format!("http://{}/\n", from_here(address)))?;
+    let mut sales = board.subscribe();
+    let is_running = |state: &State| state.stage == SaleStage::Running;
+    let sell = async {
+        while sales.wait_for(is_running).await.is_ok() {
+            shops.sell(&board).await;
+        }
+    };
+    tokio::select! {
+        ended = site => ended.context("the page has ended"),
+        () = sell => Ok(()),
+    }
 }
 
 /// The address at which this machine reaches it.
@@ -102,26 +94,6 @@ fn from_here(mut address: SocketAddr) -> SocketAddr {
     address
 }
 
-/// Ends the streams of all tabs when the page ends.
-struct Closing(Arc<Board>);
-
-impl Drop for Closing {
-    fn drop(&mut self) {
-        self.0.close();
-    }
-}
-
-fn names(sellers: &[Seller]) -> Vec<String> {
-    sellers.iter().map(Seller::to_string).collect()
-}
-
-fn terms(args: TermArgs) -> Terms {
-    Terms {
-        units: args.units,
-        buyers: args.buyers,
-    }
-}
-
 fn bind(listen: SocketAddr) -> anyhow::Result<(TcpListener, SocketAddr)> {
     let listener = TcpListener::bind(listen).with_context(|| {
         format!(
@@ -129,9 +101,7 @@ fn bind(listen: SocketAddr) -> anyhow::Result<(TcpListener, SocketAddr)> {
             listen.ip()
         )
     })?;
-    let address = listener
-        .local_addr()
-        .context("cannot find out where the page listens")?;
+    let address = listener.local_addr()?;
     Ok((listener, address))
 }
 
@@ -149,47 +119,53 @@ pub async fn report(args: ReportArgs) -> anyhow::Result<()> {
     server_process::find()?;
     let html = JsonFile::open(args.html)?;
     let sellers = args.shown.sellers(&Strategy::PHASES)?;
+    let pool_size = args.terms.pool_size;
     open_files::raise_for(args.terms.buyers)?;
     let progress = Progress::start();
-    let mut shops = Shops::open(&sellers, args.terms.pool_size, &progress).await?;
-    let board = Board::new(&names(&sellers), terms(args.terms), BUYERS_MAX);
-    let terms = terms(args.terms);
+    let mut shops = Shops::open(&sellers, pool_size, &progress).await?;
     progress.step("all of them sell");
-    // Nothing else can be running.
-    let _ = board.begin(terms, false, |_| true);
-    let runs = shops.sell(terms, &board).await;
+    let board = Board::new(State::new(&sellers, args.terms, BUYERS_MAX));
+    board.send_modify(|state| {
+        let columns = state.columns.iter_mut();
+        columns.for_each(|column| column.stage = Stage::Queued);
+    });
+    let runs = shops.sell(&board).await;
     let facts = shops.facts().await?;
     drop(shops);
-    let (transcript, beside) = shortest_oversell(&progress).await?;
+    progress.step("naive and pessimistic: two buyers, step by step");
+    let (transcript, beside) = shortest_oversell().await?;
     progress.step("everything that was started is gone");
     drop(progress);
 
-    let mut state = board.state();
+    let mut state = board.borrow().clone();
     for column in &mut state.columns {
         column.audit_command = None;
         if let Some(error) = &column.error {
             bail!("{} could not sell: {error}", column.strategy);
         }
     }
-    let environment = environment(facts, None, args.terms.pool_size)?;
-    let words = Words {
-        table: report::demo(&runs, args.terms.pool_size, &Look::FILE),
-        transcript,
-        beside,
-        why: WHY,
-        environment: environment.sentence(),
-    };
-    html.write_text(&file::write(&state, &words)?)?;
+    let page = file::write(
+        &state,
+        &[
+            // For who runs no scripts.
+            ("table", &told::demo(&runs, pool_size, &Look::FILE)),
+            ("transcript", &transcript),
+            ("beside", &beside),
+            ("why", WHY),
+            (
+                "environment",
+                &environment(facts, None, pool_size)?.sentence(),
+            ),
+        ],
+    )?;
+    html.write_text(&page)?;
     let look = output::look_beside_json(Some(&html));
-    let text = report::demo(&runs, args.terms.pool_size, &look);
-    output::beside_json(Some(&html), &text)?;
+    output::beside_json(Some(&html), &told::demo(&runs, pool_size, &look))?;
     if let JsonFile::Path(path) = &html {
-        eprintln!(
-            "wrote {}: open it in a browser, or share it",
-            path.display()
-        );
+        let path = path.display();
+        eprintln!("wrote {path}: open it in a browser, or share it");
     }
-    keep_promises(&runs, args.terms.pool_size)
+    keep_promises(&runs, pool_size)
 }
 
 /// Why the naive strategy oversells, and a lock does not.
@@ -203,22 +179,18 @@ const WHY: &str = "naive: both had read the 1 before either had committed what b
 /// The shortest order is one in which the second buyer goes all the way between two steps
 /// of the first: with fewer changes of turn the buyers would come one after the other.
 /// Of these the first in order is taken, as `lab interleave` does, which tries them all.
-async fn shortest_oversell(progress: &Progress) -> anyhow::Result<(String, String)> {
-    progress.step("naive and pessimistic: two buyers, step by step");
-    let stores = start_stores().await?;
+async fn shortest_oversell() -> anyhow::Result<(String, String)> {
+    let mut stages = Stages::new();
     let naive = Seller::of(Strategy::Naive)?;
-    let mut stage = Stage::open(Arc::clone(&stores), &naive).await?;
+    let pessimistic = Seller::of(Strategy::Pessimistic)?;
     for before in (1..TURNS_MAX).rev() {
-        let mut turns = vec![Buyer::One; before];
-        turns.extend([Buyer::Two; TURNS_MAX]);
-        let schedule = Schedule(turns);
-        let transcript = stage.play(&schedule, Finish::Both).await?;
+        let turns = [vec![Buyer::One; before], vec![Buyer::Two; TURNS_MAX]];
+        let schedule = Schedule(turns.concat());
+        let played = stages.play(&naive, &schedule, Finish::Both).await?;
+        let transcript = played.transcript;
         if transcript.is_oversold() && transcript.changes() == 2 {
-            drop(stage);
-            let pessimistic = Seller::of(Strategy::Pessimistic)?;
-            let mut stage = Stage::open(stores, &pessimistic).await?;
-            let beside = stage.play(&schedule, Finish::Both).await?;
-            return Ok((to_text(&transcript), to_text(&beside)));
+            let beside = stages.play(&pessimistic, &schedule, Finish::Both).await?;
+            return Ok((to_text(&transcript), to_text(&beside.transcript)));
         }
     }
     bail!("no order of the steps of two naive buyers oversold")

@@ -1,107 +1,70 @@
 //! The second view: two buyers whose steps are played in the order that a tab asks for.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use anyhow::Context;
-use clap::ValueEnum;
-use flash_lab_crowd::{Seller, Strategy};
+use flash_lab_crowd::Seller;
 use flash_lab_interleave::{Finish, Schedule, Stage, Transcript, start_stores};
 use flash_sandbox::Sandbox;
 use serde::Serialize;
-use tokio::sync::{mpsc, oneshot};
 
-use crate::source::{Source, Sources};
+use crate::source::{self, Source};
 
-/// One order of steps, and who wants to see what comes of it.
-pub(crate) struct Play {
-    /// Who sells, by name.
-    pub(crate) strategy: String,
-    pub(crate) schedule: Schedule,
-    pub(crate) finish: Finish,
-    pub(crate) answer: oneshot::Sender<anyhow::Result<Played>>,
-}
-
-/// What came of it.
+/// What came of an order of steps.
 #[derive(Serialize)]
 pub(crate) struct Played {
     #[serde(flatten)]
-    transcript: Transcript,
+    pub(crate) transcript: Transcript,
     /// The code of who sold; null where it is not there.
     source: Option<Source>,
 }
 
 /// The stages that were needed so far, on stores of their own.
-#[derive(Default)]
-struct Stages {
-    sellers: Vec<Seller>,
-    sources: Sources,
+pub(crate) struct Stages {
+    sources: BTreeMap<&'static str, Source>,
     stages: Vec<Stage>,
     // After what depends on it, so that it ends last.
     stores: Option<Arc<Sandbox>>,
 }
 
-/// Plays what is asked for, one after the other, until nobody can ask any more.
-///
-/// # Cancel safety
-///
-/// A dropped future ends and removes what it has started.
-pub(crate) async fn serve(mut plays: mpsc::Receiver<Play>, sellers: Vec<Seller>) {
-    let mut stages = Stages {
-        sellers,
-        sources: Sources::read(),
-        ..Stages::default()
-    };
-    while let Some(play) = plays.recv().await {
-        let played = stages
-            .play(&play.strategy, &play.schedule, play.finish)
-            .await;
-        // A tab that was closed in the meantime does not want it any more.
-        let _ = play.answer.send(played);
-    }
-}
-
 impl Stages {
-    async fn play(
+    pub(crate) fn new() -> Self {
+        Self {
+            sources: source::read(),
+            stages: Vec::new(),
+            stores: None,
+        }
+    }
+
+    /// Plays with a seller, after starting its servers where they are not there.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future ends the servers that it was using; whoever asks next gets new
+    /// ones, as after an error.
+    pub(crate) async fn play(
         &mut self,
-        strategy: &str,
+        seller: &Seller,
         schedule: &Schedule,
         finish: Finish,
     ) -> anyhow::Result<Played> {
-        let position = self.position(strategy).await?;
-        let stage = self.stages.get_mut(position).context("there is no stage")?;
-        match stage.play(schedule, finish).await {
-            Ok(transcript) => Ok(Played {
-                transcript,
-                source: self.sources.of(stage.seller()).cloned(),
-            }),
-            Err(error) => {
-                // The next one who asks gets new servers.
-                self.stages.swap_remove(position);
-                Err(error)
-            }
-        }
+        let mut stage = self.take(seller).await?;
+        let transcript = stage.play(schedule, finish).await?;
+        self.stages.push(stage);
+        // A program of somebody's own has none, whatever it is called.
+        let source = self.sources.get(seller.slug()).cloned();
+        Ok(Played { transcript, source })
     }
 
-    /// Opens a stage where there is none yet.
-    async fn position(&mut self, strategy: &str) -> anyhow::Result<usize> {
-        let stages = &self.stages;
-        if let Some(position) =
-            stages.iter().position(|it| it.seller().name() == strategy)
-        {
-            return Ok(position);
+    async fn take(&mut self, seller: &Seller) -> anyhow::Result<Stage> {
+        let known = self.stages.iter().position(|it| it.seller() == seller);
+        if let Some(place) = known {
+            return Ok(self.stages.swap_remove(place));
         }
-        let shown = self.sellers.iter().find(|it| it.name() == strategy);
-        let seller = match shown {
-            Some(seller) => seller.clone(),
-            None => Seller::of(
-                Strategy::from_str(strategy, false).map_err(anyhow::Error::msg)?,
-            )?,
-        };
         let stores = match &self.stores {
-            Some(stores) => Arc::clone(stores),
-            None => Arc::clone(self.stores.insert(start_stores().await?)),
+            Some(stores) => stores,
+            None => self.stores.insert(start_stores().await?),
         };
-        self.stages.push(Stage::open(stores, &seller).await?);
-        Ok(self.stages.len() - 1)
+        Stage::open(Arc::clone(stores), seller).await
     }
 }

@@ -4,17 +4,17 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, ensure};
 use flash_core::{Audit, Sku};
 use flash_engine::gate_free_units;
 use flash_lab_crowd::{
     Auditor, DatabaseFacts, Progress, Run, Seller, Server, StoreArgs, Stores, Strategy,
-    crowd, put_on_sale,
+    crowd, put_on_sale, sentence,
 };
 use tokio::time::MissedTickBehavior;
 
-use crate::board::{Board, Stage, Terms};
-use crate::turned_away::TurnedAway;
+use crate::board::{Board, Column, SaleStage, Stage, Terms};
+use crate::turned_away::{self, TurnedAway};
 use crate::watcher::Watcher;
 
 /// How often the page learns something new: often enough to look smooth, seldom enough
@@ -34,10 +34,14 @@ pub(crate) struct Shops {
 
 /// One seller behind its server.
 struct Shop {
+    /// Which column of the page is its own.
+    index: usize,
     seller: Seller,
     server: Server,
     address: SocketAddr,
     stores: Stores,
+    /// What the engine had counted before this sale.
+    refused_before: TurnedAway,
 }
 
 impl Shops {
@@ -50,16 +54,18 @@ impl Shops {
         let pools = pool_size.saturating_mul(4);
         let stores = Stores::open(StoreArgs::default(), true, pools, progress).await?;
         let mut shops = Vec::new();
-        for (number, seller) in sellers.iter().enumerate() {
+        for (index, seller) in sellers.iter().enumerate() {
             progress.step(&format!("{seller}: starting the server"));
-            let name = format!("{}_{number}", seller.slug());
+            let name = format!("{}_{index}", seller.slug());
             let own = stores.beside(&name, seller.uses_redis()).await?;
             let (server, address) = seller.start_patient(pool_size, &own).await?;
             shops.push(Shop {
+                index,
                 seller: seller.clone(),
                 server,
                 address,
                 stores: own,
+                refused_before: TurnedAway::new(),
             });
         }
         Ok(Self { shops, stores })
@@ -70,22 +76,24 @@ impl Shops {
         self.stores.ways_in()
     }
 
-    /// Lets one queued strategy after the other sell the same, each with the machine for itself.
-    pub(crate) async fn sell(&mut self, terms: Terms, board: &Board) -> Vec<Run> {
+    /// Lets one queued strategy after the other sell the same, each with the machine for
+    /// itself, and ends the sale.
+    pub(crate) async fn sell(&mut self, board: &Board) -> Vec<Run> {
         let mut runs = Vec::new();
-        for (index, shop) in self.shops.iter_mut().enumerate() {
-            if !board.is_queued(index) {
+        let terms = board.borrow().terms;
+        for shop in &mut self.shops {
+            if board.borrow().columns[shop.index].stage != Stage::Queued {
                 continue;
             }
-            match shop.sell(terms, board, index).await {
+            match shop.sell(terms, board).await {
                 Ok(run) => runs.push(run),
-                Err(error) => board.change(index, |column| {
+                Err(error) => shop.change(board, |column| {
                     column.stage = Stage::Failed;
-                    column.error = Some(flash_lab_crowd::error::sentence(&error));
+                    column.error = Some(sentence(&error));
                 }),
             }
         }
-        board.end();
+        board.send_modify(|state| state.stage = SaleStage::Ended);
         runs
     }
 
@@ -98,43 +106,41 @@ impl Shops {
 }
 
 impl Shop {
-    async fn sell(
-        &mut self,
-        terms: Terms,
-        board: &Board,
-        index: usize,
-    ) -> anyhow::Result<Run> {
-        if !self.server.is_running() {
-            bail!(
-                "the server of {} has ended; start the page again",
-                self.seller
-            );
-        }
+    fn change(&self, board: &Board, change: impl FnOnce(&mut Column)) {
+        board.send_modify(|state| change(&mut state.columns[self.index]));
+    }
+
+    async fn sell(&mut self, terms: Terms, board: &Board) -> anyhow::Result<Run> {
+        ensure!(
+            self.server.is_running(),
+            "the server of {} has ended; start the page again",
+            self.seller
+        );
         let Terms { units, buyers } = terms;
         let sku = put_on_sale(self.address, self.seller.slug(), units).await?;
-        let refused_before = self.turned_away().await?;
-        let command = self.audit_command(&sku);
-        board.change(index, |column| {
+        self.refused_before.clear();
+        self.refused_before = self.turned_away().await?.unwrap_or_default();
+        self.change(board, |column| {
             column.stage = Stage::Gathering;
             column.sku = Some(sku.clone());
-            column.audit_command = Some(command);
+            column.audit_command = Some(self.audit_command(&sku));
         });
 
         let watcher = Watcher::default();
         let sale = tokio::select! {
             sale = crowd::rush(self.address, &sku, buyers, &watcher) => sale?,
-            failed = self.watch(&sku, refused_before, &watcher, board, index) => {
+            failed = self.watch(&sku, &watcher, board) => {
                 match failed? {}
             }
         };
         let audit = self.audit_at_rest(&sku).await?;
         let turned_away = self.turned_away().await?;
         let run = sale.counted(&self.seller, (units, buyers), audit);
-        board.change(index, |column| {
+        self.change(board, |column| {
             watcher.show(column);
             column.stage = Stage::Ended;
             column.elapsed_ms = run.elapsed_ms;
-            column.turned_away = since(turned_away, refused_before);
+            column.turned_away = turned_away;
             column.audit = Some(run.audit.clone());
         });
         Ok(run)
@@ -144,10 +150,8 @@ impl Shop {
     async fn watch(
         &self,
         sku: &Sku,
-        refused_before: Option<TurnedAway>,
         watcher: &Watcher,
         board: &Board,
-        index: usize,
     ) -> anyhow::Result<Infallible> {
         let mut auditor = Auditor::open(&self.stores.database_url).await?;
         let mut tick = tokio::time::interval(LOOK_AGAIN);
@@ -156,19 +160,21 @@ impl Shop {
             tick.tick().await;
             let audit = auditor.audit(sku, Some(self.seller.name()), None).await?;
             let turned_away = self.turned_away().await?;
-            board.change(index, |column| {
+            self.change(board, |column| {
                 watcher.show(column);
                 column.audit = audit;
-                column.turned_away = since(turned_away, refused_before);
+                column.turned_away = turned_away;
             });
         }
     }
 
+    /// Who has refused in this sale; only the engine counts it.
     async fn turned_away(&self) -> anyhow::Result<Option<TurnedAway>> {
         if !self.seller.is(Strategy::Engine) {
             return Ok(None);
         }
-        TurnedAway::read(self.address).await.map(Some)
+        let since = turned_away::read(self.address, &self.refused_before).await;
+        since.map(Some)
     }
 
     /// All buyers have their answers; permits may still be on their way back to Redis.
@@ -199,8 +205,4 @@ impl Shop {
         };
         format!("./just audit --sku {sku} --database-url '{database_url}'{redis}")
     }
-}
-
-fn since(now: Option<TurnedAway>, before: Option<TurnedAway>) -> Option<TurnedAway> {
-    Some(now?.since(before?))
 }

@@ -1,28 +1,33 @@
 //! What the browser can ask for.
 
-use std::convert::Infallible;
+use std::future::ready;
 use std::net::{IpAddr, TcpListener};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::{self, InternalError};
+use actix_web::http::StatusCode;
 use actix_web::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, X_CONTENT_TYPE_OPTIONS,
 };
+use actix_web::http::uri::Authority;
 use actix_web::middleware::{DefaultHeaders, Next, from_fn};
-use actix_web::{App, Error, HttpResponse, HttpResponseBuilder, HttpServer, web};
-use clap::ValueEnum;
-use flash_lab_crowd::{Strategy, sentence};
+use actix_web::web::{self, Bytes, Data, Json};
+use actix_web::{App, Error, HttpResponse, HttpServer};
+use anyhow::Context;
+use flash_lab_crowd::{Seller, sentence};
 use flash_lab_interleave::{Finish, Schedule};
 use futures_util::stream;
-use serde::{Deserialize, Serialize};
-use tokio::sync::{mpsc, oneshot};
+use serde::Deserialize;
+use serde_json::json;
+use tokio::runtime::Handle;
+use tokio::sync::Mutex;
 
 use crate::assets::ASSETS;
-use crate::board::{Board, Terms};
-use crate::judge::Judge;
-use crate::plays::Play;
+use crate::board::{Board, State, Wanted};
+use crate::judge::{Judge, Judgement};
+use crate::plays::{Played, Stages};
 
 /// A browser loads and calls nothing but this page.
 const ONLY_FROM_HERE: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
@@ -32,39 +37,43 @@ const ONLY_FROM_HERE: &str = "default-src 'none'; script-src 'self'; style-src '
 const WORKERS: usize = 2;
 
 /// Where what a tab wants goes to.
-pub(crate) struct Desk {
-    pub(crate) starts: mpsc::Sender<Terms>,
-    pub(crate) plays: mpsc::Sender<Play>,
+pub(crate) struct Site {
+    pub(crate) board: Arc<Board>,
+    /// Who can play: those who are shown, and all strategies of ours.
+    pub(crate) sellers: Vec<Seller>,
+    /// They are there for as long as the page is.
+    pub(crate) stages: Weak<Mutex<Stages>>,
+    /// Where they play: a tab that is closed meanwhile breaks nothing off.
+    pub(crate) runtime: Handle,
     pub(crate) judge: Judge,
     /// Whether it listens on more than loopback.
     pub(crate) is_open: bool,
 }
 
-struct Site {
-    board: Arc<Board>,
-    desk: Desk,
+impl Site {
+    fn seller(&self, name: &str) -> Result<Seller, Error> {
+        let named = self.sellers.iter().find(|it| it.name() == name);
+        let nobody = || misunderstood(format!("No such strategy: {name}."));
+        named.cloned().ok_or_else(nobody)
+    }
 }
 
 /// Serves the page.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    board: Arc<Board>,
-    desk: Desk,
-) -> std::io::Result<()> {
-    let is_open = desk.is_open;
-    let site = web::Data::new(Site { board, desk });
+pub(crate) async fn serve(listener: TcpListener, site: Site) -> std::io::Result<()> {
+    let site = Data::new(site);
     HttpServer::new(move || {
         let headers = DefaultHeaders::new()
             .add((CONTENT_SECURITY_POLICY, ONLY_FROM_HERE))
             .add((X_CONTENT_TYPE_OPTIONS, "nosniff"))
             .add((CACHE_CONTROL, "no-store"));
+        let json = web::JsonConfig::default().error_handler(|error, _request| {
+            misunderstood(format!("That was not understood: {error}."))
+        });
         App::new()
             .app_data(site.clone())
-            .app_data(json_config())
+            .app_data(json)
             .wrap(headers)
-            .wrap(from_fn(move |request, next| {
-                by_address(is_open, request, next)
-            }))
+            .wrap(from_fn(by_address))
             .configure(routes)
     })
     .workers(WORKERS)
@@ -76,10 +85,8 @@ pub(crate) async fn serve(
 
 fn routes(config: &mut web::ServiceConfig) {
     for (path, content_type, text) in ASSETS {
-        let answer = move || {
-            let answer = HttpResponse::Ok().content_type(content_type).body(text);
-            std::future::ready(answer)
-        };
+        let answer =
+            move || ready(HttpResponse::Ok().content_type(content_type).body(text));
         config.route(path, web::get().to(answer));
     }
     config
@@ -87,18 +94,18 @@ fn routes(config: &mut web::ServiceConfig) {
         .route("/events", web::get().to(events))
         .route("/sales", web::post().to(start))
         .route("/plays", web::post().to(play))
-        .route("/judgements", web::get().to(judgement));
+        .route("/judgements/{strategy}", web::get().to(judgement));
 }
 
 /// A page elsewhere must not reach this one under a name that it made up.
 async fn by_address(
-    is_open: bool,
+    site: Data<Site>,
     request: ServiceRequest,
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     // Not what a proxy says: there is none, and a script could say so too.
     let host = request.headers().get(HOST).and_then(|it| it.to_str().ok());
-    if host.is_some_and(|it| is_address(it, is_open)) {
+    if host.is_some_and(|it| is_address(it, site.is_open)) {
         return next.call(request).await;
     }
     Err(error::ErrorForbidden(
@@ -109,103 +116,62 @@ async fn by_address(
 /// Whether this is `localhost` or a loopback address, with a port or without; where the
 /// page is open to others, any address in numbers, which nobody can make up.
 fn is_address(host: &str, is_open: bool) -> bool {
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-        _ => host,
+    let Ok(authority) = host.parse::<Authority>() else {
+        return false;
     };
-    let name = name.trim_start_matches('[').trim_end_matches(']');
-    name == "localhost"
-        || name
-            .parse::<IpAddr>()
-            .is_ok_and(|address| is_open || address.is_loopback())
+    let name = authority.host().trim_matches(['[', ']']);
+    let address = name.parse::<IpAddr>();
+    name == "localhost" || address.is_ok_and(|it| is_open || it.is_loopback())
 }
 
 /// A sentence for whoever asked for what cannot be.
-#[derive(Serialize)]
-struct Refusal {
-    message: String,
+fn refused(status: StatusCode, message: String) -> Error {
+    let answer = HttpResponse::build(status).json(json!({ "message": message }));
+    InternalError::from_response(message, answer).into()
 }
 
-fn refused(
-    mut answer: HttpResponseBuilder,
-    message: impl Into<String>,
-) -> HttpResponse {
-    let message = message.into();
-    answer.json(Refusal { message })
+fn misunderstood(message: String) -> Error {
+    refused(StatusCode::UNPROCESSABLE_ENTITY, message)
 }
 
-const ENDING: &str = "The page is ending; start it again.";
-
-fn json_config() -> web::JsonConfig {
-    web::JsonConfig::default().error_handler(|error, _request| {
-        let message = format!("That was not understood: {error}.");
-        let answer = refused(HttpResponse::UnprocessableEntity(), message);
-        InternalError::from_response(error, answer).into()
-    })
+/// Something broke.
+fn broken(error: anyhow::Error) -> Error {
+    refused(StatusCode::INTERNAL_SERVER_ERROR, sentence(&error))
 }
 
-async fn state(site: web::Data<Site>) -> HttpResponse {
-    HttpResponse::Ok().json(site.board.state())
+async fn state(site: Data<Site>) -> HttpResponse {
+    HttpResponse::Ok().json(&*site.board.borrow())
 }
 
 /// The whole state, now and whenever it changes; a tab that is slow misses what is
-/// outdated. Ends when the board closes.
-async fn events(site: web::Data<Site>) -> HttpResponse {
-    let events = stream::unfold(site.board.events(), async |mut events| {
-        events.changed().await.ok()?;
-        let event = events.borrow_and_update().clone();
-        (!event.is_empty()).then_some((Ok::<_, Infallible>(event), events))
+/// outdated.
+async fn events(site: Data<Site>) -> HttpResponse {
+    let mut changes = site.board.subscribe();
+    changes.mark_changed();
+    let events = stream::unfold(changes, async |mut changes| {
+        changes.changed().await.ok()?;
+        let event = event(&changes.borrow_and_update());
+        Some((event, changes))
     });
     HttpResponse::Ok()
         .content_type("text/event-stream")
         .streaming(events)
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Wanted {
-    units: u32,
-    buyers: u32,
-    /// Who sells; all where nobody is named.
-    #[serde(default)]
-    strategies: Vec<String>,
-    /// Whether what others have sold on the same terms stays.
-    #[serde(default)]
-    keep: bool,
+/// A server-sent event; JSON has no line breaks of its own.
+fn event(state: &State) -> serde_json::Result<Bytes> {
+    let json = serde_json::to_string(state)?;
+    Ok(format!("data: {json}\n\n").into())
 }
 
-async fn start(site: web::Data<Site>, wanted: web::Json<Wanted>) -> HttpResponse {
-    let wanted = wanted.into_inner();
-    let Wanted { units, buyers, .. } = wanted;
-    let buyers_max = site.board.state().buyers_max;
-    if !(1..=1_000_000).contains(&units) {
-        let message = "Units: a number from 1 to 1000000.";
-        return refused(HttpResponse::UnprocessableEntity(), message);
-    }
-    if !(1..=buyers_max).contains(&buyers) {
-        let message = format!("Buyers: a number from 1 to {buyers_max}.");
-        return refused(HttpResponse::UnprocessableEntity(), message);
-    }
-    let terms = Terms { units, buyers };
-    let sells = |name: &str| {
-        wanted.strategies.is_empty() || wanted.strategies.iter().any(|it| it == name)
-    };
-    if !site.board.names().iter().any(|name| sells(name)) {
-        let message = "Nobody of that name sells here.";
-        return refused(HttpResponse::UnprocessableEntity(), message);
-    }
-    if let Err(running) = site.board.begin(terms, wanted.keep, sells) {
-        let message = format!(
-            "A sale is running: {} units, {} buyers. Start again when it has ended.",
-            running.units, running.buyers
-        );
-        return refused(HttpResponse::Conflict(), message);
-    }
-    if site.desk.starts.send(terms).await.is_err() {
-        site.board.end();
-        return refused(HttpResponse::ServiceUnavailable(), ENDING);
-    }
-    HttpResponse::Accepted().json(terms)
+async fn start(site: Data<Site>, wanted: Json<Wanted>) -> Result<HttpResponse, Error> {
+    let mut begun = None;
+    site.board
+        .send_if_modified(|state| begun.insert(state.begin(&wanted)).is_ok());
+    let terms = begun
+        .transpose()
+        .map_err(|(status, why)| refused(status, why))?;
+    Ok(HttpResponse::Accepted().json(terms))
 }
 
 #[derive(Deserialize)]
@@ -218,62 +184,36 @@ struct WantedPlay {
     finish: bool,
 }
 
-impl WantedPlay {
-    fn read(&self, shown: &[String]) -> Result<(String, Schedule, Finish), String> {
-        let strategy = self.strategy.clone();
-        if !shown.contains(&strategy) {
-            Strategy::from_str(&strategy, false)
-                .map_err(|error| format!("No such strategy: {error}."))?;
-        }
-        let schedule = match self.schedule.as_str() {
-            "" => Schedule::default(),
-            turns => turns.parse()?,
-        };
-        let finish = if self.finish {
-            Finish::Both
-        } else {
-            Finish::Here
-        };
-        Ok((strategy, schedule, finish))
-    }
-}
-
-async fn play(site: web::Data<Site>, wanted: web::Json<WantedPlay>) -> HttpResponse {
-    let (strategy, schedule, finish) = match wanted.read(&site.board.names()) {
-        Ok(read) => read,
-        Err(message) => return refused(HttpResponse::UnprocessableEntity(), message),
+async fn play(
+    site: Data<Site>,
+    wanted: Json<WantedPlay>,
+) -> Result<Json<Played>, Error> {
+    let seller = site.seller(&wanted.strategy)?;
+    let schedule = match wanted.schedule.as_str() {
+        "" => Schedule::default(),
+        turns => turns.parse().map_err(misunderstood)?,
     };
-    let (answer, played) = oneshot::channel();
-    let play = Play {
-        strategy,
-        schedule,
-        finish,
-        answer,
+    let finish = if wanted.finish {
+        Finish::Both
+    } else {
+        Finish::Here
     };
-    let _queued = site.desk.plays.send(play).await;
-    match played.await {
-        Ok(Ok(transcript)) => HttpResponse::Ok().json(transcript),
-        Ok(Err(error)) => {
-            refused(HttpResponse::InternalServerError(), sentence(&error))
-        }
-        Err(_ending) => refused(HttpResponse::ServiceUnavailable(), ENDING),
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WantedJudgement {
-    strategy: String,
+    let ending = "The page is ending; start it again.";
+    let stages = site.stages.upgrade().context(ending).map_err(broken)?;
+    let played = site.runtime.spawn(async move {
+        let mut stages = stages.lock().await;
+        stages.play(&seller, &schedule, finish).await
+    });
+    let played = played.await.context(ending).flatten();
+    played.map(Json).map_err(broken)
 }
 
 async fn judgement(
-    site: web::Data<Site>,
-    wanted: web::Query<WantedJudgement>,
-) -> HttpResponse {
-    match site.desk.judge.ask(&wanted.strategy).await {
-        Ok(judgement) => HttpResponse::Ok().json(judgement),
-        Err(error) => refused(HttpResponse::InternalServerError(), sentence(&error)),
-    }
+    site: Data<Site>,
+    strategy: web::Path<String>,
+) -> Result<Json<Judgement>, Error> {
+    let seller = site.seller(&strategy)?;
+    site.judge.ask(&seller).await.map(Json).map_err(broken)
 }
 
 #[cfg(test)]

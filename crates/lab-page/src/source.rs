@@ -3,14 +3,11 @@
 //! has no workspace, and shows none.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::{env, fs};
 
-use flash_lab_crowd::{Seller, Strategy};
+use flash_lab_crowd::Strategy;
 use serde::Serialize;
-
-/// The steps that every phase names in its comments, `// 1. Read what is available.` first.
-const PARTS: [char; 4] = ['1', '2', '3', '4'];
 
 /// What a step that locks does more, though not below its comment.
 const LOCKS: &str = ".for_update()";
@@ -20,7 +17,7 @@ const LOCKS: &str = ".for_update()";
 pub(crate) struct Source {
     /// Its path in the workspace.
     file: String,
-    /// The lines below each of the four comments.
+    /// The lines below each of the four comments, `// 1. Read what is available.` first.
     parts: [Vec<Line>; 4],
 }
 
@@ -31,76 +28,56 @@ struct Line {
     text: String,
 }
 
-/// The code of all phases, as it was when this was made.
-#[derive(Default)]
-pub(crate) struct Sources(BTreeMap<&'static str, Source>);
-
-impl Sources {
-    /// Reads what stands around this program, or around whoever calls it.
-    pub(crate) fn read() -> Self {
-        let starts = [env::current_exe(), env::current_dir()];
-        let phases = Strategy::PHASES.into_iter().filter_map(|phase| {
-            let name = phase.as_str();
-            let found = starts.iter().flatten().find_map(|it| find(it, name))?;
-            Some((name, found))
-        });
-        Self(phases.collect())
-    }
-
-    /// None of a program of somebody's own, whatever it is called.
-    pub(crate) fn of(&self, seller: &Seller) -> Option<&Source> {
-        self.0.get(seller.strategy()?.as_str())
-    }
+/// Reads the code of all phases that stands around this program, or around whoever calls
+/// it, by their names.
+pub(crate) fn read() -> BTreeMap<&'static str, Source> {
+    let starts = [env::current_exe(), env::current_dir()];
+    let phases = Strategy::PHASES.map(Strategy::as_str).into_iter();
+    let found = phases.filter_map(|phase| {
+        let source = starts.iter().flatten().find_map(|it| find(it, phase))?;
+        Some((phase, source))
+    });
+    found.collect()
 }
 
 /// The code of a phase of the nearest workspace above a path.
 fn find(start: &Path, phase: &str) -> Option<Source> {
     start.ancestors().find_map(|root| {
-        let entries = fs::read_dir(root.join("crates")).ok()?;
-        let mut names =
-            entries.filter_map(|it| it.ok()?.file_name().into_string().ok());
-        let folder = names.find(|it| {
-            it.starts_with("phase")
-                && it.split_once('-').is_some_and(|(_, it)| it == phase)
-        })?;
-        let file = PathBuf::from("crates").join(folder).join("src/strategy.rs");
-        let text = fs::read_to_string(root.join(&file)).ok()?;
-        Source::cut(&file.to_string_lossy(), &text)
+        // Its number is part of the name of its crate.
+        (1..=Strategy::PHASES.len()).find_map(|number| {
+            let file = format!("crates/phase{number}-{phase}/src/strategy.rs");
+            let text = fs::read_to_string(root.join(&file)).ok()?;
+            cut(file, &text)
+        })
     })
 }
 
-impl Source {
-    /// What stands below the four comments; none where one is missing.
-    fn cut(file: &str, text: &str) -> Option<Self> {
-        let lines: Vec<_> = (1..).zip(text.lines()).collect();
-        let mut parts = PARTS.map(|part| below(&lines, part));
-        let locks = lines.iter().find(|(_, it)| it.trim() == LOCKS);
-        parts[0].extend(locks.map(|(number, it)| Line::of(*number, it)));
-        let is_whole = parts.iter().all(|part| !part.is_empty());
-        is_whole.then(|| Self {
-            file: file.to_owned(),
-            parts,
-        })
-    }
+/// What stands below the four comments; none where one is missing.
+fn cut(file: String, text: &str) -> Option<Source> {
+    let lines: Vec<_> = (1..).zip(text.lines()).collect();
+    let mut parts = [1, 2, 3, 4].map(|part| below(&lines, part));
+    let locks = lines.iter().find(|(_, it)| it.trim() == LOCKS);
+    parts[0].extend(locks.map(Line::of));
+    let is_whole = parts.iter().all(|part| !part.is_empty());
+    is_whole.then_some(Source { file, parts })
 }
 
 /// The lines from a comment to the next, or to the end of the function.
-fn below(lines: &[(usize, &str)], part: char) -> Vec<Line> {
+fn below(lines: &[(usize, &str)], part: usize) -> Vec<Line> {
     let comment = format!("// {part}. ");
     let begins = |line: &str| line.trim_start().starts_with(&comment);
     let after = lines.iter().skip_while(|(_, it)| !begins(it)).skip(1);
     after
         .take_while(|(_, it)| !it.trim().is_empty() && *it != "}")
-        .map(|(number, it)| Line::of(*number, it))
+        .map(Line::of)
         .collect()
 }
 
 impl Line {
-    fn of(number: usize, text: &str) -> Self {
-        let text = text.strip_prefix("    ").unwrap_or(text);
+    fn of((number, text): &(usize, &str)) -> Self {
         Self {
-            number,
-            text: text.to_owned(),
+            number: *number,
+            text: text.strip_prefix("    ").unwrap_or(text).to_owned(),
         }
     }
 }
@@ -108,13 +85,6 @@ impl Line {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn texts(source: &Source, part: usize) -> Vec<&str> {
-        source.parts[part - 1]
-            .iter()
-            .map(|it| it.text.as_str())
-            .collect()
-    }
 
     #[test]
     fn each_phase_is_cut_at_its_four_comments() {
@@ -124,19 +94,16 @@ mod tests {
         {
             let source = find(here, phase).expect(phase);
             assert!(source.file.ends_with(&format!("-{phase}/src/strategy.rs")));
-            let reads = texts(&source, 1);
-            assert!(reads[0].contains("= read_stock("), "{reads:?}");
-            assert_eq!(
-                reads.last() == Some(&"    .for_update()"),
-                locks,
-                "{reads:?}"
-            );
-            assert!(texts(&source, 2)[0].contains("orders::find_by_key("));
-            let writes = texts(&source, 3);
-            assert!(writes[1].contains("eq(available_units - "), "{writes:?}");
-            let records = texts(&source, 4);
-            assert!(records[0].contains("orders::insert("), "{records:?}");
-            assert_eq!(records.last(), Some(&"})"), "{records:?}");
+            let [reads, decides, writes, records] = source.parts.map(|part| {
+                let texts = part.into_iter().map(|it| it.text);
+                texts.collect::<Vec<_>>().join("\n")
+            });
+            assert!(reads.contains("= read_stock("), "{reads}");
+            assert_eq!(reads.ends_with("\n    .for_update()"), locks, "{reads}");
+            assert!(decides.contains("orders::find_by_key("), "{decides}");
+            assert!(writes.contains("eq(available_units - "), "{writes}");
+            assert!(records.contains("orders::insert("), "{records}");
+            assert!(records.ends_with("\n})"), "{records}");
         }
     }
 
@@ -144,6 +111,6 @@ mod tests {
     fn what_is_not_there_is_not_shown() {
         let dir = tempfile::tempdir().expect("a directory");
         assert_eq!(find(dir.path(), "naive"), None);
-        assert_eq!(Source::cut("strategy.rs", "// 1. Read.\nread();\n"), None);
+        assert_eq!(cut(String::new(), "// 1. Read.\nread();\n"), None);
     }
 }

@@ -1,9 +1,17 @@
 //! A headless Chromium, driven over its own pipe: no port, no socket, nothing to download.
+//!
+//! # Source
+//!
+//! `--remote-debugging-pipe`: Chromium reads JSON messages, each with a zero byte at its
+//! end, from descriptor 3 and writes them to 4, and ends when 3 does.
 
-mod pipe;
-
-use std::path::{Path, PathBuf};
-use std::{env, fs};
+use std::cell::{Cell, RefCell};
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+use std::{env, fs, thread};
 
 use anyhow::{Context, Result, bail, ensure};
 use base64::Engine;
@@ -11,287 +19,330 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use pipe::{LIMIT, Pipe};
+/// What a laptop beside a projector has.
+pub(crate) const SMALL: (u32, u32) = (1280, 720);
 
-/// What Debian, Fedora, Alpine and others call it; `FLASHSALE_CHROMIUM` goes first.
-const NAMES: [&str; 4] = [
+/// What most projectors have.
+pub(crate) const LARGE: (u32, u32) = (1920, 1080);
+
+/// What a large screen in a lecture hall has.
+pub(crate) const HUGE: (u32, u32) = (3840, 2160);
+
+/// How long anything may take that takes milliseconds or seconds. It only bounds how long
+/// a broken run takes; no result depends on it.
+const LIMIT: Duration = Duration::from_secs(300);
+
+/// What Debian, Fedora, Alpine and others call it, and where macOS has it;
+/// `FLASHSALE_CHROMIUM` goes first.
+const NAMES: [&str; 6] = [
     "chromium",
     "chromium-browser",
     "google-chrome",
     "google-chrome-stable",
-];
-
-/// Where macOS has them.
-const BUNDLES: [&str; 2] = [
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
     "/Applications/Chromium.app/Contents/MacOS/Chromium",
 ];
 
-/// What it should leave alone: the network, the graphics card, first-run dialogs.
-const FLAGS: [&str; 17] = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--disable-dev-shm-usage",
-    "--no-first-run",
-    "--no-default-browser-check",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-default-apps",
-    "--disable-sync",
-    "--disable-extensions",
-    // A tab that nobody looks at should not be slower.
-    "--disable-renderer-backgrounding",
-    "--disable-backgrounding-occluded-windows",
-    "--disable-background-timer-throttling",
-    "--hide-scrollbars",
-    "--remote-debugging-pipe",
-];
+/// Its stdin and stdout become the descriptors that it talks over. It leaves alone the
+/// network, the graphics card and first-run dialogs, and a tab that nobody looks at is not
+/// slower.
+const START: &str = "exec \"$0\" --user-data-dir=\"$1\" --headless --no-sandbox \
+    --disable-gpu --disable-quic --disable-dev-shm-usage --no-first-run \
+    --no-default-browser-check --disable-background-networking \
+    --disable-component-update --disable-default-apps --disable-sync \
+    --disable-extensions --disable-renderer-backgrounding \
+    --disable-backgrounding-occluded-windows --disable-background-timer-throttling \
+    --hide-scrollbars --remote-debugging-pipe 3<&0 4>&1 </dev/null >/dev/null 2>&1";
 
-/// Keys that do something in a form, and how the browser knows them.
-const CODES: [(&str, u32); 5] = [
-    ("Enter", 13),
-    ("Tab", 9),
-    (" ", 32),
-    ("ArrowDown", 40),
-    ("ArrowUp", 38),
-];
-
-/// A running browser with a profile of its own; both end with this value.
-pub(crate) struct Browser {
-    pipe: Pipe,
+/// A tab of a browser of its own, which ends with this value. Whatever goes wrong with it
+/// ends the test.
+pub(crate) struct Tab {
+    browser: Child,
+    from: Receiver<Value>,
+    /// None while there is no more than the browser.
+    session: Option<String>,
+    calls: Cell<u64>,
+    events: RefCell<Vec<Value>>,
     // After the browser that writes into it.
     _profile: TempDir,
 }
 
-/// One tab of a browser.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Tab {
-    session: String,
-}
-
-impl Browser {
-    /// Starts it. Where it is missing, the error says what to install.
-    pub(crate) fn start() -> Result<Self> {
-        let program = find()?;
-        let profile = TempDir::new().context("no directory for a profile")?;
-        let data = format!("--user-data-dir={}", profile.path().display());
-        let flags = FLAGS.iter().copied().chain([data.as_str()]);
-        let pipe = Pipe::open(&program, flags)?;
-        let mut browser = Self {
-            pipe,
-            _profile: profile,
-        };
-        browser.pipe.call(None, "Browser.getVersion", &json!({}))?;
-        Ok(browser)
-    }
-
-    /// Opens a tab of this size, which watches its network and its console.
-    pub(crate) fn open(&mut self, url: &str, size: (u32, u32)) -> Result<Tab> {
-        let blank = json!({"url": "about:blank"});
-        let target = self.pipe.call(None, "Target.createTarget", &blank)?;
-        let attach = json!({"targetId": target["targetId"], "flatten": true});
-        let attached = self.pipe.call(None, "Target.attachToTarget", &attach)?;
-        let session = attached["sessionId"].as_str().context("no session")?;
-        let tab = Tab {
-            session: session.to_owned(),
-        };
-        for domain in ["Page", "Runtime", "Network", "Log"] {
-            self.call(&tab, &format!("{domain}.enable"), &json!({}))?;
+impl Tab {
+    /// Opens a tab of this size, and watches its network and its console.
+    pub(crate) fn open(url: &str, size: (u32, u32)) -> Self {
+        let mut tab = Self::start().expect("a browser");
+        let blank = tab.call("Target.createTarget", json!({"url": "about:blank"}));
+        let attach = json!({"targetId": blank["targetId"], "flatten": true});
+        let attached = tab.call("Target.attachToTarget", attach);
+        tab.session = attached["sessionId"].as_str().map(str::to_owned);
+        for domain in ["Runtime", "Network", "Log"] {
+            tab.call(&format!("{domain}.enable"), json!({}));
         }
-        self.resize(&tab, size)?;
-        let went = self.call(&tab, "Page.navigate", &json!({"url": url}))?;
-        ensure!(went["errorText"].is_null(), "{url}: {}", went["errorText"]);
-        Ok(tab)
+        tab.resize(size);
+        let went = tab.call("Page.navigate", json!({"url": url}));
+        assert_eq!(went["errorText"], Value::Null, "{url}");
+        tab
     }
 
-    /// Loads the page of a tab again.
-    pub(crate) fn reload(&mut self, tab: &Tab) -> Result<()> {
-        self.call(tab, "Page.reload", &json!({})).map(drop)
+    /// Starts the browser. Where it is missing, the error says what to install.
+    fn start() -> Result<Self> {
+        let profile = TempDir::new().context("no directory for a profile")?;
+        let mut browser = Command::new("/bin/sh")
+            .args(["-c", START])
+            .arg(find()?)
+            .arg(profile.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("the browser does not start")?;
+        let stdout = BufReader::new(browser.stdout.take().context("no pipe")?);
+        let (message, from) = channel();
+        thread::spawn(move || {
+            let messages = stdout.split(0).map_while(Result::ok);
+            messages
+                .map_while(|bytes| serde_json::from_slice(&bytes).ok())
+                .try_for_each(|it| message.send(it))
+        });
+        Ok(Self {
+            browser,
+            from,
+            session: None,
+            calls: Cell::default(),
+            events: RefCell::default(),
+            _profile: profile,
+        })
     }
 
-    /// Says whether people here prefer dark pages.
-    pub(crate) fn prefer(&mut self, tab: &Tab, scheme: &str) -> Result<()> {
-        let features = json!([{"name": "prefers-color-scheme", "value": scheme}]);
-        let media = json!({"features": features});
-        self.call(tab, "Emulation.setEmulatedMedia", &media)
-            .map(drop)
+    fn call(&self, method: &str, parameters: Value) -> Value {
+        self.try_call(method, parameters).expect(method)
+    }
+
+    /// Calls a method and waits for its answer; events that come first are kept.
+    fn try_call(&self, method: &str, parameters: Value) -> Result<Value> {
+        let id = self.calls.get() + 1;
+        self.calls.set(id);
+        let mut message = json!({"id": id, "method": method, "params": parameters});
+        if let Some(session) = &self.session {
+            message["sessionId"] = session.as_str().into();
+        }
+        let mut to = self.browser.stdin.as_ref().context("no pipe")?;
+        to.write_all(format!("{message}\0").as_bytes())
+            .context("the browser has ended")?;
+        loop {
+            let answer = self.from.recv_timeout(LIMIT);
+            let mut answer = answer.context("no answer from the browser")?;
+            if answer["id"] != id {
+                self.events.borrow_mut().push(answer);
+            } else if answer["error"].is_null() {
+                return Ok(answer["result"].take());
+            } else {
+                bail!("{}", answer["error"]["message"]);
+            }
+        }
+    }
+
+    /// Loads the page again, and waits until the old one has gone.
+    pub(crate) fn reload(&self) {
+        self.value("window.isOld = true");
+        self.call("Page.reload", json!({}));
+        self.wait_for("window.isOld === undefined");
+    }
+
+    /// Changes the size.
+    pub(crate) fn resize(&self, (width, height): (u32, u32)) {
+        let size = json!({"width": width, "height": height, "deviceScaleFactor": 1,
+                          "mobile": false});
+        self.call("Emulation.setDeviceMetricsOverride", size);
     }
 
     /// Shows the page as it is printed.
-    pub(crate) fn show_print(&mut self, tab: &Tab) -> Result<()> {
-        let media = json!({"media": "print"});
-        self.call(tab, "Emulation.setEmulatedMedia", &media)
-            .map(drop)
+    pub(crate) fn show_print(&self) {
+        self.call("Emulation.setEmulatedMedia", json!({"media": "print"}));
     }
 
-    /// Prints it into a file, and counts its pages of A4.
-    pub(crate) fn print(&mut self, tab: &Tab, path: &Path) -> Result<usize> {
+    /// Prints it, and counts its pages of A4.
+    pub(crate) fn print(&self, name: &str) -> usize {
         let paper = json!({"preferCSSPageSize": true});
-        let answer = self.call(tab, "Page.printToPDF", &paper)?;
-        let data = answer["data"].as_str().context("no PDF")?;
-        let pdf = STANDARD.decode(data)?;
-        write(path, &pdf)?;
-        let pages = String::from_utf8_lossy(&pdf);
-        Ok(pages.matches("/Type /Page\n").count())
+        let pdf = self.save("Page.printToPDF", paper, &format!("{name}.pdf"));
+        String::from_utf8_lossy(&pdf)
+            .matches("/Type /Page\n")
+            .count()
     }
 
-    /// The value of an expression; a promise is waited for.
-    pub(crate) fn value(&mut self, tab: &Tab, expression: &str) -> Result<Value> {
+    /// Takes a picture, as it is.
+    pub(crate) fn picture(&self, name: &str) {
+        let png = json!({"format": "png"});
+        self.save("Page.captureScreenshot", png, &format!("{name}.png"));
+    }
+
+    /// Takes pictures at all sizes, in light and in dark.
+    pub(crate) fn pictures(&self, name: &str) {
+        for size in [SMALL, LARGE, HUGE] {
+            self.resize(size);
+            for scheme in ["dark", "light"] {
+                let feature = json!({"name": "prefers-color-scheme", "value": scheme});
+                let media = json!({"features": [feature]});
+                self.call("Emulation.setEmulatedMedia", media);
+                self.picture(&format!("{name}-{}-{scheme}", size.1));
+            }
+        }
+        self.resize(SMALL);
+    }
+
+    /// Keeps what a method answers among the pictures.
+    fn save(&self, method: &str, parameters: Value, file: &str) -> Vec<u8> {
+        let answer = self.call(method, parameters);
+        let bytes = STANDARD.decode(answer["data"].as_str().expect("data"));
+        let bytes = bytes.expect("base64");
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(file);
+        fs::write(path, &bytes).expect(file);
+        bytes
+    }
+
+    fn evaluate(&self, expression: &str) -> Result<Value> {
         let ask = json!({"expression": expression, "awaitPromise": true,
                          "returnByValue": true});
-        let mut answer = self.call(tab, "Runtime.evaluate", &ask)?;
-        let exception = &answer["exceptionDetails"];
-        if !exception.is_null() {
-            bail!("{expression}: {}", exception["exception"]["description"]);
-        }
+        let mut answer = self.try_call("Runtime.evaluate", ask)?;
+        let exception = &answer["exceptionDetails"]["exception"];
+        ensure!(exception.is_null(), "{}", exception["description"]);
         Ok(answer["result"]["value"].take())
     }
 
-    /// Waits until an expression is true. A page that is being loaded is asked again.
-    pub(crate) fn wait_for(&mut self, tab: &Tab, condition: &str) -> Result<()> {
-        let limit_ms = LIMIT.as_millis();
-        let wait = format!(
-            "new Promise((done) => {{
-               const end = performance.now() + {limit_ms};
-               const look = () => {{
-                 let holds = false;
-                 try {{ holds = ({condition}); }} catch {{ holds = false; }}
-                 if (holds || performance.now() > end) {{ done(Boolean(holds)); }}
-                 else {{ setTimeout(look, 20); }}
-               }};
-               look();
-             }})"
+    /// The value of an expression.
+    #[track_caller]
+    pub(crate) fn value(&self, expression: &str) -> Value {
+        self.evaluate(expression).expect(expression)
+    }
+
+    /// Whether a condition is true now.
+    #[track_caller]
+    pub(crate) fn holds(&self, condition: &str) -> bool {
+        self.value(condition) == true
+    }
+
+    /// Waits until a condition is true. A page that is being loaded, or has not yet what is
+    /// asked about, is asked again.
+    #[track_caller]
+    pub(crate) fn wait_for(&self, condition: &str) {
+        let soon = format!(
+            "new Promise((done) => setTimeout(done, 20)).then(() => {condition})"
         );
-        let holds = loop {
-            match self.value(tab, &wait) {
-                Err(error) if is_of_left_page(&error) => {}
-                answered => break answered?,
+        let end = Instant::now() + LIMIT;
+        loop {
+            let answer = self.evaluate(&soon);
+            if answer.as_ref().is_ok_and(|it| it == true) {
+                return;
             }
-        };
-        ensure!(
-            holds == true,
-            "not so within {limit_ms} ms: {condition}; the page says:\n{}",
-            self.value(tab, "document.body.innerText")?
-        );
-        Ok(())
+            assert!(
+                Instant::now() < end,
+                "not so within {LIMIT:?}: {condition}: {answer:?}; the page says:\n{}",
+                self.value("document.body.innerText")
+            );
+        }
+    }
+
+    /// The text of an element.
+    #[track_caller]
+    pub(crate) fn text(&self, selector: &str) -> String {
+        let text =
+            self.value(&format!("document.querySelector(`{selector}`).textContent"));
+        text.as_str().expect("text").to_owned()
+    }
+
+    /// Clicks on an element.
+    pub(crate) fn click(&self, selector: &str) {
+        self.value(&format!("document.querySelector(`{selector}`).click()"));
     }
 
     /// Presses a key on whatever has the focus.
-    pub(crate) fn press(&mut self, tab: &Tab, key: &str) -> Result<()> {
-        let text = match key {
-            "Enter" => "\r",
-            key if key.chars().count() == 1 => key,
-            _ => "",
+    pub(crate) fn press(&self, key: &str) {
+        // How the browser knows those that do something in a form.
+        let (code, text) = match key {
+            "Enter" => (13, "\r"),
+            "Tab" => (9, ""),
+            " " => (32, " "),
+            "ArrowDown" => (40, ""),
+            "ArrowUp" => (38, ""),
+            key => (0, if key.len() == 1 { key } else { "" }),
         };
-        let code = CODES.iter().find(|(name, _)| *name == key);
-        for kind in ["keyDown", "keyUp"] {
-            let mut event = json!({"type": kind, "key": key, "code": key});
-            if kind == "keyDown" && !text.is_empty() {
-                event["text"] = text.into();
-            }
-            if let Some((_, code)) = code {
-                event["windowsVirtualKeyCode"] = (*code).into();
-            }
-            self.call(tab, "Input.dispatchKeyEvent", &event)?;
+        for (kind, text) in [("keyDown", text), ("keyUp", "")] {
+            let event = json!({"type": kind, "key": key, "code": key, "text": text,
+                               "windowsVirtualKeyCode": code});
+            self.call("Input.dispatchKeyEvent", event);
         }
-        Ok(())
     }
 
-    /// Changes the size of a tab.
-    pub(crate) fn resize(
-        &mut self,
-        tab: &Tab,
-        (width, height): (u32, u32),
-    ) -> Result<()> {
-        let size = json!({"width": width, "height": height, "deviceScaleFactor": 1,
-                          "mobile": false});
-        self.call(tab, "Emulation.setDeviceMetricsOverride", &size)
-            .map(drop)
+    /// Presses a key, and waits for what comes of it.
+    #[track_caller]
+    pub(crate) fn press_until(&self, key: &str, condition: &str) {
+        self.press(key);
+        self.wait_for(condition);
     }
 
-    /// Takes a picture, as PNG.
-    pub(crate) fn picture(&mut self, tab: &Tab, path: &Path) -> Result<()> {
-        // A tab in the background has nothing to take a picture of.
-        self.call(tab, "Page.bringToFront", &json!({}))?;
-        let png = json!({"format": "png"});
-        let answer = self.call(tab, "Page.captureScreenshot", &png)?;
-        let data = answer["data"].as_str().context("no picture")?;
-        write(path, &STANDARD.decode(data)?)
+    /// What it has told so far.
+    fn events(&self) -> Vec<Value> {
+        let mut events = self.events.borrow_mut();
+        events.extend(self.from.try_iter());
+        events.clone()
     }
 
-    /// What has gone wrong so far in any tab: exceptions, errors on the console, and
-    /// requests that left this machine.
-    pub(crate) fn troubles(&mut self) -> Vec<String> {
-        self.pipe.events().iter().filter_map(trouble).collect()
+    /// What has gone wrong so far: exceptions, errors on the console, and requests that
+    /// left this machine.
+    pub(crate) fn troubles(&self) -> Vec<Value> {
+        self.events().into_iter().filter(is_trouble).collect()
     }
 
-    /// The URLs that any tab has asked for so far.
-    pub(crate) fn requests(&mut self) -> Vec<String> {
-        self.pipe.events().iter().filter_map(requested).collect()
+    /// The URLs that were asked for so far.
+    pub(crate) fn requests(&self) -> Vec<Value> {
+        let mut events = self.events();
+        events.retain(|it| it["method"] == "Network.requestWillBeSent");
+        let url = |it: &mut Value| it["params"]["request"]["url"].take();
+        events.iter_mut().map(url).collect()
     }
 
-    fn call(&mut self, tab: &Tab, method: &str, parameters: &Value) -> Result<Value> {
-        self.pipe.call(Some(&tab.session), method, parameters)
+    /// Nothing went wrong, and nothing was asked of another machine.
+    #[track_caller]
+    pub(crate) fn assert_quiet(&self) {
+        assert_eq!(self.troubles(), Vec::<Value>::new());
+        assert!(!self.requests().is_empty(), "no request was seen");
     }
 }
 
-fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
+impl Drop for Tab {
+    fn drop(&mut self) {
+        // It ends when its pipe does, and its other processes with it.
+        drop(self.browser.stdin.take());
+        while self.from.recv_timeout(Duration::from_secs(5)).is_ok() {}
+        // If it hangs; otherwise there is nobody to kill.
+        let _ = self.browser.kill();
+        let _ = self.browser.wait();
+    }
 }
 
-/// Whether what was asked is gone with the page that was asked.
-fn is_of_left_page(error: &anyhow::Error) -> bool {
-    ["context was destroyed", "navigated or closed"]
-        .iter()
-        .any(|why| error.to_string().contains(why))
-}
-
-fn requested(event: &Value) -> Option<String> {
-    let url = event["params"]["request"]["url"].as_str()?;
-    (event["method"] == "Network.requestWillBeSent").then(|| url.to_owned())
-}
-
-fn trouble(event: &Value) -> Option<String> {
-    let parameters = &event["params"];
-    let is_trouble = match event["method"].as_str()? {
-        "Runtime.exceptionThrown" => true,
-        "Runtime.consoleAPICalled" => parameters["type"] == "error",
-        "Log.entryAdded" => parameters["entry"]["level"] == "error",
-        "Network.requestWillBeSent" => !requested(event).is_some_and(|it| is_here(&it)),
-        _ => false,
+fn is_trouble(event: &Value) -> bool {
+    let is_here = |url: &str| {
+        let here = ["http://127.0.0.1:", "file:///", "data:"];
+        here.iter().any(|it| url.starts_with(it))
     };
-    is_trouble.then(|| event.to_string())
-}
-
-fn is_here(url: &str) -> bool {
-    ["http://127.0.0.1:", "file:///", "data:"]
-        .iter()
-        .any(|here| url.starts_with(here))
-}
-
-fn find() -> Result<PathBuf> {
-    if let Some(given) = env::var_os("FLASHSALE_CHROMIUM") {
-        let given = PathBuf::from(given);
-        ensure!(
-            given.is_file(),
-            "FLASHSALE_CHROMIUM: no {}",
-            given.display()
-        );
-        return Ok(given);
+    let told = &event["params"];
+    match event["method"].as_str() {
+        Some("Runtime.exceptionThrown") => true,
+        Some("Runtime.consoleAPICalled") => told["type"] == "error",
+        Some("Log.entryAdded") => told["entry"]["level"] == "error",
+        Some("Network.requestWillBeSent") => {
+            !told["request"]["url"].as_str().is_some_and(is_here)
+        }
+        _ => false,
     }
-    let path = env::var_os("PATH").unwrap_or_default();
-    let folders: Vec<_> = env::split_paths(&path).collect();
-    let on_path = NAMES
-        .iter()
-        .flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
-    on_path
-        .chain(BUNDLES.map(PathBuf::from))
-        .find(|program| Path::is_file(program))
-        .context(
-            "the tests of the page need Chromium: `./just test` installs it, or \
-             `apt-get install chromium` (dnf install chromium, brew install --cask \
-             chromium); FLASHSALE_CHROMIUM names one elsewhere",
-        )
+}
+
+fn find() -> Result<String> {
+    let given = env::var("FLASHSALE_CHROMIUM").ok();
+    let names = given.map_or(NAMES.map(str::to_owned).to_vec(), |it| vec![it]);
+    let runs = |name: &String| Command::new(name).arg("--version").output().is_ok();
+    names.into_iter().find(runs).context(
+        "the tests of the page need Chromium: `./just test` installs it, or `apt-get \
+         install chromium` (dnf install chromium, brew install --cask chromium); \
+         FLASHSALE_CHROMIUM names one elsewhere",
+    )
 }

@@ -1,135 +1,127 @@
-//! Both views without a mouse, at the size of a projector.
+//! Both views without a mouse, from a guess to the line that oversells.
 
-use crate::browser::{Browser, Tab};
-use crate::running::{Page, SMALL, assert_quiet, take_picture, text};
+use crate::browser::Tab;
+use crate::sale::{COLUMNS, check_looks, check_small, ended, number, open, shown};
+use crate::steps::{PLAYED, at};
 
 /// More stops of the tabulator than there are.
 const STOPS_MAX: usize = 60;
 
 /// Goes on with the tabulator until something has the focus.
 #[track_caller]
-fn tab_to(browser: &mut Browser, tab: &Tab, selector: &str) {
+fn tab_to(tab: &Tab, selector: &str) {
     let there = format!("document.activeElement.matches(`{selector}`)");
-    for _ in 0..STOPS_MAX {
-        browser.press(tab, "Tab").expect("a key");
-        if browser.value(tab, &there).expect("a focus") == true {
-            return;
-        }
-    }
-    panic!("the tabulator does not lead to {selector}");
+    let leads = (0..STOPS_MAX).any(|_| {
+        tab.press("Tab");
+        tab.holds(&there)
+    });
+    assert!(leads, "the tabulator does not lead to {selector}");
 }
 
-/// Presses a key, and waits for what comes of it.
-#[track_caller]
-fn press(browser: &mut Browser, tab: &Tab, key: &str, then: &str) {
-    browser.press(tab, key).expect("a key");
-    browser.wait_for(tab, then).expect(key);
+#[test]
+fn keys_alone_lead_from_a_guess_to_the_line_that_oversells() {
+    let (_page, tab) = open(&["--buyers", "300"]);
+    choose_and_sell_one_at_a_time(&tab);
+    check_looks(&tab);
+    check_small(&tab);
+    replay_and_count(&tab);
+    // Beside the list everything can be read as before.
+    check_looks(&tab);
+
+    tab_to(&tab, "[data-strategy=naive] [data-is=why]");
+    tab.press_until("Enter", PLAYED);
+    play_what_the_judge_found(&tab);
+    tab.assert_quiet();
 }
 
-fn ended(sale: u32) -> String {
-    format!(
-        "document.body.dataset.stage === 'ended'
-         && document.body.dataset.sale === '{sale}'"
-    )
+/// What a class is shown with a presenter's remote: it guesses before each sale.
+fn choose_and_sell_one_at_a_time(tab: &Tab) {
+    // There is no room for the engine; hybrid is not wanted.
+    tab_to(tab, "#who [value=hybrid]");
+    tab.press(" ");
+    assert_eq!(tab.value(COLUMNS), "naive,pessimistic");
+    tab_to(tab, "#slowly");
+    tab.press(" ");
+    assert_eq!(tab.text("#start button"), "Start: naive");
+    tab.press_until("PageDown", &ended(1));
+    let guess = "? what will happen";
+    assert_eq!(shown(tab, "pessimistic", "verdict"), guess);
+    let oversold = shown(tab, "naive", "verdict");
+    assert!(oversold.starts_with("✗ oversold by"), "{oversold}");
+    tab.pictures("sale-guess");
+
+    assert_eq!(tab.text("#start button"), "Next: pessimistic");
+    tab.press_until("PageDown", &ended(2));
+    assert_eq!(shown(tab, "naive", "verdict"), oversold);
+    assert_eq!(shown(tab, "pessimistic", "verdict"), "✓ exact");
+    assert_eq!(shown(tab, "hybrid", "verdict"), guess);
+
+    let sums = shown(tab, "naive", "sentence");
+    let orders = number(tab, "naive", "orders");
+    let expected = format!("expected 100 − {orders} = −{}row ", orders - 100);
+    assert!(sums.starts_with(&expected), "{sums}");
+    let wrong = tab.text("[data-strategy=naive] .wrong:last-child");
+    assert!(wrong.contains(" lost update"), "{wrong}");
+    let exact = shown(tab, "pessimistic", "sentence");
+    assert_eq!(exact, "expected 100 − 100 = 0row 0");
 }
 
-/// So many panes, at the end of what they show.
-fn played(panes: usize) -> String {
-    format!(
-        "document.body.dataset.busy === 'false'
-         && document.querySelectorAll('.pane').length === {panes}
-         && document.body.dataset.steps > 0"
-    )
+/// The sales once more, slowly; then the list of ways to count the books, which opens in
+/// view and can be copied.
+fn replay_and_count(tab: &Tab) {
+    tab_to(tab, "#replay");
+    let text = "document.getElementById('replay').textContent";
+    tab.press_until("Enter", &format!("{text}.includes(' times slower: ')"));
+    tab.wait_for(&format!("{text} === 'slow replay'"));
+    tab_to(tab, "summary");
+    let in_view = "document.querySelector('footer details').open
+        && document.getElementById('commands').getBoundingClientRect().bottom
+            <= innerHeight + 1";
+    tab.press_until("Enter", in_view);
+    tab_to(tab, "#commands button");
+    let copied = "['copied', 'selected'].includes(document.activeElement.textContent)
+        && getSelection().toString().startsWith('./just audit --sku ')";
+    tab.press_until("Enter", copied);
+    tab.picture("sale-ways");
 }
 
 const AT_END: &str = "document.body.dataset.at === document.body.dataset.steps";
 
-#[test]
-fn keys_alone_lead_from_a_guess_to_the_line_that_oversells() {
-    let page = Page::start_with(&["--buyers", "300"]);
-    let mut browser = Browser::start().expect("a browser");
-    let tab = browser.open(&page.url, SMALL).expect("a page");
-    let idle = "document.body.dataset.stage === 'idle'";
-    browser.wait_for(&tab, idle).expect("the form");
-
-    // A sale, revealed one at a time with a presenter's remote.
-    tab_to(&mut browser, &tab, "#who [value=hybrid]");
-    press(
-        &mut browser,
-        &tab,
-        " ",
-        "document.querySelector('[data-strategy=hybrid]').hidden",
-    );
-    tab_to(&mut browser, &tab, "#slowly");
-    press(
-        &mut browser,
-        &tab,
-        " ",
-        "nextSale().strategies.join() === 'naive'",
-    );
-    press(&mut browser, &tab, "PageDown", &ended(1));
-    press(&mut browser, &tab, "PageDown", &ended(2));
-    tab_to(&mut browser, &tab, "#replay");
-    let replays =
-        "document.getElementById('replay').textContent.includes('times slower')";
-    press(&mut browser, &tab, "Enter", replays);
-    tab_to(&mut browser, &tab, "summary");
-    let open = "document.querySelector('footer details').open";
-    press(&mut browser, &tab, "Enter", open);
-    tab_to(&mut browser, &tab, "#commands button");
-    let copied = "getSelection().toString().startsWith('./just audit --sku ')";
-    press(&mut browser, &tab, "Enter", copied);
-
-    // Why? The judge's order, to its end and back.
-    tab_to(&mut browser, &tab, "[data-strategy=naive] [data-is=why]");
-    press(&mut browser, &tab, "Enter", &played(1));
-    press(
-        &mut browser,
-        &tab,
-        "PageDown",
-        "document.body.dataset.at > 0",
-    );
-    press(&mut browser, &tab, "End", AT_END);
-    assert_eq!(
-        text(&mut browser, &tab, "[data-is=verdict]"),
-        "✗ oversold by 1"
-    );
-    let guilty = text(&mut browser, &tab, ".source .guilty");
+fn play_what_the_judge_found(tab: &Tab) {
+    // Its order, to its end and back.
+    assert_eq!(tab.value("location.pathname"), "/steps");
+    assert_eq!(tab.value("document.getElementById('order').value"), "worst");
+    tab.press_until("PageDown", "document.body.dataset.at > 0");
+    tab.press_until("End", AT_END);
+    assert_eq!(tab.text("[data-is=verdict]"), "✗ oversold by 1");
+    let why = tab.text("[data-is=sentence]");
+    assert!(why.contains("read the same 1; nothing made one of them wait"));
+    let guilty = tab.text(".source .guilty");
     assert!(guilty.contains("available_units.eq("), "{guilty}");
-    take_picture(&mut browser, &tab, "keys-why");
-    press(&mut browser, &tab, "PageUp", &format!("!({AT_END})"));
+    tab.picture("keys-why");
+    tab.press_until("PageUp", &format!("!({AT_END})"));
 
     // The same order beside another strategy: a list is left with Enter.
-    tab_to(&mut browser, &tab, "#beside");
+    tab_to(tab, "#beside");
     for name in ["naive", "pessimistic"] {
         let chosen = format!("document.activeElement.value === '{name}'");
-        press(&mut browser, &tab, "ArrowDown", &chosen);
+        tab.press_until("ArrowDown", &chosen);
     }
-    browser.press(&tab, "Enter").expect("a key");
-    browser.wait_for(&tab, &played(2)).expect("two panes");
-    press(&mut browser, &tab, "End", AT_END);
-    let exact = text(&mut browser, &tab, ".pane:last-child [data-is=verdict]");
-    assert_eq!(exact, "✓ exact");
-    take_picture(&mut browser, &tab, "keys-beside");
+    let two = format!("{PLAYED} && document.querySelectorAll('.pane').length === 2");
+    tab.press_until("Enter", &two);
+    tab.press_until("End", AT_END);
+    assert_eq!(tab.text(".pane:last-child [data-is=verdict]"), "✓ exact");
+    tab.picture("keys-beside");
 
     // An order of one's own: the list is gone through with the letters it begins with.
-    tab_to(&mut browser, &tab, "#order");
-    press(
-        &mut browser,
-        &tab,
-        "l",
-        "document.activeElement.value === 'choose'",
+    tab_to(tab, "#order");
+    tab.press_until("l", "document.activeElement.value === 'choose'");
+    let empty = format!(
+        "{} && choosing() && document.querySelector('.pane') !== null",
+        at(0)
     );
-    let empty = "document.body.dataset.busy === 'false' && choosing()
-        && document.body.dataset.at === '0' && document.querySelector('.pane') !== null";
-    press(&mut browser, &tab, "Enter", empty);
-    press(&mut browser, &tab, "1", "document.body.dataset.at === '1'");
-    press(&mut browser, &tab, "2", "document.body.dataset.at === '2'");
-    press(
-        &mut browser,
-        &tab,
-        "ArrowLeft",
-        "document.body.dataset.at === '1'",
-    );
-    assert_quiet(&mut browser);
+    tab.press_until("Enter", &empty);
+    tab.press_until("1", &at(1));
+    tab.press_until("2", &at(2));
+    tab.press_until("ArrowLeft", &at(1));
 }

@@ -6,51 +6,55 @@ use std::path::Path;
 
 use serde_json::json;
 
-use crate::browser::{Browser, Tab};
-use crate::running::{
-    Page, SMALL, assert_quiet, choose, program, take_picture, take_pictures, text,
-};
+use crate::browser::{SMALL, Tab};
+use crate::running::{Page, program};
 
 /// Turns that both buyers have at most, with some to spare.
-const TURNS_MAX: usize = 40;
+const TURNS_MAX: u64 = 40;
 
 /// What a learner tries: the second one sells while the first one decides.
 const TURNS: &str = "112222222211111111";
 
 const CALM: &str = "document.body.dataset.busy === 'false'";
 
-const PLAYED: &str =
+pub(crate) const PLAYED: &str =
     "document.body.dataset.busy === 'false' && document.body.dataset.steps > 0";
 
-fn wait_for_step(browser: &mut Browser, tab: &Tab, step: u64) {
-    let there = format!("{CALM} && document.body.dataset.at === '{step}'");
-    browser.wait_for(tab, &there).expect("that step");
+/// The order that naive does not survive, as an address.
+const NAIVE: &str = "#strategy=naive&order=111222222111";
+
+pub(crate) fn at(step: u64) -> String {
+    format!("{CALM} && document.body.dataset.at === '{step}'")
 }
 
-fn press(browser: &mut Browser, tab: &Tab, key: &str, step: u64) {
-    browser.press(tab, key).expect("a key");
-    wait_for_step(browser, tab, step);
+#[track_caller]
+fn press(tab: &Tab, key: &str, step: u64) {
+    tab.press_until(key, &at(step));
 }
 
 /// Where a step stops; a hidden one does not.
-fn stops(browser: &mut Browser, tab: &Tab) -> Vec<u64> {
-    let stops = browser.value(tab, "stops()").expect("stops");
-    serde_json::from_value(stops).expect("numbers")
+fn stops(tab: &Tab) -> Vec<u64> {
+    serde_json::from_value(tab.value("stops()")).expect("numbers")
 }
 
-fn is(browser: &mut Browser, tab: &Tab, name: &str) -> String {
-    text(browser, tab, &format!("[data-is={name}]"))
+fn is(tab: &Tab, name: &str) -> String {
+    tab.text(&format!("[data-is={name}]"))
 }
 
-fn verdict(browser: &mut Browser, tab: &Tab) -> String {
-    is(browser, tab, "verdict")
-}
-
-fn open(browser: &mut Browser, page: &Page, hash: &str) -> Tab {
-    let url = format!("{}steps{hash}", page.url);
-    let tab = browser.open(&url, SMALL).expect("a page");
-    browser.wait_for(&tab, PLAYED).expect("a transcript");
+fn open(page: &Page, hash: &str) -> Tab {
+    let tab = Tab::open(&format!("{}steps{hash}", page.url), SMALL);
+    tab.wait_for(PLAYED);
     tab
+}
+
+/// Chooses an option as a click does.
+fn choose(tab: &Tab, id: &str, value: &str) {
+    let select = format!("document.getElementById('{id}')");
+    tab.value(&format!("{select}.value = '{value}'"));
+    tab.value(&format!(
+        "{select}.dispatchEvent(new Event('change', {{bubbles: true}}))"
+    ));
+    tab.wait_for(CALM);
 }
 
 /// The line of naive that writes over what the other sold, as it stands in the workspace.
@@ -65,244 +69,199 @@ fn guilty_line() -> String {
     format!("{number}{}✗ writes over what the other sold", &line[4..])
 }
 
-fn holds(browser: &mut Browser, tab: &Tab, condition: &str) -> bool {
-    browser.value(tab, condition).expect("an expression") == true
-}
-
 #[test]
 fn a_schedule_is_stepped_through_with_the_keyboard() {
-    let page = Page::start();
-    let mut browser = Browser::start().expect("a browser");
-    let tab = open(&mut browser, &page, "");
-    let stops = stops(&mut browser, &tab);
+    let page = Page::start(&[]);
+    let tab = open(&page, "");
+    let stops = stops(&tab);
     let (last, before) = (stops[stops.len() - 1], stops[stops.len() - 2]);
     assert!(last > 5, "{last} steps");
     for step in &stops[1..] {
-        assert!(!verdict(&mut browser, &tab).contains("oversold"));
-        press(&mut browser, &tab, "ArrowRight", *step);
+        assert!(!is(&tab, "verdict").contains("oversold"));
+        press(&tab, "ArrowRight", *step);
     }
-    assert_eq!(verdict(&mut browser, &tab), "✗ oversold by 1");
-    take_pictures(&mut browser, &tab, "steps-naive");
-    press(&mut browser, &tab, "ArrowLeft", before);
-    assert!(!verdict(&mut browser, &tab).contains("oversold"));
+    assert_eq!(is(&tab, "verdict"), "✗ oversold by 1");
+    tab.pictures("steps-naive");
+    press(&tab, "ArrowLeft", before);
+    assert!(!is(&tab, "verdict").contains("oversold"));
     for (key, step) in [
         ("Home", 0),
         ("PageDown", stops[1]),
         (" ", stops[2]),
         ("PageUp", stops[1]),
         ("End", last),
+        ("r", 0),
     ] {
-        press(&mut browser, &tab, key, step);
+        press(&tab, key, step);
     }
-    press(&mut browser, &tab, "r", 0);
 
-    choose(&mut browser, &tab, "order", "choose");
-    assert_eq!(break_it(&mut browser, &tab, "naive"), "✗ oversold by 1");
+    choose(&tab, "order", "choose");
+    assert_eq!(break_it(&tab, "naive"), "✗ oversold by 1");
     for strategy in ["pessimistic", "hybrid", "engine"] {
-        choose(&mut browser, &tab, "strategy", strategy);
-        assert_eq!(break_it(&mut browser, &tab, strategy), "✓ exact");
+        choose(&tab, "strategy", strategy);
+        assert_eq!(break_it(&tab, strategy), "✓ exact");
     }
-    assert_quiet(&mut browser);
+    tab.assert_quiet();
 }
 
 #[test]
 fn a_buyer_carries_what_was_read_and_it_turns_red_when_it_is_no_longer_true() {
-    let page = Page::start();
-    let mut browser = Browser::start().expect("a browser");
-    let tab = open(
-        &mut browser,
-        &page,
-        "#strategy=naive&order=111222222111&step=8",
-    );
-    assert_eq!(is(&mut browser, &tab, "belief1"), "read 1");
-    assert_eq!(is(&mut browser, &tab, "belief2"), "read 1");
-    press(&mut browser, &tab, "ArrowRight", 9);
+    let page = Page::start(&[]);
+    let tab = open(&page, &format!("{NAIVE}&step=8"));
+    assert_eq!(is(&tab, "belief1"), "read 1");
+    assert_eq!(is(&tab, "belief2"), "read 1");
+    press(&tab, "ArrowRight", 9);
     let stale = "read 1: no longer true";
-    assert_eq!(is(&mut browser, &tab, "belief1"), stale);
-    assert_eq!(is(&mut browser, &tab, "belief2"), "read 1");
-    press(&mut browser, &tab, "ArrowRight", 10);
-    let now = text(&mut browser, &tab, ".now");
+    assert_eq!(is(&tab, "belief1"), stale);
+    assert_eq!(is(&tab, "belief2"), "read 1");
+    press(&tab, "ArrowRight", 10);
+    let now = tab.text(".now");
     assert!(now.contains("decides: 1 ≥ 1 → sell"), "{now}");
-    assert!(
-        now.contains("ann still believes 1; the row says 0"),
-        "{now}"
-    );
-    assert_eq!(text(&mut browser, &tab, ".source .guilty"), guilty_line());
-    press(&mut browser, &tab, "End", 12);
-    assert_eq!(is(&mut browser, &tab, "belief1"), stale);
-    assert_eq!(text(&mut browser, &tab, ".lost .units"), "0 → 0");
-    assert_eq!(text(&mut browser, &tab, ".source .guilty"), guilty_line());
+    let believes = "ann still believes 1; the row says 0";
+    assert!(now.contains(believes), "{now}");
+    assert_eq!(tab.text(".source .guilty"), guilty_line());
+    press(&tab, "End", 12);
+    assert_eq!(is(&tab, "belief1"), stale);
+    assert_eq!(tab.text(".lost .units"), "0 → 0");
+    assert_eq!(tab.text(".source .guilty"), guilty_line());
 
     // What it was based on is in sight, also where there is little room.
     for size in [SMALL, (1280, 500)] {
-        browser.resize(&tab, size).expect("a size");
+        tab.resize(size);
         let sight = "(() => {
             const [it, list] = ['.list .stale', '.list'].map((selector) =>
                 document.querySelector(selector).getBoundingClientRect());
             return it.top >= list.top && it.bottom <= list.bottom; })()";
-        assert!(holds(&mut browser, &tab, sight), "{size:?}");
+        assert!(tab.holds(sight), "{size:?}");
     }
 
     let key = "document.querySelector('.list').textContent.includes('placed before')";
-    assert!(!holds(&mut browser, &tab, key));
-    let all = "document.getElementById('matters').click()";
-    browser.value(&tab, all).expect("a box");
-    assert!(holds(&mut browser, &tab, key));
-    assert_eq!(stops(&mut browser, &tab).len(), 13);
-    assert_quiet(&mut browser);
+    assert!(!tab.holds(key));
+    tab.click("#matters");
+    assert!(tab.holds(key));
+    assert_eq!(stops(&tab).len(), 13);
+    tab.assert_quiet();
 }
 
 #[test]
 fn the_address_keeps_strategies_order_and_step() {
-    let page = Page::start();
-    let mut browser = Browser::start().expect("a browser");
-    let wanted = "#strategy=naive&beside=pessimistic&order=111222222111&step=0";
-    let tab = open(&mut browser, &page, wanted);
-    press(&mut browser, &tab, "End", 12);
-    browser.reload(&tab).expect("a reload");
-    let there = format!("{PLAYED} && document.body.dataset.at === '12'");
-    browser.wait_for(&tab, &there).expect("the same step");
+    let page = Page::start(&[]);
+    let tab = open(&page, &format!("{NAIVE}&beside=pessimistic&step=0"));
+    press(&tab, "End", 12);
+    tab.reload();
+    tab.wait_for(&format!("{PLAYED} && {}", at(12)));
     let verdicts = "[...document.querySelectorAll('[data-is=verdict]')]
         .map((it) => it.textContent)";
-    assert_eq!(
-        browser.value(&tab, verdicts).expect("verdicts"),
-        json!(["✗ oversold by 1", "✓ exact"])
-    );
-    let second = text(&mut browser, &tab, ".pane:last-child");
+    assert_eq!(tab.value(verdicts), json!(["✗ oversold by 1", "✓ exact"]));
+    let second = tab.text(".pane:last-child");
     assert!(second.contains("decides: 0 < 1 → sold out"), "{second}");
     // With a lock the same line does no harm, and nothing is marked.
-    let innocent = "document.querySelector('.pane:first-child .guilty') !== null
-        && document.querySelector('.pane:last-child .source .row') !== null
-        && stops().every((stop) => {
-            go(stop);
-            return document.querySelector('.pane:last-child .guilty') === null;
-        })";
-    assert!(holds(&mut browser, &tab, innocent));
-    take_pictures(&mut browser, &tab, "steps-beside");
+    assert!(tab.holds(
+        "document.querySelector('.pane:first-child .guilty') !== null
+         && document.querySelector('.pane:last-child .source .row') !== null
+         && stops().every((stop) => {
+             go(stop);
+             return document.querySelector('.pane:last-child .guilty') === null;
+         })"
+    ));
+    tab.pictures("steps-beside");
 
-    choose_calmly(&mut browser, &tab, "beside", "");
-    choose_calmly(&mut browser, &tab, "order", "choose");
-    wait_for_step(&mut browser, &tab, 0);
-    press(&mut browser, &tab, "1", 1);
-    press(&mut browser, &tab, "2", 2);
-    browser.reload(&tab).expect("a reload");
-    browser.wait_for(&tab, PLAYED).expect("the same turns");
-    wait_for_step(&mut browser, &tab, 2);
-    assert_quiet(&mut browser);
+    choose(&tab, "beside", "");
+    choose(&tab, "order", "choose");
+    tab.wait_for(&at(0));
+    press(&tab, "1", 1);
+    press(&tab, "2", 2);
+    tab.reload();
+    tab.wait_for(&format!("{PLAYED} && {}", at(2)));
+    tab.assert_quiet();
 }
 
 #[test]
-fn the_judge_says_why_and_redis_is_told_in_words() {
-    let page = Page::start();
-    let mut browser = Browser::start().expect("a browser");
-    let tab = open(&mut browser, &page, "#strategy=naive&order=worst");
-    let last = *stops(&mut browser, &tab).last().expect("a step");
-    press(&mut browser, &tab, "End", last);
-    assert_eq!(verdict(&mut browser, &tab), "✗ oversold by 1");
-    let why = is(&mut browser, &tab, "sentence");
-    assert!(why.contains("read the same 1; nothing made one of them wait"));
-
-    choose_calmly(&mut browser, &tab, "order", "111222222111");
-    choose_calmly(&mut browser, &tab, "strategy", "hybrid");
-    press(&mut browser, &tab, "ArrowRight", 1);
-    let now = text(&mut browser, &tab, ".now .line");
+fn redis_is_told_in_words() {
+    let page = Page::start(&[]);
+    let tab = open(&page, "#strategy=hybrid&order=111222222111");
+    press(&tab, "ArrowRight", 1);
+    let now = tab.text(".now .line");
     assert_eq!(now, "1. asks whether a unit may be free⇒ admitted");
-    let folded = "!document.querySelector('.now details').open
-        && document.querySelector('.now details code').textContent.startsWith('EVALSHA')";
-    assert!(holds(&mut browser, &tab, folded));
-    assert_quiet(&mut browser);
+    assert!(tab.holds(
+        "!document.querySelector('.now details').open
+         && document.querySelector('.now details code').textContent.startsWith('EVALSHA')"
+    ));
+    tab.assert_quiet();
 }
 
 #[test]
 fn a_program_of_ones_own_stands_between_naive_and_the_engine_and_is_judged() {
     let dir = tempfile::tempdir().expect("a directory");
     let own = dir.path().join("mine");
-    let server = program().with_file_name("server");
+    let server = program("server");
     let script = format!(
         "#!/bin/sh\nexec '{}' --strategy naive --pool-size 8\n",
         server.display()
     );
     fs::write(&own, script).expect("a script");
     fs::set_permissions(&own, Permissions::from_mode(0o755)).expect("a program");
-    let own = own.to_str().expect("a path");
-    let page = Page::start_with(&["--server", own]);
-    let mut browser = Browser::start().expect("a browser");
-    let tab = browser.open(&page.url, SMALL).expect("a page");
-    let columns = "[...document.querySelectorAll('.column')]
-        .filter((it) => it.offsetWidth > 0)
-        .map((it) => it.dataset.strategy).join() === 'naive,mine,engine'";
-    browser.wait_for(&tab, columns).expect("three columns");
-    take_picture(&mut browser, &tab, "sale-own");
+    let page = Page::start(&["--server", own.to_str().expect("a path")]);
+    let tab = Tab::open(&page.url, SMALL);
+    tab.wait_for(
+        "[...document.querySelectorAll('.column')].filter((it) => it.offsetWidth > 0)
+         .map((it) => it.dataset.strategy).join() === 'naive,mine,engine'",
+    );
+    tab.picture("sale-own");
+    tab.assert_quiet();
 
-    let tab = open(&mut browser, &page, "#strategy=mine&order=worst");
-    let last = *stops(&mut browser, &tab).last().expect("a step");
-    press(&mut browser, &tab, "End", last);
-    assert_eq!(verdict(&mut browser, &tab), "✗ oversold by 1");
-    let why = is(&mut browser, &tab, "sentence");
+    let tab = open(&page, "#strategy=mine&order=worst");
+    press(&tab, "End", *stops(&tab).last().expect("a step"));
+    assert_eq!(is(&tab, "verdict"), "✗ oversold by 1");
+    let why = is(&tab, "sentence");
     assert!(why.contains("nothing made one of them wait"), "{why}");
     // Nobody knows where its code is.
-    let hidden = "document.querySelector('.source').hidden";
-    assert!(holds(&mut browser, &tab, hidden));
-    take_picture(&mut browser, &tab, "steps-own");
-    assert_quiet(&mut browser);
+    assert!(tab.holds("document.querySelector('.source').hidden"));
+    tab.picture("steps-own");
+    tab.assert_quiet();
 }
 
 #[test]
 fn the_player_fits_a_telephone_and_an_enlarged_page() {
-    let page = Page::start();
-    let mut browser = Browser::start().expect("a browser");
-    let tab = open(
-        &mut browser,
-        &page,
-        "#strategy=naive&order=111222222111&step=12",
-    );
+    let page = Page::start(&[]);
+    let tab = open(&page, &format!("{NAIVE}&step=12"));
     // The second is a laptop at 200 %.
     for (name, size) in [("390", (390, 844)), ("200", (640, 360))] {
-        browser.resize(&tab, size).expect("a size");
+        tab.resize(size);
         let fits = "document.documentElement.scrollWidth <= innerWidth
             && document.getElementById('back').getBoundingClientRect().bottom
                <= innerHeight";
-        assert!(holds(&mut browser, &tab, fits), "{name}");
+        assert!(tab.holds(fits), "{name}");
         let list = "document.querySelector('.now').getBoundingClientRect().bottom
             <= document.querySelector('.controls').getBoundingClientRect().top";
-        press(&mut browser, &tab, "ArrowLeft", 11);
-        press(&mut browser, &tab, "ArrowRight", 12);
-        take_picture(&mut browser, &tab, &format!("steps-{name}"));
-        assert!(holds(&mut browser, &tab, list), "{name}");
+        press(&tab, "ArrowLeft", 11);
+        press(&tab, "ArrowRight", 12);
+        tab.picture(&format!("steps-{name}"));
+        assert!(tab.holds(list), "{name}");
     }
-    assert_quiet(&mut browser);
-}
-
-/// Chooses as a click does, and waits for what is played then.
-fn choose_calmly(browser: &mut Browser, tab: &Tab, id: &str, value: &str) {
-    choose(browser, tab, id, value);
-    browser.wait_for(tab, CALM).expect("a play");
+    tab.assert_quiet();
 }
 
 /// Chooses the turns by hand until both buyers have their answers.
-fn break_it(browser: &mut Browser, tab: &Tab, strategy: &str) -> String {
-    let empty = format!(
-        "{CALM} && document.body.dataset.at === '0'
-         && document.querySelector('.pane') !== null
+fn break_it(tab: &Tab, strategy: &str) -> String {
+    let free =
+        |id: &str| tab.holds(&format!("!document.getElementById('{id}').disabled"));
+    tab.wait_for(&format!(
+        "{} && document.querySelector('.pane') !== null
          && shownStrategies()[0] === '{strategy}'
-         && !document.getElementById('one').disabled"
-    );
-    browser.wait_for(tab, &empty).expect("a beginning");
+         && !document.getElementById('one').disabled",
+        at(0)
+    ));
     let mut wanted = TURNS.chars();
-    for before in 0..TURNS_MAX {
-        let free = ["one", "two"].map(|id| {
-            let ask = format!("!document.getElementById('{id}').disabled");
-            browser.value(tab, &ask).expect("a button") == true
-        });
-        let turn = match (wanted.next().unwrap_or('1'), free) {
-            (_, [false, false]) => return verdict(browser, tab),
-            ('1', [true, _]) | ('2', [true, false]) => "1",
+    for step in 1..=TURNS_MAX {
+        let turn = match (wanted.next().unwrap_or('1'), free("one"), free("two")) {
+            (_, false, false) => return is(tab, "verdict"),
+            ('1', true, _) | ('2', true, false) => "1",
             _ => "2",
         };
-        let step = u64::try_from(before).expect("a small number") + 1;
-        press(browser, tab, turn, step);
-        if before == 4 {
-            take_pictures(browser, tab, &format!("choose-{strategy}"));
+        press(tab, turn, step);
+        if step == 5 {
+            tab.pictures(&format!("choose-{strategy}"));
         }
     }
     panic!("{strategy}: no end within {TURNS_MAX} turns");

@@ -1,9 +1,9 @@
 //! The report: a sale as one file.
 
-use crate::browser::Browser;
-use crate::running::{
-    LARGE, assert_quiet, lab, print, take_picture, take_pictures, text,
-};
+use std::fs;
+
+use crate::browser::{LARGE, Tab};
+use crate::running::lab;
 
 /// The paper within its margins, at 96 dots to the inch.
 const A4: (u32, u32) = (703, 1900);
@@ -21,34 +21,37 @@ fn a_report_is_one_file_that_needs_no_server() {
     let table = String::from_utf8_lossy(&output.stdout);
     assert!(table.contains("hybrid: exact: 20 orders for 20 units"));
 
-    let mut browser = Browser::start().expect("a browser");
+    let html = fs::read_to_string(&path).expect("the file");
+    assert!(!html.contains("{{"), "a place that is not filled");
+
     let url = format!("file://{}", path.display());
-    let tab = browser.open(&url, LARGE).expect("a page");
-    let ended = "document.body.dataset.stage === 'ended'";
-    browser.wait_for(&tab, ended).expect("what came of it");
-    let columns = text(&mut browser, &tab, "#columns");
+    let tab = Tab::open(&url, LARGE);
+    tab.wait_for("document.body.dataset.stage === 'ended'");
+    let columns = tab.text("#columns");
     assert!(columns.contains("✓ exact"), "{columns}");
-    let why = text(&mut browser, &tab, "#why");
+    let why = tab.text("#why");
     for part in [
         "T1: ann",
         "nothing made one of them wait",
         "FOR UPDATE",
         "waits: T1",
+        "<uuid>",
     ] {
         assert!(why.contains(part), "{part}: {why}");
     }
-    take_pictures(&mut browser, &tab, "report");
-    let pages = print(&mut browser, &tab, "report").expect("a print");
+    tab.pictures("report");
+    let pages = tab.print("report");
     assert!((1..=3).contains(&pages), "{pages} pages");
-    browser.show_print(&tab).expect("print");
-    browser.resize(&tab, A4).expect("a size");
-    take_picture(&mut browser, &tab, "report-print");
-    let cut = "[...document.querySelectorAll('.column, pre')].filter((it) =>
-        it.scrollWidth > it.clientWidth + 1).length === 0
-        && document.documentElement.scrollWidth <= innerWidth";
-    assert_eq!(browser.value(&tab, cut).expect("widths"), true);
-    assert_eq!(browser.requests(), [url]);
-    assert_quiet(&mut browser);
+    tab.show_print();
+    tab.resize(A4);
+    tab.picture("report-print");
+    assert!(tab.holds(
+        "[...document.querySelectorAll('.column, pre')].every((it) =>
+            it.scrollWidth <= it.clientWidth + 1)
+         && document.documentElement.scrollWidth <= innerWidth"
+    ));
+    assert_eq!(tab.requests(), [url]);
+    tab.assert_quiet();
 }
 
 #[test]
