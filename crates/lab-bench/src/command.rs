@@ -8,9 +8,9 @@ use crate::cli::BenchArgs;
 use crate::environment::Environment;
 use crate::plan::Plan;
 use crate::result::Report;
-use crate::session::Session;
+use crate::tables::Tables;
 use crate::world::World;
-use crate::{counters, markdown, page, table};
+use crate::{counters, page, session};
 
 /// Runs `lab bench`.
 ///
@@ -35,27 +35,26 @@ pub async fn run(mut args: BenchArgs) -> anyhow::Result<()> {
         progress.note(&warning);
     }
     progress.step("starting private stores");
-    let world = World::start(own).await?;
-    progress.note(&first_line(&world.sandbox.announce()));
+    let mut world = World::start(own).await?;
+    progress.note(&first_line(&world.announce()));
     let environment = Environment::of(&world, &plan).await?;
-    let mut session = Session::new(world, &plan, &progress);
-    session.run().await?;
+    let measured = session::run(&mut world, &plan, &progress).await?;
     progress.step("removing what was started");
-    let measured = session.measured;
-    drop(session.world);
+    drop(world);
     drop(progress);
 
-    let result = Report::new(args.quick, environment, measured, &plan);
+    let result = Report::new(environment, measured, (&plan, args.quick))?;
+    let tables = Tables::of(&result)?;
     let look = output::look_beside_json(json.as_ref());
-    output::beside_json(json.as_ref(), &table::terminal(&result, &look))?;
+    output::beside_json(json.as_ref(), &tables.terminal(&look))?;
     if let Some(json) = &json {
         json.write(&result)?;
     }
     if let Some(html) = &html {
-        html.write_text(&page::html(&result))?;
+        html.write_text(&page::html(&result, &tables)?)?;
     }
     if let Some(path) = &args.markdown {
-        markdown::write(path, &result)?;
+        tables.write_markdown(path)?;
     }
     match result.violations {
         0 => Ok(()),

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use mio::net::TcpStream;
 
-use crate::wire::{Kind, Parsed, parse};
+use crate::wire::{Kind, parse};
 
 /// No answer is longer.
 pub(crate) const LONGEST_ANSWER: usize = 8_192;
@@ -17,8 +17,8 @@ pub(crate) struct Connection {
     pub(crate) stream: TcpStream,
     /// When the request under way was due.
     pub(crate) due: Option<Instant>,
-    /// The start of an answer; nearly always empty.
-    partial: Vec<u8>,
+    /// What has come of its answer.
+    answer: Vec<u8>,
 }
 
 impl Connection {
@@ -29,7 +29,7 @@ impl Connection {
         Ok(Self {
             stream: TcpStream::from_std(stream),
             due: None,
-            partial: Vec::new(),
+            answer: Vec::new(),
         })
     }
 
@@ -52,29 +52,15 @@ impl Connection {
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
             Err(error) => return Err(error),
         };
-        let arrived = buffer.get(..length).unwrap_or_default();
-        let parsed = if self.partial.is_empty() {
-            parse(arrived)
-        } else {
-            self.partial.extend_from_slice(arrived);
-            parse(&self.partial)
-        };
-        match parsed {
-            Parsed::Whole(kind, end) => {
-                let all = length.max(self.partial.len());
-                self.partial.clear();
-                if end < all {
-                    return Err(ErrorKind::InvalidData.into());
-                }
+        self.answer
+            .extend_from_slice(buffer.get(..length).unwrap_or_default());
+        match parse(&self.answer)? {
+            Some((kind, end)) if end == self.answer.len() => {
+                self.answer.clear();
                 Ok(Some(kind))
             }
-            Parsed::Partial if self.partial.len() < LONGEST_ANSWER => {
-                if self.partial.is_empty() {
-                    self.partial.extend_from_slice(arrived);
-                }
-                Ok(None)
-            }
-            Parsed::Partial | Parsed::Garbage => Err(ErrorKind::InvalidData.into()),
+            None if self.answer.len() < LONGEST_ANSWER => Ok(None),
+            _ => Err(ErrorKind::InvalidData.into()),
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::arm::Arm;
 use crate::counters::fsync_us;
 use crate::load;
 use crate::plan::Plan;
-use crate::world::{POOL_SIZE, World, arguments, disk};
+use crate::world::{POOL_SIZE, World, arguments};
 
 /// Writes of the probe of the disk.
 const FSYNCS: usize = 200;
@@ -51,8 +51,7 @@ SELECT name, current_setting(name) FROM pg_settings WHERE name IN
 impl Environment {
     /// Asks the machine and the stores.
     pub(crate) async fn of(world: &World, plan: &Plan) -> anyhow::Result<Self> {
-        let url = world.sandbox.database_url().context("no database")?;
-        let mut conn: AsyncPgConnection = flash_db::connect(url).await?;
+        let mut conn: AsyncPgConnection = flash_db::connect(world.first_url()?).await?;
         let settings: Vec<(String, String)> = sql::<(Text, Text)>(SETTINGS)
             .load(&mut conn)
             .await
@@ -66,9 +65,9 @@ impl Environment {
             postgresql: flash_sandbox::find_postgres()?.version,
             redis: flash_sandbox::find_redis()?.version,
             settings: settings.into_iter().collect(),
-            fsync_us: fsync_us(disk(&world.sandbox), FSYNCS)?,
+            fsync_us: fsync_us(world.disk(), FSYNCS)?,
             pool_size: POOL_SIZE,
-            server_flags: arguments(Arm::Engine)?,
+            server_flags: arguments(Arm::Engine),
             block_ms: plan.block.as_millis(),
             pairs_per_ratio: plan.quads * 2,
             generator: load::WHAT,
@@ -84,10 +83,8 @@ fn field(path: &str, name: &str) -> Option<String> {
 }
 
 fn memory_mib() -> Option<u64> {
-    let kib: u64 = field("/proc/meminfo", "MemTotal")?
-        .strip_suffix(" kB")?
-        .parse()
-        .ok()?;
+    let kib = field("/proc/meminfo", "MemTotal")?;
+    let kib: u64 = kib.strip_suffix(" kB")?.parse().ok()?;
     Some(kib / 1_024)
 }
 

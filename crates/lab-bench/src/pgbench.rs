@@ -9,15 +9,9 @@ use anyhow::{Context, bail};
 use flash_lab_crowd::Ending;
 use tokio::process::Command;
 
-/// What pgbench has done.
-#[derive(Debug)]
-pub(crate) struct Outcome {
-    pub(crate) transactions: u64,
-    /// Without the time that it took to connect.
-    pub(crate) per_second: f64,
-    /// Each transaction as a whole, in microseconds, in no order.
-    pub(crate) latencies_us: Vec<u64>,
-}
+use crate::statistics::number;
+use crate::tally::Tally;
+use crate::wire::Kind;
 
 /// Finds pgbench beside the PostgreSQL that is used, or on PATH.
 pub(crate) fn find() -> anyhow::Result<PathBuf> {
@@ -37,7 +31,8 @@ pub(crate) fn find() -> anyhow::Result<PathBuf> {
         })
 }
 
-/// Buys one unit after the other, each client in a transaction of its own.
+/// Buys one unit after the other, each client in a transaction of its own, which counts as
+/// an order that was accepted.
 ///
 /// # Cancel safety
 ///
@@ -46,8 +41,8 @@ pub(crate) async fn run(
     program: &Path,
     database_url: &str,
     sku: &str,
-    (clients, lasting): (usize, Duration),
-) -> anyhow::Result<Outcome> {
+    (clients, lasting): (u16, Duration),
+) -> anyhow::Result<Tally> {
     let dir = tempfile::tempdir().context("cannot make a directory")?;
     let file = dir.path().join("order.sql");
     fs::write(&file, script(sku))?;
@@ -70,20 +65,20 @@ pub(crate) async fn run(
         let reason = String::from_utf8_lossy(&output.stderr);
         bail!("pgbench failed: {}", reason.trim());
     }
-    let mut latencies_us = Vec::new();
+    let mut tally = Tally::new()?;
     for entry in fs::read_dir(dir.path())? {
         let path = entry?.path();
         if path != file {
-            latencies_us.extend(latencies(&fs::read_to_string(path)?));
+            for latency in latencies(&fs::read_to_string(path)?) {
+                tally.add(Kind::Accepted, latency);
+            }
         }
     }
-    let (transactions, per_second) =
+    let (transactions, elapsed) =
         summary(&text).with_context(|| format!("pgbench said: {text}"))?;
-    Ok(Outcome {
-        transactions,
-        per_second,
-        latencies_us,
-    })
+    tally.answers.accepted = transactions;
+    tally.elapsed = elapsed;
+    Ok(tally)
 }
 
 /// The four steps of phase 2, without the looks at key and limit.
@@ -100,22 +95,26 @@ COMMIT;
     )
 }
 
-/// The third field of each line.
-fn latencies(log: &str) -> impl Iterator<Item = u64> {
+/// The third field of each line is a transaction as a whole, in microseconds.
+fn latencies(log: &str) -> impl Iterator<Item = Duration> {
     log.lines()
         .filter_map(|line| line.split(' ').nth(2)?.parse().ok())
+        .map(Duration::from_micros)
 }
 
-fn summary(text: &str) -> Option<(u64, f64)> {
+/// The number of transactions, and how long they took without the time that it took to
+/// connect.
+fn summary(text: &str) -> Option<(u64, Duration)> {
     let after = |label| text.lines().find_map(|line| line.strip_prefix(label));
     let transactions = after("number of transactions actually processed: ")?;
     let transactions = transactions.split('/').next()?.trim().parse().ok()?;
     if transactions == 0 {
         // Then it says nothing more.
-        return Some((0, 0.0));
+        return Some((0, Duration::ZERO));
     }
-    let per_second = after("tps = ")?.split(' ').next()?.parse().ok()?;
-    Some((transactions, per_second))
+    let per_second: f64 = after("tps = ")?.split(' ').next()?.parse().ok()?;
+    let seconds = number(transactions) / per_second;
+    Some((transactions, Duration::try_from_secs_f64(seconds).ok()?))
 }
 
 #[cfg(test)]
@@ -123,21 +122,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_summary_is_read() {
+    fn what_pgbench_says_is_read() {
         let text = "number of clients: 1\n\
                     number of transactions actually processed: 2610\n\
                     initial connection time = 2.1 ms\n\
-                    tps = 2611.5 (without initial connection time)\n";
-        assert_eq!(summary(text), Some((2_610, 2_611.5)));
+                    tps = 1305 (without initial connection time)\n";
+        assert_eq!(summary(text), Some((2_610, Duration::from_secs(2))));
         let none = "number of transactions actually processed: 0\n";
-        assert_eq!(summary(none), Some((0, 0.0)));
+        assert_eq!(summary(none), Some((0, Duration::ZERO)));
         assert_eq!(summary("pgbench: error"), None);
-    }
 
-    #[test]
-    fn the_log_has_the_latency_third() {
         let log = "0 1 412 0 1700000000 5\n0 2 398 0 1700000000 9\n";
-        assert_eq!(latencies(log).collect::<Vec<_>>(), [412, 398]);
+        let micros: Vec<_> = latencies(log).map(|it| it.as_micros()).collect();
+        assert_eq!(micros, [412, 398]);
     }
 
     #[test]

@@ -1,46 +1,34 @@
-//! How much is measured: for a look, for a report, for a test.
+//! What is measured, how long and in which order: for a look, for a report, for a test.
 
 use std::time::Duration;
 
-use crate::arm::SERIES;
+use crate::arm::{Arm, SERIES, Setup, Work};
 use crate::cli::BenchArgs;
 
 /// The largest crowd.
-pub(crate) const CROWD: usize = 1_000;
+const CROWD: u16 = 1_000;
 
 /// Who asks once everything is sold: enough to keep both sides busy.
-const REFUSED: usize = 256;
+const REFUSED: u16 = 256;
 
 /// Connections of the overload: three crowds.
-const OVERLOAD_CROWDS: usize = 3;
+const OVERLOAD_CROWDS: u16 = 3;
 
 /// Times the capacity that is offered in the overload.
-pub(crate) const OVERLOAD: f64 = 3.0;
-
-/// SKUs of the work over many.
-pub(crate) const MANY_SKUS: u64 = 1_000;
-
-/// Units of the burst.
-pub(crate) const BURST_UNITS: u64 = 100;
+const OVERLOAD: f64 = 3.0;
 
 /// Buyers of the series.
-const LEVELS: [usize; 5] = [1, 16, 64, 256, CROWD];
+const LEVELS: [u16; 5] = [1, 16, 64, 256, CROWD];
 
 /// Clients of pgbench.
-pub(crate) const PGBENCH_CLIENTS: [usize; 3] = [1, 8, 64];
+const PGBENCH_CLIENTS: [u16; 3] = [1, 8, 64];
+
+/// Stands for the number of clients with which pgbench was at its best.
+pub(crate) const BEST_CLIENTS: u16 = 0;
 
 /// Shares of the capacity at which latency is measured, without the half, which has a
 /// comparison of its own.
-pub(crate) const STEADY_SHARES: [f64; 3] = [0.3, 0.7, 0.9];
-
-/// Sections that compare two setups.
-const COMPARISONS: usize = 13;
-
-/// The same for a program of somebody's own.
-const OWN_COMPARISONS: usize = 2;
-
-/// Bursts of naive in a round, which are shown and not compared.
-const BURSTS_SHOWN: usize = 1;
+const STEADY_SHARES: [f64; 3] = [0.3, 0.7, 0.9];
 
 /// The time in which pgbench connects is part of what it is given.
 const PGBENCH_LEAST: Duration = Duration::from_secs(2);
@@ -53,13 +41,18 @@ pub(crate) struct Plan {
     /// Times that two setups are measured A, B, B, A.
     pub(crate) quads: usize,
     /// Times that all crowds of the series are measured.
-    pub(crate) rounds: usize,
-    pub(crate) levels: Vec<usize>,
-    pub(crate) crowd: usize,
-    pub(crate) refused: usize,
-    pub(crate) overload_crowd: usize,
+    rounds: usize,
+    pub(crate) levels: Vec<u16>,
+    pub(crate) crowd: u16,
     /// Whether a program of somebody's own is measured, too.
     pub(crate) has_own: bool,
+}
+
+/// Setups that are measured one after the other, while no server runs but theirs.
+#[derive(Debug)]
+pub(crate) struct Section {
+    pub(crate) name: &'static str,
+    pub(crate) setups: Vec<Setup>,
 }
 
 impl Plan {
@@ -69,7 +62,7 @@ impl Plan {
         } else {
             (2_500, 4, 3)
         };
-        let crowd = args.buyers_max.map_or(CROWD, usize::from).min(CROWD);
+        let crowd = args.buyers_max.unwrap_or(CROWD).min(CROWD);
         let mut levels = LEVELS.map(|level| level.min(crowd)).to_vec();
         levels.dedup();
         let asked = args.rounds.map(usize::from);
@@ -82,30 +75,114 @@ impl Plan {
             rounds: asked.unwrap_or(rounds),
             levels,
             crowd,
-            refused: REFUSED.min(crowd),
-            overload_crowd: OVERLOAD_CROWDS * crowd,
             has_own: args.server.is_some(),
         }
     }
 
-    /// How many blocks a whole run has.
-    pub(crate) fn blocks(&self) -> usize {
-        let series = SERIES.len() * self.levels.len();
-        let per_round = series + BURSTS_SHOWN + STEADY_SHARES.len();
-        let own = if self.has_own { OWN_COMPARISONS } else { 0 };
-        (COMPARISONS + own) * 4 * self.quads
-            + PGBENCH_CLIENTS.len()
-            + per_round * self.rounds
-    }
-
     /// Open files that the largest crowd needs.
     pub(crate) fn connections(&self) -> u32 {
-        self.overload_crowd.try_into().unwrap_or(u32::MAX)
+        (OVERLOAD_CROWDS * self.crowd).into()
+    }
+
+    fn setup(&self, arm: Arm, work: Work) -> Setup {
+        let buyers = match work {
+            Work::Refusals => REFUSED.min(self.crowd),
+            Work::Overload => OVERLOAD_CROWDS * self.crowd,
+            _ => self.crowd,
+        };
+        let capacity_share = (work == Work::Overload).then_some(OVERLOAD);
+        Setup {
+            arm,
+            work,
+            buyers,
+            capacity_share,
+        }
+    }
+
+    fn steady(&self, share: f64) -> Setup {
+        Setup {
+            capacity_share: Some(share),
+            ..self.setup(Arm::Engine, Work::Steady)
+        }
+    }
+
+    /// Two setups are measured A, B, B, A: what drifts meets both alike.
+    fn compare(&self, name: &'static str, a: Setup, b: Setup) -> Section {
+        let setups = [a, b, b, a].repeat(self.quads);
+        Section { name, setups }
+    }
+
+    /// All sections of a run in the order in which they are measured. The capacity of the
+    /// engine and the best number of clients are known when they are needed.
+    pub(crate) fn sections(&self) -> Vec<Section> {
+        use Arm::{Engine, EngineRedisDown, Hybrid, Naive, Own, Pessimistic, Static};
+        use Work::{Burst, Orders, OrdersManySkus, Overload, Refusals};
+        let engine = self.setup(Engine, Orders);
+        let pgbench = |buyers| Setup {
+            buyers,
+            ..self.setup(Arm::Pgbench, Orders)
+        };
+        let arms = |name, work, a, b| {
+            self.compare(name, self.setup(a, work), self.setup(b, work))
+        };
+        let repeated = |name, setups: &[Setup]| Section {
+            name,
+            setups: setups.repeat(self.rounds),
+        };
+
+        let mut sections = vec![
+            arms("refusals", Refusals, Static, Engine),
+            arms("hybrid-refusals", Refusals, Pessimistic, Hybrid),
+            arms("static", Orders, Static, Engine),
+            arms("same", Orders, Engine, Engine),
+            self.compare("many-skus", engine, self.setup(Engine, OrdersManySkus)),
+            arms("redis-down", Orders, Engine, EngineRedisDown),
+            Section {
+                name: "pgbench-clients",
+                setups: PGBENCH_CLIENTS.map(pgbench).to_vec(),
+            },
+            self.compare("pgbench", pgbench(BEST_CLIENTS), engine),
+            arms("hybrid", Orders, Hybrid, Engine),
+            arms("pessimistic", Orders, Pessimistic, Engine),
+        ];
+        if self.has_own {
+            sections.push(arms("own", Orders, Pessimistic, Own));
+            sections.push(arms("own-refusals", Refusals, Pessimistic, Own));
+        }
+        sections.extend([
+            arms("burst", Burst, Pessimistic, Engine),
+            arms("hybrid-burst", Burst, Pessimistic, Hybrid),
+            repeated("burst-naive", &[self.setup(Naive, Burst)]),
+        ]);
+        sections.extend(self.series());
+        sections.extend([
+            repeated("steady", &STEADY_SHARES.map(|share| self.steady(share))),
+            self.compare("half-load", pgbench(1), self.steady(0.5)),
+            self.compare("overload", engine, self.setup(Engine, Overload)),
+        ]);
+        sections
+    }
+
+    /// All crowds of all strategies; every second round the other way round.
+    fn series(&self) -> impl Iterator<Item = Section> {
+        let rounds = (0..self.rounds).flat_map(|round| SERIES.map(|arm| (round, arm)));
+        rounds.map(|(round, arm)| {
+            let at_level = |buyers: &u16| Setup {
+                buyers: *buyers,
+                ..self.setup(arm, Work::Orders)
+            };
+            let mut setups: Vec<_> = self.levels.iter().map(at_level).collect();
+            if round % 2 == 1 {
+                setups.reverse();
+            }
+            let name = "series";
+            Section { name, setups }
+        })
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use clap::Parser;
 
     use super::*;
@@ -116,9 +193,13 @@ mod tests {
         args: BenchArgs,
     }
 
-    fn plan(arguments: &[&str]) -> Plan {
+    pub(crate) fn plan(arguments: &[&str]) -> Plan {
         let line = ["bench"].iter().chain(arguments);
         Plan::new(&Line::parse_from(line).args)
+    }
+
+    fn blocks(plan: &Plan) -> usize {
+        plan.sections().iter().map(|it| it.setups.len()).sum()
     }
 
     #[test]
@@ -127,16 +208,22 @@ mod tests {
         assert_eq!(full.levels, [1, 16, 64, 256, 1_000]);
         assert_eq!(full.levels, quick.levels);
         assert!(quick.block < full.block && quick.quads < full.quads);
-        assert_eq!((full.blocks(), quick.blocks()), (298, 113));
+        assert_eq!((blocks(&full), blocks(&quick)), (298, 113));
     }
 
     #[test]
     fn a_smaller_crowd_bounds_everything() {
         let plan = plan(&["--buyers-max", "20"]);
         assert_eq!(plan.levels, [1, 16, 20]);
-        assert_eq!(
-            (plan.crowd, plan.refused, plan.overload_crowd),
-            (20, 20, 60)
-        );
+        assert_eq!(plan.connections(), 60);
+        let sections = plan.sections();
+        let setups = || sections.iter().flat_map(|it| &it.setups);
+        let most = |work| {
+            setups()
+                .filter(move |it| it.work == work)
+                .map(|it| it.buyers)
+        };
+        assert_eq!(most(Work::Refusals).max(), Some(20));
+        assert_eq!(most(Work::Overload).max(), Some(60));
     }
 }

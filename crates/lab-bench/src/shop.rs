@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::arm::Work;
-use crate::wire::{Template, is_whole};
+use crate::wire::{Template, parse};
 
 /// Forgets all orders, so that every block finds the same tables, and puts new SKUs on
 /// sale.
@@ -27,8 +27,8 @@ pub(crate) async fn put_on_sale(
            FROM generate_series(0, $3 - 1) AS number",
     )
     .bind::<Text, _>(prefix)
-    .bind::<BigInt, _>(i64::try_from(work.units())?)
-    .bind::<BigInt, _>(i64::try_from(work.skus())?)
+    .bind::<BigInt, _>(i64::from(work.units()))
+    .bind::<BigInt, _>(i64::from(work.skus()))
     .execute(conn)
     .await
     .context("cannot put units on sale")?;
@@ -42,19 +42,15 @@ pub(crate) async fn learn_answers(
     first_buyer: u64,
 ) -> anyhow::Result<[NamedTempFile; 2]> {
     let mut template = Template::new(address, prefix, 1);
-    let order = ask(address, template.of_buyer(first_buyer)).await?;
-    let refusal = ask(address, template.of_buyer(first_buyer + 1)).await?;
-    ensure!(order.starts_with("HTTP/1.1 201"), "no order but {order}");
-    ensure!(
-        refusal.starts_with("HTTP/1.1 409"),
-        "no refusal but {refusal}"
-    );
-    let keep = |answer: String| {
+    let mut learn = async |buyer, status: &str| {
+        let answer = ask(address, template.of_buyer(buyer)?).await?;
+        ensure!(answer.starts_with(status), "no {status} but {answer}");
         let mut file = NamedTempFile::new()?;
         file.write_all(answer.as_bytes())?;
         anyhow::Ok(file)
     };
-    Ok([keep(order)?, keep(refusal)?])
+    let order = learn(first_buyer, "HTTP/1.1 201").await?;
+    Ok([order, learn(first_buyer + 1, "HTTP/1.1 409").await?])
 }
 
 /// Sends a request and returns the answer as it came.
@@ -62,7 +58,7 @@ async fn ask(address: SocketAddr, request: &[u8]) -> anyhow::Result<String> {
     let mut stream = TcpStream::connect(address).await?;
     stream.write_all(request).await?;
     let mut answer = Vec::new();
-    while !is_whole(&answer) {
+    while parse(&answer)?.is_none() {
         let read = stream.read_buf(&mut answer).await?;
         ensure!(read > 0, "the server closed the connection");
     }

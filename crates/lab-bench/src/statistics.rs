@@ -1,5 +1,6 @@
 //! What several measurements say together.
 
+use indicatif::HumanFloatCount;
 use serde::Serialize;
 
 /// Resamples of the bootstrap; more do not move the interval by a digit that is shown.
@@ -85,15 +86,7 @@ pub fn significant(value: f64) -> String {
 
 /// A number without a fraction, its thousands apart.
 pub(crate) fn whole(value: f64) -> String {
-    let digits = format!("{value:.0}");
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 && digit.is_ascii_digit() {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    HumanFloatCount(value.round_ties_even()).to_string()
 }
 
 #[cfg(test)]
@@ -108,35 +101,23 @@ mod tests {
     }
 
     #[test]
-    fn the_interval_holds_the_median_and_is_the_same_again() {
+    fn the_interval_holds_the_median_is_the_same_again_and_as_wide_as_the_spread() {
+        let of = |values: &[f64]| estimate(values).expect("there are values");
         let values = [0.9, 1.1, 1.0, 1.3, 0.8, 1.05];
-        let estimate = super::estimate(&values).expect("there are values");
-        assert!(estimate.low <= estimate.median && estimate.median <= estimate.high);
-        assert!(estimate.low >= 0.8 && estimate.high <= 1.3);
-        assert_eq!(super::estimate(&values), Some(estimate));
-    }
-
-    #[test]
-    fn equal_values_leave_no_doubt() {
-        let estimate = super::estimate(&[2.0; 6]).expect("there are values");
-        assert_eq!((estimate.low, estimate.high), (2.0, 2.0));
-    }
-
-    #[test]
-    fn a_wider_spread_makes_a_wider_interval() {
-        let narrow = super::estimate(&[1.0, 1.01, 0.99, 1.0]).expect("values");
-        let wide = super::estimate(&[1.0, 1.5, 0.5, 1.0]).expect("values");
+        let it = of(&values);
+        assert!(it.low <= it.median && it.median <= it.high);
+        assert!(it.low >= 0.8 && it.high <= 1.3);
+        assert_eq!(of(&values), it);
+        let equal = of(&[2.0; 6]);
+        assert_eq!((equal.low, equal.high), (2.0, 2.0));
+        let (narrow, wide) = (of(&[1.0, 1.01, 0.99, 1.0]), of(&[1.0, 1.5, 0.5, 1.0]));
         assert!(wide.high - wide.low > narrow.high - narrow.low);
     }
 
     #[test]
-    fn large_counts_become_numbers() {
+    fn large_counts_become_numbers_and_nothing_is_divided_by_nothing() {
         assert_eq!(number(0), 0.0);
         assert_eq!(number(4_294_967_296 + 5), 4_294_967_301.0);
-    }
-
-    #[test]
-    fn nothing_is_divided_by_nothing() {
         assert_eq!(quotient(1.0, 0.0), None);
         assert_eq!(quotient(1.0, 2.0), Some(0.5));
     }
