@@ -5,10 +5,11 @@ use std::fmt;
 use serde::Serialize;
 
 /// Who is measured. In reports it has its name from here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Arm {
     /// The same listener with nothing behind it.
+    #[default]
     Static,
     Naive,
     Pessimistic,
@@ -32,11 +33,6 @@ pub(crate) const SERIES: [Arm; 5] = [
 ];
 
 impl Arm {
-    /// The name of its database.
-    pub(crate) fn database(self) -> String {
-        format!("bench_{self}").replace('-', "_")
-    }
-
     /// Whether a wrong book is a broken promise.
     pub(crate) fn is_exact(self) -> bool {
         !matches!(self, Self::Static | Self::Naive | Self::Own)
@@ -50,12 +46,13 @@ impl fmt::Display for Arm {
 }
 
 /// What is asked of an arm in a block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Work {
     /// Nothing is left.
     Refusals,
     /// More than enough is there, of one SKU.
+    #[default]
     Orders,
     /// The same of many SKUs.
     OrdersManySkus,
@@ -91,16 +88,17 @@ impl Work {
 }
 
 /// An arm at its work.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub(crate) struct Setup {
     pub(crate) arm: Arm,
     pub(crate) work: Work,
     /// Connections, or clients of pgbench.
     pub(crate) buyers: u16,
-    /// Requests are due at this share of the engine's capacity; none where answers decide
-    /// when the next request is sent.
-    #[serde(skip)]
-    pub(crate) capacity_share: Option<f64>,
+    /// Requests due per second, whatever the answers do; none where answers decide when
+    /// the next one is sent. A plan has it as a share of the engine's capacity, which is
+    /// not known yet.
+    #[serde(rename = "offered_per_second")]
+    pub(crate) rate: Option<f64>,
 }
 
 impl fmt::Display for Setup {

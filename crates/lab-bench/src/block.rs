@@ -10,7 +10,6 @@ use crate::books::{Books, judge};
 use crate::counters::{Counters, Sources, fsync_us};
 use crate::load::Pace;
 use crate::pgbench;
-use crate::shop::put_on_sale;
 use crate::statistics::{number, quotient};
 use crate::tally::Answers;
 use crate::world::World;
@@ -19,13 +18,11 @@ use crate::world::World;
 const FSYNCS: usize = 16;
 
 /// What was measured in one block.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub(crate) struct Block {
     pub(crate) section: &'static str,
     #[serde(flatten)]
     pub(crate) setup: Setup,
-    /// Requests that were due, where answers did not decide it.
-    pub(crate) offered_per_second: Option<f64>,
     /// From the first request to the last answer.
     pub(crate) seconds: f64,
     /// Orders, counted in the database; answers where there are none to have.
@@ -49,7 +46,7 @@ pub(crate) struct Block {
     pub(crate) curve: Vec<(f64, f64)>,
 }
 
-/// Measures a setup for some time; requests are due at a rate where one is given.
+/// Measures a setup for some time.
 ///
 /// # Errors
 ///
@@ -58,19 +55,10 @@ pub(crate) async fn measure(
     world: &mut World,
     section: &'static str,
     setup: Setup,
-    (offered_per_second, lasting): (Option<f64>, Duration),
+    lasting: Duration,
 ) -> anyhow::Result<Block> {
-    let Setup {
-        arm, work, buyers, ..
-    } = setup;
-    let prefix = world.new_prefix();
-    let mut conn = match arm {
-        Arm::Static => None,
-        arm => Some(world.connect(arm).await?),
-    };
-    if let Some(conn) = &mut conn {
-        put_on_sale(conn, &prefix, work).await?;
-    }
+    let (arm, work) = (setup.arm, setup.work);
+    let (prefix, conn) = world.put_on_sale(&setup).await?;
     let fsync_us = fsync_us(world.disk(), FSYNCS)?;
     let early = early_buyers(setup);
     if early > 0 {
@@ -86,9 +74,9 @@ pub(crate) async fn measure(
     let before = sources.look().await?;
     let tally = if arm == Arm::Pgbench {
         let (url, sku) = (world.database_url(arm)?, format!("{prefix}-0000"));
-        pgbench::run(&world.pgbench, &url, &sku, (buyers, lasting)).await?
+        pgbench::run(&world.pgbench, &url, &sku, (setup.buyers, lasting)).await?
     } else {
-        let pace = match (work, offered_per_second) {
+        let pace = match (work, setup.rate) {
             (Work::Burst, _) => Pace::Once,
             (_, None) => Pace::Closed { lasting },
             (_, Some(per_second)) => Pace::Open {
@@ -96,7 +84,7 @@ pub(crate) async fn measure(
                 lasting,
             },
         };
-        world.apply(&setup, &prefix, buyers, pace).await?
+        world.apply(&setup, &prefix, setup.buyers, pace).await?
     };
     let after = sources.look().await?;
 
@@ -110,7 +98,6 @@ pub(crate) async fn measure(
     Ok(Block {
         section,
         setup,
-        offered_per_second,
         seconds,
         per_second: quotient(number(counted), seconds).unwrap_or_default(),
         books,

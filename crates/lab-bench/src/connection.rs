@@ -17,8 +17,8 @@ pub(crate) struct Connection {
     pub(crate) stream: TcpStream,
     /// When the request under way was due.
     pub(crate) due: Option<Instant>,
-    /// What has come of its answer.
-    answer: Vec<u8>,
+    /// What has come of its last answer.
+    pub(crate) answer: Vec<u8>,
 }
 
 impl Connection {
@@ -41,6 +41,7 @@ impl Connection {
             return Err(ErrorKind::WriteZero.into());
         }
         self.due = Some(due);
+        self.answer.clear();
         Ok(())
     }
 
@@ -55,10 +56,7 @@ impl Connection {
         self.answer
             .extend_from_slice(buffer.get(..length).unwrap_or_default());
         match parse(&self.answer)? {
-            Some((kind, end)) if end == self.answer.len() => {
-                self.answer.clear();
-                Ok(Some(kind))
-            }
+            Some((kind, end)) if end == self.answer.len() => Ok(Some(kind)),
             None if self.answer.len() < LONGEST_ANSWER => Ok(None),
             _ => Err(ErrorKind::InvalidData.into()),
         }

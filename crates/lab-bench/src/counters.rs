@@ -1,12 +1,13 @@
 //! What is counted beside the times: before a block, after it, and the difference.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use diesel::QueryableByName;
-use diesel::sql_types::{BigInt, Double, Text};
+use diesel::dsl::sql;
+use diesel::sql_types::{BigInt, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use nix::unistd::{SysconfVar, sysconf};
 use serde::Serialize;
@@ -35,93 +36,84 @@ pub(crate) struct Sources {
     pub(crate) prefix: String,
 }
 
-/// All counters at one moment; none where there is no store, or the system does not tell.
-#[derive(Debug)]
-pub(crate) struct Snapshot {
-    database: Option<Row>,
-    redis_commands: Option<f64>,
-    server_cpu_us: Option<f64>,
-    machine: Option<Ticks>,
-}
-
-#[derive(Debug, Clone, Copy, QueryableByName)]
-struct Row {
-    #[diesel(sql_type = BigInt)]
-    orders: i64,
-    #[diesel(sql_type = BigInt)]
-    stock_taken: i64,
-    #[diesel(sql_type = Double)]
-    transactions: f64,
-    #[diesel(sql_type = Double)]
-    wal_bytes: f64,
-}
+/// All counters at one moment, by name; what nobody tells is not there.
+#[derive(Debug, Default)]
+pub(crate) struct Snapshot(HashMap<String, i64>);
 
 /// Transactions are those that wrote: each takes one number, and readers, this query
 /// among them, take none. The statistics of PostgreSQL would come up to ten seconds late.
 const QUERY: &str = "\
-SELECT (SELECT count(*) FROM orders WHERE starts_with(sku, $1)) AS orders,
-       (SELECT coalesce(sum(initial_units - available_units), 0)::bigint
-          FROM skus WHERE starts_with(sku, $1)) AS stock_taken,
-       pg_snapshot_xmax(pg_current_snapshot())::text::float8 AS transactions,
-       (pg_current_wal_insert_lsn() - '0/0')::float8 AS wal_bytes";
+SELECT 'orders', count(*) FROM orders WHERE starts_with(sku, '{prefix}')
+ UNION ALL
+SELECT 'stock_taken', coalesce(sum(initial_units - available_units), 0)::bigint
+  FROM skus WHERE starts_with(sku, '{prefix}')
+ UNION ALL
+SELECT 'transactions', pg_snapshot_xmax(pg_current_snapshot())::text::bigint
+ UNION ALL
+SELECT 'wal_bytes', (pg_current_wal_insert_lsn() - '0/0')::bigint";
 
 impl Sources {
     /// Reads everything.
     pub(crate) async fn look(&mut self) -> anyhow::Result<Snapshot> {
-        let mut database = None;
+        let mut snapshot = machine();
+        let cpu_ticks = self.server_pid.and_then(process_ticks);
+        snapshot.add([("cpu_ticks", cpu_ticks)]);
         if let Some(conn) = &mut self.conn {
-            let query = diesel::sql_query(QUERY).bind::<Text, _>(&self.prefix);
-            let row = query.get_result(conn).await;
-            database = Some(row.context("cannot count the orders")?);
+            let query = sql::<(Text, BigInt)>(&QUERY.replace("{prefix}", &self.prefix));
+            let counters: Vec<(String, i64)> =
+                query.load(conn).await.context("cannot count the orders")?;
+            snapshot.0.extend(counters);
         }
-        let redis_commands = match &self.redis_url {
-            Some(url) => redis_commands(url).await,
-            None => None,
-        };
-        Ok(Snapshot {
-            database,
-            redis_commands,
-            server_cpu_us: self.server_pid.and_then(cpu_us),
-            machine: Ticks::now(),
-        })
+        if let Some(url) = &self.redis_url {
+            snapshot.add([("redis_commands", redis_commands(url).await)]);
+        }
+        Ok(snapshot)
     }
 }
 
 impl Snapshot {
+    fn add<const N: usize>(&mut self, counters: [(&str, Option<i64>); N]) {
+        let told = counters.into_iter();
+        let told = told.filter_map(|(name, count)| Some((name.to_owned(), count?)));
+        self.0.extend(told);
+    }
+
+    fn since(&self, before: &Self, name: &str) -> Option<u64> {
+        let difference = self.0.get(name)? - before.0.get(name)?;
+        Some(difference.try_into().unwrap_or_default())
+    }
+
     /// What the database says of all that happened since an earlier moment.
     pub(crate) fn books_since(&self, before: &Self) -> Option<Books> {
-        let (after, before) = (self.database?, before.database?);
-        let less = |after, before| u64::try_from(after - before).unwrap_or_default();
         Some(Books {
-            orders: less(after.orders, before.orders),
-            stock_taken: less(after.stock_taken, before.stock_taken),
+            orders: self.since(before, "orders")?,
+            stock_taken: self.since(before, "stock_taken")?,
         })
     }
 
     /// What a load cost since an earlier moment.
     pub(crate) fn cost_since(&self, before: &Self, tally: &Tally) -> Counters {
-        let since = |of: fn(&Self) -> Option<f64>| Some(of(self)? - of(before)?);
-        let per = |cost: Option<f64>, of: u64| quotient(cost?, number(of));
-        let orders = self.books_since(before).map_or(0, |books| books.orders);
-        let requests = tally.answers.telling() + tally.answers.other;
+        let since = |name| self.since(before, name).map(number);
+        let per = |cost: Option<f64>, of: Option<f64>| quotient(cost?, of?);
+        let orders = since("orders");
+        let requests = Some(number(tally.answers.telling() + tally.answers.other));
         // The first question was counted too.
-        let redis_commands = since(|it| it.redis_commands).map(|count| count - 1.0);
+        let redis_commands = since("redis_commands").map(|count| count - 1.0);
+        let cpu_us = since("cpu_ticks").map(|ticks| ticks * 1e6 / ticks_per_second());
         let (cpu, elapsed) = (tally.cpu.as_secs_f64(), tally.elapsed.as_secs_f64());
-        let machine = self.machine.zip(before.machine);
-        let machine = machine.map(|(after, before)| after.since(before));
         Counters {
-            commits_per_order: per(since(|it| Some(it.database?.transactions)), orders),
-            wal_bytes_per_order: per(since(|it| Some(it.database?.wal_bytes)), orders),
+            commits_per_order: per(since("transactions"), orders),
+            wal_bytes_per_order: per(since("wal_bytes"), orders),
             redis_commands_per_request: per(redis_commands, requests),
-            server_cpu_us_per_request: per(since(|it| it.server_cpu_us), requests),
+            server_cpu_us_per_request: per(cpu_us, requests),
             generator_cpu_share: quotient(cpu, elapsed).filter(|_| cpu > 0.0),
-            machine_busy_share: machine.and_then(Ticks::busy_share),
-            stolen_share: machine.and_then(|it| quotient(it.stolen, it.all)),
+            machine_busy_share: per(since("machine_busy"), since("machine_ticks")),
+            stolen_share: per(since("machine_stolen"), since("machine_ticks")),
         }
     }
 }
 
-async fn redis_commands(url: &str) -> Option<f64> {
+async fn redis_commands(url: &str) -> Option<i64> {
     let info = flash_lab_wire::info(url, "stats").await.ok()?;
     info.lines()
         .find_map(|line| line.strip_prefix("total_commands_processed:"))?
@@ -130,67 +122,52 @@ async fn redis_commands(url: &str) -> Option<f64> {
         .ok()
 }
 
-/// Processor time of a process with all its threads, in microseconds. Linux only.
+fn ticks_per_second() -> f64 {
+    let ticks = sysconf(SysconfVar::CLK_TCK).ok().flatten();
+    ticks
+        .and_then(|it| it.try_into().ok())
+        .map_or(100.0, number)
+}
+
+/// Processor time of a process with all its threads. Linux only.
 ///
 /// # Source
 ///
 /// proc(5), `/proc/pid/stat`, fields 14 and 15.
-fn cpu_us(pid: u32) -> Option<f64> {
-    let ticks = ticks_of(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)?;
-    let per_second = sysconf(SysconfVar::CLK_TCK).ok().flatten().unwrap_or(100);
-    quotient(ticks * 1e6, number(per_second.try_into().ok()?))
+fn process_ticks(pid: u32) -> Option<i64> {
+    ticks_of(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
 
-fn ticks_of(stat: &str) -> Option<f64> {
+fn ticks_of(stat: &str) -> Option<i64> {
     // The name before may itself have spaces and parentheses.
-    let (_, fields) = stat.rsplit_once(')')?;
-    let mut ticks = fields.split_whitespace().skip(11);
-    let mut next = || ticks.next()?.parse::<f64>().ok();
-    Some(next()? + next()?)
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
+    let mut ticks = || fields.next()?.parse::<i64>().ok();
+    Some(ticks()? + ticks()?)
 }
 
-/// Processor time of all cores since the start of the machine, in ticks.
-#[derive(Debug, Clone, Copy)]
-struct Ticks {
-    all: f64,
-    idle: f64,
-    stolen: f64,
+/// Processor time of all cores since the start of the machine, in ticks. Linux only.
+///
+/// # Source
+///
+/// proc(5), `/proc/stat`.
+fn machine() -> Snapshot {
+    machine_of(&fs::read_to_string("/proc/stat").unwrap_or_default())
 }
 
-impl Ticks {
-    /// Linux only.
-    ///
-    /// # Source
-    ///
-    /// proc(5), `/proc/stat`.
-    fn now() -> Option<Self> {
-        Self::of(&fs::read_to_string("/proc/stat").ok()?)
+fn machine_of(stat: &str) -> Snapshot {
+    let mut snapshot = Snapshot::default();
+    let fields = stat.lines().next().unwrap_or_default().split_whitespace();
+    let ticks: Vec<i64> = fields.filter_map(|field| field.parse().ok()).collect();
+    // What guests used is counted with its hosts already.
+    if let [user, nice, system, idle, io, interrupt, soft, stolen, ..] = ticks[..] {
+        let busy = user + nice + system + interrupt + soft + stolen;
+        snapshot.add([
+            ("machine_busy", Some(busy)),
+            ("machine_stolen", Some(stolen)),
+            ("machine_ticks", Some(busy + idle + io)),
+        ]);
     }
-
-    fn of(stat: &str) -> Option<Self> {
-        let line = stat.lines().next()?.strip_prefix("cpu ")?;
-        let ticks = line.split_whitespace().filter_map(|it| it.parse().ok());
-        let ticks: Vec<f64> = ticks.collect();
-        Some(Self {
-            // What guests used is counted with its hosts already.
-            all: ticks.iter().take(8).sum(),
-            idle: ticks.get(3)? + ticks.get(4)?,
-            stolen: *ticks.get(7)?,
-        })
-    }
-
-    fn since(self, before: Self) -> Self {
-        Self {
-            all: self.all - before.all,
-            idle: self.idle - before.idle,
-            stolen: self.stolen - before.stolen,
-        }
-    }
-
-    /// The share of it that was taken.
-    fn busy_share(self) -> Option<f64> {
-        quotient(self.all - self.idle, self.all)
-    }
+    snapshot
 }
 
 /// How long to look how busy the machine is before a run.
@@ -199,9 +176,11 @@ const BUSY_LOOK: Duration = Duration::from_secs(1);
 /// The share of the processor time of all cores that is taken right now; none where the
 /// system does not tell.
 pub(crate) async fn busy_share() -> Option<f64> {
-    let before = Ticks::now()?;
+    let before = machine();
     tokio::time::sleep(BUSY_LOOK).await;
-    Ticks::now()?.since(before).busy_share()
+    let after = machine();
+    let since = |name| after.since(&before, name).map(number);
+    quotient(since("machine_busy")?, since("machine_ticks")?)
 }
 
 /// How long the disk takes to make one page durable, in microseconds: the median of some.
@@ -227,11 +206,16 @@ mod tests {
     #[test]
     fn the_system_tells_processor_time_behind_any_name_and_the_disk_its_time() {
         let stat = "42 (a b) c) S 1 2 3 4 5 6 7 8 9 10 70 30 5 5 20 0";
-        assert_eq!(ticks_of(stat), Some(100.0));
+        assert_eq!(ticks_of(stat), Some(100));
         assert_eq!(ticks_of(""), None);
 
-        let ticks = Ticks::of("cpu  10 1 5 80 4 1 2 7 3 0\ncpu0 …").expect("a line");
-        assert_eq!((ticks.all, ticks.idle, ticks.stolen), (110.0, 84.0, 7.0));
+        let before = machine_of("cpu 0 0 0 0 0 0 0 0 0 0");
+        let machine = machine_of("cpu  10 1 5 80 4 1 2 7 3 0\ncpu0 …");
+        for (name, ticks) in [("ticks", 110), ("busy", 26), ("stolen", 7)] {
+            let name = format!("machine_{name}");
+            assert_eq!(machine.since(&before, &name), Some(ticks), "{name}");
+        }
+        assert_eq!(machine_of("").since(&before, "machine_ticks"), None);
 
         assert!(fsync_us(&std::env::temp_dir(), 3).expect("a file") > 0.0);
     }

@@ -9,7 +9,6 @@ mod connection;
 mod tally;
 mod load;
 mod pgbench;
-mod shop;
 mod world;
 mod books;
 mod counters;

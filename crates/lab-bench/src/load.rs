@@ -102,6 +102,9 @@ fn drive(load: &Load, is_called_off: impl Fn() -> bool) -> anyhow::Result<Tally>
     let cpu_before = cpu_time()?;
     crowd.run(&mut poll, is_called_off)?;
     crowd.tally.cpu = cpu_time()?.saturating_sub(cpu_before);
+    if let Some(connection) = crowd.connections.first_mut() {
+        crowd.tally.last_answer = std::mem::take(&mut connection.answer);
+    }
     Ok(crowd.tally)
 }
 
@@ -168,7 +171,6 @@ impl Crowd {
         let mut events = Events::with_capacity(EVENTS);
         let mut buffer = vec![0; LONGEST_ANSWER];
         let mut schedule = self.schedule().peekable();
-        self.begin();
         loop {
             let now = Instant::now();
             while !self.free.is_empty()
@@ -200,32 +202,23 @@ impl Crowd {
         Ok(())
     }
 
-    /// When requests are due, where that does not depend on answers. Buyers know nothing
-    /// of each other: the times between them are distributed exponentially.
+    /// When requests are due: all at once, or at random times, whatever the answers do.
+    /// Buyers know nothing of each other: the times between them are distributed
+    /// exponentially.
     fn schedule(&self) -> impl Iterator<Item = Instant> + use<> {
-        let per_second = match self.pace {
-            Pace::Open { per_second, .. } => per_second,
-            Pace::Closed { .. } | Pace::Once => 0.0,
+        let (at_once, per_second) = match self.pace {
+            Pace::Closed { .. } | Pace::Once => (self.free.len(), 0.0),
+            Pace::Open { per_second, .. } => (0, per_second),
         };
-        let mut random = fastrand::Rng::with_seed(self.next_buyer);
         let first = (per_second > 0.0).then_some(self.start);
-        let all = std::iter::successors(first, move |due| {
+        let mut random = fastrand::Rng::with_seed(self.next_buyer);
+        let at_random = std::iter::successors(first, move |due| {
             let gap = -(1.0 - random.f64()).ln() / per_second;
             Some(*due + Duration::from_secs_f64(gap))
         });
         let end = self.end;
-        all.take_while(move |due| *due < end)
-    }
-
-    /// Where nothing is scheduled, everybody asks now.
-    fn begin(&mut self) {
-        for _ in 0..self.connections.len() {
-            match self.pace {
-                Pace::Closed { .. } => self.send(Instant::now()),
-                Pace::Once => self.send(self.start),
-                Pace::Open { .. } => {}
-            }
-        }
+        std::iter::repeat_n(self.start, at_once)
+            .chain(at_random.take_while(move |due| *due < end))
     }
 
     fn send(&mut self, due: Instant) {

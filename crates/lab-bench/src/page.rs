@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::arm::{Arm, SERIES};
-use crate::plot::{Line, Plot, Scale};
+use crate::plot::{Line, Scale, figure};
 use crate::result::{Burst, Report, Steady};
 use crate::statistics::whole;
 use crate::tables::Tables;
@@ -13,7 +13,7 @@ use crate::template::rendered;
 #[derive(Serialize)]
 struct Page<'a> {
     style: &'static str,
-    figures: Vec<String>,
+    figures: [String; 3],
     #[serde(flatten)]
     tables: &'a Tables<'a>,
 }
@@ -24,61 +24,55 @@ struct Page<'a> {
 ///
 /// As [`rendered`].
 pub(crate) fn html(report: &Report, tables: &Tables<'_>) -> anyhow::Result<String> {
-    let plots = [throughput(report), latency(report), burst(report)];
     let page = Page {
         style: include_str!("page.css"),
-        figures: plots.iter().map(Plot::figure).collect::<Result<_, _>>()?,
+        figures: [throughput(report)?, latency(report)?, bursts(report)?],
         tables,
     };
     rendered("page.html", include_str!("page.html"), &page)
 }
 
-fn throughput(report: &Report) -> Plot {
+fn throughput(report: &Report) -> anyhow::Result<String> {
     let line = |(style, arm): (usize, Arm)| {
         let points = report.series.iter().filter(|point| point.arm == arm);
+        let points = points.map(|it| (it.buyers.into(), it.per_second.median));
         Line {
             label: match arm {
                 Arm::Static => "static route (answers)".to_owned(),
                 arm => arm.to_string(),
             },
             style,
-            points: points
-                .map(|point| (point.buyers.into(), point.per_second.median))
-                .collect(),
+            points: points.collect(),
             marked: true,
         }
     };
-    Plot::new(
+    let (x, y) = ("buyers at once (connections)", "orders per second");
+    figure(
         "Durable orders per second",
-        [
-            ("buyers at once (connections)", Scale::Log),
-            ("orders per second", Scale::Log),
-        ],
+        [(x, Scale::Log), (y, Scale::Log)],
         SERIES.into_iter().enumerate().map(line).collect(),
         None,
     )
 }
 
-fn latency(report: &Report) -> Plot {
+fn latency(report: &Report) -> anyhow::Result<String> {
     let line = |(style, steady): (usize, &Steady)| Line {
         label: format!("{} orders due per second", whole(steady.offered_per_second)),
         style,
         points: steady.curve.clone(),
         marked: true,
     };
-    let one_in = "one order in so many takes longer (2: p50, 10: p90, 100: p99)";
-    Plot::new(
+    let x = "one order in so many takes longer (2: p50, 10: p90, 100: p99)";
+    let y = "milliseconds since the order was due";
+    figure(
         "How long the engine takes below its capacity",
-        [
-            (one_in, Scale::Log),
-            ("milliseconds since the order was due", Scale::Log),
-        ],
+        [(x, Scale::Log), (y, Scale::Log)],
         report.steady.iter().enumerate().map(line).collect(),
         None,
     )
 }
 
-fn burst(report: &Report) -> Plot {
+fn bursts(report: &Report) -> anyhow::Result<String> {
     let line = |burst: &Burst| {
         let (arm, accepted) = (burst.arm, burst.accepted);
         let last = whole(burst.last_answer_ms);
@@ -89,12 +83,10 @@ fn burst(report: &Report) -> Plot {
             marked: false,
         }
     };
-    Plot::new(
+    let (x, y) = ("milliseconds since the release", "units accepted");
+    figure(
         "A burst: everybody at once, 100 units",
-        [
-            ("milliseconds since the release", Scale::Log),
-            ("units accepted", Scale::Linear),
-        ],
+        [(x, Scale::Log), (y, Scale::Linear)],
         report.bursts.iter().map(line).collect(),
         Some((100.0, "100 units: what there is")),
     )

@@ -48,12 +48,9 @@ pub(crate) struct Plan {
     pub(crate) has_own: bool,
 }
 
-/// Setups that are measured one after the other, while no server runs but theirs.
-#[derive(Debug)]
-pub(crate) struct Section {
-    pub(crate) name: &'static str,
-    pub(crate) setups: Vec<Setup>,
-}
+/// A name, and setups that are measured one after the other, while no server runs but
+/// theirs.
+pub(crate) type Section = (&'static str, Vec<Setup>);
 
 impl Plan {
     pub(crate) fn new(args: &BenchArgs) -> Self {
@@ -85,63 +82,45 @@ impl Plan {
     }
 
     fn setup(&self, arm: Arm, work: Work) -> Setup {
-        let buyers = match work {
-            Work::Refusals => REFUSED.min(self.crowd),
-            Work::Overload => OVERLOAD_CROWDS * self.crowd,
-            _ => self.crowd,
-        };
-        let capacity_share = (work == Work::Overload).then_some(OVERLOAD);
         Setup {
             arm,
             work,
-            buyers,
-            capacity_share,
+            buyers: match work {
+                Work::Refusals => REFUSED.min(self.crowd),
+                Work::Overload => OVERLOAD_CROWDS * self.crowd,
+                _ => self.crowd,
+            },
+            rate: (work == Work::Overload).then_some(OVERLOAD),
         }
     }
 
-    fn steady(&self, share: f64) -> Setup {
-        Setup {
-            capacity_share: Some(share),
-            ..self.setup(Arm::Engine, Work::Steady)
-        }
-    }
-
-    /// Two setups are measured A, B, B, A: what drifts meets both alike.
-    fn compare(&self, name: &'static str, a: Setup, b: Setup) -> Section {
-        let setups = [a, b, b, a].repeat(self.quads);
-        Section { name, setups }
-    }
-
-    /// All sections of a run in the order in which they are measured. The capacity of the
-    /// engine and the best number of clients are known when they are needed.
+    /// All sections of a run in the order in which they are measured.
     pub(crate) fn sections(&self) -> Vec<Section> {
         use Arm::{Engine, EngineRedisDown, Hybrid, Naive, Own, Pessimistic, Static};
-        use Work::{Burst, Orders, OrdersManySkus, Overload, Refusals};
+        use Work::{Burst, Orders, OrdersManySkus, Overload, Refusals, Steady};
         let engine = self.setup(Engine, Orders);
         let pgbench = |buyers| Setup {
             buyers,
             ..self.setup(Arm::Pgbench, Orders)
         };
-        let arms = |name, work, a, b| {
-            self.compare(name, self.setup(a, work), self.setup(b, work))
+        let steady = |share| Setup {
+            rate: Some(share),
+            ..self.setup(Engine, Steady)
         };
-        let repeated = |name, setups: &[Setup]| Section {
-            name,
-            setups: setups.repeat(self.rounds),
-        };
+        // What drifts meets both alike.
+        let compare = |name, a, b| (name, [a, b, b, a].repeat(self.quads));
+        let arms =
+            |name, work, a, b| compare(name, self.setup(a, work), self.setup(b, work));
 
         let mut sections = vec![
             arms("refusals", Refusals, Static, Engine),
             arms("hybrid-refusals", Refusals, Pessimistic, Hybrid),
             arms("static", Orders, Static, Engine),
             arms("same", Orders, Engine, Engine),
-            self.compare("many-skus", engine, self.setup(Engine, OrdersManySkus)),
+            compare("many-skus", engine, self.setup(Engine, OrdersManySkus)),
             arms("redis-down", Orders, Engine, EngineRedisDown),
-            Section {
-                name: "pgbench-clients",
-                setups: PGBENCH_CLIENTS.map(pgbench).to_vec(),
-            },
-            self.compare("pgbench", pgbench(BEST_CLIENTS), engine),
+            ("pgbench-clients", PGBENCH_CLIENTS.map(pgbench).to_vec()),
+            compare("pgbench", pgbench(BEST_CLIENTS), engine),
             arms("hybrid", Orders, Hybrid, Engine),
             arms("pessimistic", Orders, Pessimistic, Engine),
         ];
@@ -149,35 +128,34 @@ impl Plan {
             sections.push(arms("own", Orders, Pessimistic, Own));
             sections.push(arms("own-refusals", Refusals, Pessimistic, Own));
         }
+        let naive = [self.setup(Naive, Burst)];
         sections.extend([
             arms("burst", Burst, Pessimistic, Engine),
             arms("hybrid-burst", Burst, Pessimistic, Hybrid),
-            repeated("burst-naive", &[self.setup(Naive, Burst)]),
+            ("burst-naive", naive.repeat(self.rounds)),
         ]);
-        sections.extend(self.series());
+        for round in 0..self.rounds {
+            sections.extend(SERIES.map(|arm| ("series", self.levels_of(arm, round))));
+        }
         sections.extend([
-            repeated("steady", &STEADY_SHARES.map(|share| self.steady(share))),
-            self.compare("half-load", pgbench(1), self.steady(0.5)),
-            self.compare("overload", engine, self.setup(Engine, Overload)),
+            ("steady", STEADY_SHARES.map(steady).repeat(self.rounds)),
+            compare("half-load", pgbench(1), steady(0.5)),
+            compare("overload", engine, self.setup(Engine, Overload)),
         ]);
         sections
     }
 
-    /// All crowds of all strategies; every second round the other way round.
-    fn series(&self) -> impl Iterator<Item = Section> {
-        let rounds = (0..self.rounds).flat_map(|round| SERIES.map(|arm| (round, arm)));
-        rounds.map(|(round, arm)| {
-            let at_level = |buyers: &u16| Setup {
-                buyers: *buyers,
-                ..self.setup(arm, Work::Orders)
-            };
-            let mut setups: Vec<_> = self.levels.iter().map(at_level).collect();
-            if round % 2 == 1 {
-                setups.reverse();
-            }
-            let name = "series";
-            Section { name, setups }
-        })
+    /// All crowds of an arm; every second round the other way round.
+    fn levels_of(&self, arm: Arm, round: usize) -> Vec<Setup> {
+        let at_level = |buyers: &u16| Setup {
+            buyers: *buyers,
+            ..self.setup(arm, Work::Orders)
+        };
+        let mut setups: Vec<_> = self.levels.iter().map(at_level).collect();
+        if round % 2 == 1 {
+            setups.reverse();
+        }
+        setups
     }
 }
 
@@ -198,32 +176,26 @@ pub(crate) mod tests {
         Plan::new(&Line::parse_from(line).args)
     }
 
-    fn blocks(plan: &Plan) -> usize {
-        plan.sections().iter().map(|it| it.setups.len()).sum()
-    }
-
     #[test]
     fn a_quick_run_measures_the_same_crowds_more_briefly() {
         let (full, quick) = (plan(&[]), plan(&["--quick"]));
         assert_eq!(full.levels, [1, 16, 64, 256, 1_000]);
         assert_eq!(full.levels, quick.levels);
         assert!(quick.block < full.block && quick.quads < full.quads);
-        assert_eq!((blocks(&full), blocks(&quick)), (298, 113));
+        let blocks = |plan: &Plan| plan.sections().iter().map(|it| it.1.len()).sum();
+        let counts: [usize; 2] = [blocks(&full), blocks(&quick)];
+        assert_eq!(counts, [298, 113]);
     }
 
     #[test]
     fn a_smaller_crowd_bounds_everything() {
         let plan = plan(&["--buyers-max", "20"]);
-        assert_eq!(plan.levels, [1, 16, 20]);
-        assert_eq!(plan.connections(), 60);
-        let sections = plan.sections();
-        let setups = || sections.iter().flat_map(|it| &it.setups);
-        let most = |work| {
-            setups()
-                .filter(move |it| it.work == work)
-                .map(|it| it.buyers)
-        };
-        assert_eq!(most(Work::Refusals).max(), Some(20));
-        assert_eq!(most(Work::Overload).max(), Some(60));
+        assert_eq!(
+            (&plan.levels[..], plan.connections()),
+            (&[1, 16, 20][..], 60)
+        );
+        for (work, buyers) in [(Work::Orders, 20), (Work::Refusals, 20)] {
+            assert_eq!(plan.setup(Arm::Engine, work).buyers, buyers);
+        }
     }
 }

@@ -83,7 +83,7 @@ impl Report {
             violations: blocks.iter().filter(|block| block.violation).count(),
             series: series(&measured),
             steady: steady(&measured),
-            bursts: bursts(&measured),
+            bursts: bursts(&measured, plan.crowd),
             measured,
         })
     }
@@ -95,56 +95,59 @@ fn series(measured: &Measured) -> Vec<Point> {
     crowds.sort_unstable();
     crowds.dedup();
     let arms = SERIES.into_iter().chain([Arm::EngineRedisDown]);
-    arms.flat_map(|arm| crowds.iter().map(move |buyers| (arm, *buyers)))
-        .filter_map(|(arm, buyers)| {
-            let wanted = (arm, Work::Orders, buyers);
-            let blocks: Vec<_> = measured
-                .valid()
-                .filter(|Block { setup: it, .. }| {
-                    (it.arm, it.work, it.buyers) == wanted
-                })
-                .collect();
-            let rates: Vec<_> = blocks.iter().map(|it| it.per_second).collect();
-            Some(Point {
-                arm,
-                buyers,
-                per_second: estimate(&rates)?,
-                p50_ms: median_of(&blocks, |it| it.latency_ms.p50),
-                p99_ms: median_of(&blocks, |it| it.latency_ms.p99),
-            })
+    let all = arms.flat_map(|arm| crowds.iter().map(move |buyers| (arm, *buyers)));
+    all.filter_map(|(arm, buyers)| {
+        let blocks = measured.like(arm, Work::Orders, buyers);
+        let rates: Vec<_> = blocks.iter().map(|it| it.per_second).collect();
+        Some(Point {
+            arm,
+            buyers,
+            per_second: estimate(&rates)?,
+            p50_ms: median_of(&blocks, |it| it.latency_ms.p50),
+            p99_ms: median_of(&blocks, |it| it.latency_ms.p99),
         })
-        .collect()
+    })
+    .collect()
 }
 
+/// Blocks below the capacity, by rate.
 fn steady(measured: &Measured) -> Vec<Steady> {
-    let blocks = |rate: Option<f64>| -> Vec<&Block> {
-        let steady = measured.valid().filter(|it| it.setup.work == Work::Steady);
-        steady
-            .filter(|it| rate.is_none() || it.offered_per_second == rate)
-            .collect()
+    let rate = |block: &Block| block.setup.rate.unwrap_or_default();
+    let steady = measured.valid().filter(|it| it.setup.work == Work::Steady);
+    let mut blocks: Vec<_> = steady.collect();
+    blocks.sort_by(|a, b| rate(a).total_cmp(&rate(b)));
+    let of_rate = |same: &[&Block]| Steady {
+        offered_per_second: same.first().map_or(0.0, |it| rate(it)),
+        blocks: same.len(),
+        latency_ms: Latency {
+            p50: median_of(same, |it| it.latency_ms.p50),
+            p90: median_of(same, |it| it.latency_ms.p90),
+            p99: median_of(same, |it| it.latency_ms.p99),
+            p999: Some(median_of(same, |it| it.latency_ms.p999.unwrap_or_default())),
+            max: median_of(same, |it| it.latency_ms.max),
+        },
+        curve: middle(same, |it| it.latency_ms.p99)
+            .map(|it| it.curve.clone())
+            .unwrap_or_default(),
     };
-    let all = blocks(None);
-    let mut rates: Vec<_> = all.iter().filter_map(|it| it.offered_per_second).collect();
-    rates.sort_by(f64::total_cmp);
-    rates.dedup();
-    let of_rate = |offered_per_second| {
-        let same = blocks(Some(offered_per_second));
-        let p999 = median_of(&same, |it| it.latency_ms.p999.unwrap_or_default());
-        let middle = middle(&same, |it| it.latency_ms.p99);
-        Steady {
-            offered_per_second,
-            blocks: same.len(),
-            latency_ms: Latency {
-                p50: median_of(&same, |it| it.latency_ms.p50),
-                p90: median_of(&same, |it| it.latency_ms.p90),
-                p99: median_of(&same, |it| it.latency_ms.p99),
-                p999: Some(p999),
-                max: median_of(&same, |it| it.latency_ms.max),
-            },
-            curve: middle.map(|it| it.curve.clone()).unwrap_or_default(),
-        }
+    let by_rate = blocks.chunk_by(|a, b| rate(a) == rate(b));
+    by_rate.map(of_rate).collect()
+}
+
+fn bursts(measured: &Measured, crowd: u16) -> Vec<Burst> {
+    let of_arm = |arm| {
+        let blocks = measured.like(arm, Work::Burst, crowd);
+        let block = middle(&blocks, |block| block.seconds)?;
+        Some(Burst {
+            arm,
+            units: BURST_UNITS,
+            accepted: block.answers.accepted,
+            stock_taken: block.books?.stock_taken,
+            last_answer_ms: block.seconds * 1e3,
+            accepted_at_ms: block.accepted_at_ms.clone(),
+        })
     };
-    rates.into_iter().map(of_rate).collect()
+    SERIES.into_iter().filter_map(of_arm).collect()
 }
 
 fn median_of(blocks: &[&Block], of: fn(&Block) -> f64) -> f64 {
@@ -157,24 +160,4 @@ fn middle<'a>(blocks: &[&'a Block], of: fn(&Block) -> f64) -> Option<&'a Block> 
     let mut sorted = blocks.to_vec();
     sorted.sort_by(|a, b| of(a).total_cmp(&of(b)));
     sorted.get(sorted.len() / 2).copied()
-}
-
-fn bursts(measured: &Measured) -> Vec<Burst> {
-    let of_arm = |arm: Arm| {
-        let wanted = (arm, Work::Burst);
-        let blocks: Vec<_> = measured
-            .valid()
-            .filter(|Block { setup: it, .. }| (it.arm, it.work) == wanted)
-            .collect();
-        let block = middle(&blocks, |block| block.seconds)?;
-        Some(Burst {
-            arm,
-            units: BURST_UNITS,
-            accepted: block.answers.accepted,
-            stock_taken: block.books?.stock_taken,
-            last_answer_ms: block.seconds * 1e3,
-            accepted_at_ms: block.accepted_at_ms.clone(),
-        })
-    };
-    SERIES.into_iter().filter_map(of_arm).collect()
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::arm::{Arm, Setup, Work};
 use crate::block::{Block, measure};
-use crate::plan::{BEST_CLIENTS, Plan, Section};
+use crate::plan::{BEST_CLIENTS, Plan};
 use crate::statistics::median;
 use crate::world::World;
 
@@ -24,31 +24,30 @@ pub(crate) async fn run(
     progress: &Progress,
 ) -> anyhow::Result<Measured> {
     let sections = plan.sections();
-    let of: usize = sections.iter().map(|it| it.setups.len()).sum();
+    let of: usize = sections.iter().map(|(_, setups)| setups.len()).sum();
     let mut measured = Measured::default();
     let mut capacity = None;
-    for Section { name, setups } in sections {
+    for (section, setups) in sections {
         world.run_only(&setups).await?;
-        for setup in setups {
-            let setup = measured.settled(setup);
+        for mut setup in setups {
+            if setup.buyers == BEST_CLIENTS {
+                setup.buyers = measured.best_clients();
+            }
+            if let Some(share) = setup.rate {
+                // All of them are shares of the same capacity.
+                capacity = capacity.or_else(|| measured.capacity(plan.crowd));
+                let capacity = capacity.context(
+                    "no block of the engine is valid, so its capacity is not known",
+                )?;
+                setup.rate = Some(capacity * share);
+            }
             let number = measured.blocks.len() + 1;
             progress.step(&format!("block {number}/{of}: {setup}"));
-            let due_per_second = match setup.capacity_share {
-                // All of them are shares of the same capacity.
-                Some(share) => {
-                    capacity = capacity.or_else(|| measured.capacity(plan.crowd));
-                    let capacity = capacity.context(
-                        "no block of the engine is valid, so its capacity is not known",
-                    )?;
-                    Some(capacity * share)
-                }
-                None => None,
-            };
             let lasting = match setup.arm {
                 Arm::Pgbench => plan.pgbench_block,
                 _ => plan.block,
             };
-            let block = measure(world, name, setup, (due_per_second, lasting))
+            let block = measure(world, section, setup, lasting)
                 .await
                 .with_context(|| format!("{setup} could not be measured"))?;
             if let Some(why) = &block.void {
@@ -61,24 +60,17 @@ pub(crate) async fn run(
 }
 
 impl Measured {
-    /// The best number of clients of pgbench is what the engine is compared with.
-    fn settled(&self, setup: Setup) -> Setup {
-        if setup.arm != Arm::Pgbench || setup.buyers != BEST_CLIENTS {
-            return setup;
-        }
-        let best = self
-            .of("pgbench-clients")
-            .max_by(|a, b| a.per_second.total_cmp(&b.per_second));
-        let buyers = best.map_or(1, |block| block.setup.buyers);
-        Setup { buyers, ..setup }
+    /// The number of clients that the engine is compared with.
+    fn best_clients(&self) -> u16 {
+        self.of("pgbench-clients")
+            .max_by(|a, b| a.per_second.total_cmp(&b.per_second))
+            .map_or(1, |best| best.setup.buyers)
     }
 
     /// Orders per second of the engine with the whole crowd.
     fn capacity(&self, crowd: u16) -> Option<f64> {
-        let rates: Vec<_> = self
-            .orders_of_engine(crowd)
-            .map(|block| block.per_second)
-            .collect();
+        let blocks = self.like(Arm::Engine, Work::Orders, crowd);
+        let rates: Vec<_> = blocks.iter().map(|block| block.per_second).collect();
         median(&rates)
     }
 
@@ -92,14 +84,11 @@ impl Measured {
         self.blocks.iter().filter(|block| block.void.is_none())
     }
 
-    /// Valid blocks of the engine with ample stock of one SKU and the whole crowd.
-    pub(crate) fn orders_of_engine(&self, crowd: u16) -> impl Iterator<Item = &Block> {
-        self.valid().filter(move |block| {
-            let Setup {
-                arm, work, buyers, ..
-            } = block.setup;
-            (arm, work, buyers) == (Arm::Engine, Work::Orders, crowd)
-        })
+    /// Those of one setup.
+    pub(crate) fn like(&self, arm: Arm, work: Work, buyers: u16) -> Vec<&Block> {
+        let wanted = (arm, work, buyers);
+        let is_wanted = |it: &Setup| (it.arm, it.work, it.buyers) == wanted;
+        self.valid().filter(|it| is_wanted(&it.setup)).collect()
     }
 
     /// The valid pairs of a section that compares, which was measured A, B, B, A.
@@ -114,16 +103,12 @@ impl Measured {
     }
 
     /// The engine at all sizes of the crowd, per round whose blocks are all valid.
-    pub(crate) fn rounds_of_engine(
-        &self,
-        levels: usize,
-    ) -> impl Iterator<Item = Vec<&Block>> {
+    pub(crate) fn rounds_of_engine(&self, levels: usize) -> Vec<Vec<&Block>> {
         let series = self.of("series");
         let engine = series.filter(|block| block.setup.arm == Arm::Engine);
         let blocks: Vec<_> = engine.collect();
-        let rounds: Vec<_> = blocks.chunks(levels).map(<[_]>::to_vec).collect();
-        rounds
-            .into_iter()
-            .filter(|round| round.iter().all(|block| block.void.is_none()))
+        let rounds = blocks.chunks(levels);
+        let is_valid = |round: &&[&Block]| round.iter().all(|it| it.void.is_none());
+        rounds.filter(is_valid).map(<[_]>::to_vec).collect()
     }
 }

@@ -55,6 +55,8 @@ pub(crate) struct Tally {
     latency_us: Histogram<u64>,
     /// When each order was accepted; only where each buyer asks once.
     pub(crate) accepted_at: Vec<Duration>,
+    /// The last answer of the first connection, as it came.
+    pub(crate) last_answer: Vec<u8>,
 }
 
 impl Tally {
@@ -66,6 +68,7 @@ impl Tally {
             latency_us: Histogram::new_with_max(LONGEST_US, DIGITS)
                 .context("cannot make a histogram")?,
             accepted_at: Vec::new(),
+            last_answer: Vec::new(),
         })
     }
 

@@ -104,27 +104,20 @@ pub(crate) fn parse(bytes: &[u8]) -> io::Result<Option<(Kind, usize)>> {
 mod tests {
     use super::*;
 
-    fn request(skus: u16, buyer: u64) -> String {
+    #[test]
+    fn a_request_names_its_buyer_twice_and_buyers_spread_over_all_skus() {
         let address = "127.0.0.1:80".parse().expect("an address");
-        let mut template = Template::new(address, "b-1", skus);
-        let request = template.of_buyer(buyer).expect("a request");
-        String::from_utf8(request.to_vec()).expect("text")
-    }
-
-    #[test]
-    fn a_request_says_how_long_its_body_is_and_names_its_buyer_twice() {
-        let text = request(1, 1);
+        let mut template = Template::new(address, "b-1", 1_000);
+        let request = template.of_buyer(12_345).expect("a request").to_vec();
+        let text = String::from_utf8(request).expect("text");
         let (head, body) = text.split_once("\r\n\r\n").expect("a head and a body");
-        assert!(head.starts_with("POST /v1/skus/b-1-0000/orders HTTP/1.1\r\n"));
+        assert!(head.starts_with("POST /v1/skus/b-1-0345/orders HTTP/1.1\r\n"));
         assert!(head.contains(&format!("content-length: {}\r\n", body.len())));
-        assert!(head.ends_with("idempotency-key: k-9e3779b97f4a7c15"));
-        assert_eq!(body, r#"{"buyer_id":"b-9e3779b97f4a7c15","units":1}"#);
-    }
-
-    #[test]
-    fn buyers_spread_over_all_skus() {
-        let text = request(1_000, 12_345);
-        assert!(text.starts_with("POST /v1/skus/b-1-0345/orders "));
+        assert!(
+            head.ends_with("idempotency-key: k-a12ce22b4ed990ad"),
+            "{head}"
+        );
+        assert_eq!(body, r#"{"buyer_id":"b-a12ce22b4ed990ad","units":1}"#);
     }
 
     #[test]

@@ -1,20 +1,21 @@
 //! What runs: the private stores, and the servers of the arms that are being compared.
 
 use std::collections::HashMap;
+use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Context;
-use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
+use anyhow::{Context, ensure};
+use diesel::sql_types::{BigInt, Text};
+use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use flash_lab_crowd::{DEFAULT_POOL_SIZE, Seller, Server, server_process, stores};
 use flash_sandbox::{Options, Sandbox};
-use tempfile::NamedTempFile;
+use tempfile::TempDir;
 
 use crate::arm::{Arm, Setup, Work};
 use crate::load::{self, Load, Pace};
 use crate::pgbench;
-use crate::shop::{learn_answers, put_on_sale};
 use crate::tally::Tally;
 
 /// Two servers with their pools at a time, up to 64 clients of pgbench, and ourselves.
@@ -34,13 +35,13 @@ const WARM_UP_BUYERS: u16 = 32;
 /// A migration of an empty database.
 const MIGRATION_LIMIT: Duration = Duration::from_secs(10);
 
-/// A server, and where it listens.
-type Listening = (Server, SocketAddr);
+/// A free port of loopback, where admin calls need no token.
+const ANYWHERE: &str = "127.0.0.1:0";
 
 /// Everything that runs. It ends when this is dropped.
 pub(crate) struct World {
     /// Before the stores, so that servers end before them.
-    running: HashMap<Key, Listening>,
+    running: HashMap<Key, (Server, SocketAddr)>,
     sandbox: Sandbox,
     pub(crate) pgbench: PathBuf,
     server: PathBuf,
@@ -49,20 +50,28 @@ pub(crate) struct World {
     /// Databases that were made.
     databases: Vec<Arm>,
     /// What the engine says to a buyer who gets an order, and to one who does not.
-    answers: Option<[NamedTempFile; 2]>,
+    answers: TempDir,
     last_number: u64,
 }
 
-/// Who can be asked: static has one answer for orders and another for refusals.
-type Key = (Arm, bool);
+/// An arm, and the answer of static where it is one: who gets an order gets another one
+/// than who does not.
+type Key = (Arm, Option<&'static str>);
+
+const ORDER: &str = "order";
+const REFUSAL: &str = "refusal";
 
 fn key(setup: &Setup) -> Key {
-    let refuses = setup.arm == Arm::Static && setup.work == Work::Refusals;
-    (setup.arm, refuses)
+    let answer = match setup.work {
+        Work::Refusals => REFUSAL,
+        _ => ORDER,
+    };
+    (setup.arm, (setup.arm == Arm::Static).then_some(answer))
 }
 
 impl World {
-    /// Starts the stores; servers follow when they are needed.
+    /// Starts the stores and learns from the engine what static has to say; other servers
+    /// follow when they are needed.
     pub(crate) async fn start(own: Option<Seller>) -> anyhow::Result<Self> {
         let server = server_process::find()?;
         let pgbench = pgbench::find()?;
@@ -71,7 +80,7 @@ impl World {
             max_connections: MAX_CONNECTIONS,
             ..Options::default()
         };
-        Ok(Self {
+        let mut world = Self {
             running: HashMap::new(),
             sandbox: stores::start(options).await?,
             pgbench,
@@ -79,9 +88,33 @@ impl World {
             own,
             static_route,
             databases: Vec::new(),
-            answers: None,
+            answers: tempfile::tempdir().context("cannot make a directory")?,
             last_number: 0,
-        })
+        };
+        world.learn_answers().await?;
+        Ok(world)
+    }
+
+    async fn learn_answers(&mut self) -> anyhow::Result<()> {
+        let engine = Setup {
+            arm: Arm::Engine,
+            work: Work::Refusals,
+            buyers: 1,
+            rate: None,
+        };
+        self.run_only(&[engine]).await?;
+        let (prefix, _conn) = self.put_on_sale(&engine).await?;
+        for answer in [ORDER, REFUSAL] {
+            let tally = self.apply(&engine, &prefix, 1, Pace::Once).await?;
+            let told = &tally.answers;
+            let is_right = match answer {
+                ORDER => told.accepted == 1,
+                _ => told.sold_out == 1,
+            };
+            ensure!(is_right, "the engine has no {answer} but {told:?}");
+            fs::write(self.answers.path().join(answer), &tally.last_answer)?;
+        }
+        Ok(())
     }
 
     /// How to look into the stores.
@@ -99,17 +132,6 @@ impl World {
         self.last_number
     }
 
-    /// The first of buyers that nobody else gets.
-    fn first_buyer(&mut self) -> u64 {
-        // More than any block has.
-        self.next_number() * 100_000_000
-    }
-
-    /// A name that no SKU has yet.
-    pub(crate) fn new_prefix(&mut self) -> String {
-        format!("bench-{:05}", self.next_number())
-    }
-
     /// The database that nobody measures.
     pub(crate) fn first_url(&self) -> anyhow::Result<&str> {
         self.sandbox.database_url().context("there is no database")
@@ -117,8 +139,8 @@ impl World {
 
     /// The database of an arm.
     pub(crate) fn database_url(&self, arm: Arm) -> anyhow::Result<String> {
-        let url = self.first_url()?;
-        Ok(url.replacen("/flash?", &format!("/{}?", arm.database()), 1))
+        let name = format!("/{}?", database(arm));
+        Ok(self.first_url()?.replacen("/flash?", &name, 1))
     }
 
     /// The Redis of an arm whose commands are counted.
@@ -135,19 +157,42 @@ impl World {
     }
 
     /// Opens the database of an arm, and makes it where there is none yet.
-    pub(crate) async fn connect(
-        &mut self,
-        arm: Arm,
-    ) -> anyhow::Result<AsyncPgConnection> {
+    async fn connect(&mut self, arm: Arm) -> anyhow::Result<AsyncPgConnection> {
         let url = self.database_url(arm)?;
         if !self.databases.contains(&arm) {
+            let making = format!("CREATE DATABASE {}", database(arm));
             let mut conn = flash_db::connect(self.first_url()?).await?;
-            conn.batch_execute(&format!("CREATE DATABASE {}", arm.database()))
-                .await?;
+            conn.batch_execute(&making).await?;
             flash_db::migrate(&url, MIGRATION_LIMIT).await?;
             self.databases.push(arm);
         }
         Ok(flash_db::connect(&url).await?)
+    }
+
+    /// Forgets all orders, so that every block finds the same tables, and puts new SKUs on
+    /// sale; returns how their names begin, and where it was done: static has no database.
+    pub(crate) async fn put_on_sale(
+        &mut self,
+        setup: &Setup,
+    ) -> anyhow::Result<(String, Option<AsyncPgConnection>)> {
+        let prefix = format!("bench-{:05}", self.next_number());
+        if setup.arm == Arm::Static {
+            return Ok((prefix, None));
+        }
+        let mut conn = self.connect(setup.arm).await?;
+        conn.batch_execute("TRUNCATE orders").await?;
+        diesel::sql_query(
+            "INSERT INTO skus (sku, initial_units, available_units)
+             SELECT $1 || '-' || lpad(number::text, 4, '0'), $2, $2
+               FROM generate_series(0, $3 - 1) AS number",
+        )
+        .bind::<Text, _>(&prefix)
+        .bind::<BigInt, _>(i64::from(setup.work.units()))
+        .bind::<BigInt, _>(i64::from(setup.work.skus()))
+        .execute(&mut conn)
+        .await
+        .context("cannot put units on sale")?;
+        Ok((prefix, Some(conn)))
     }
 
     /// Starts the servers that are needed and ends all others: who is not measured does
@@ -160,7 +205,7 @@ impl World {
         }
         for setup in setups.iter().filter(|setup| setup.arm != Arm::Pgbench) {
             if !self.running.contains_key(&key(setup)) {
-                self.start_arm(setup)
+                self.start_server(setup)
                     .await
                     .with_context(|| format!("{} could not be started", setup.arm))?;
             }
@@ -168,21 +213,54 @@ impl World {
         Ok(())
     }
 
-    async fn start_arm(&mut self, setup: &Setup) -> anyhow::Result<()> {
-        let (arm, refuses) = key(setup);
-        let listening = match arm {
-            Arm::Static => self.start_static(refuses).await?,
-            _ => self.start_server(arm).await?,
+    /// Starts a server and warms it up with orders.
+    async fn start_server(&mut self, setup: &Setup) -> anyhow::Result<()> {
+        let arm = setup.arm;
+        // Its Redis is there when it starts, and never again.
+        let doomed = match arm {
+            Arm::EngineRedisDown => Some(start_redis().await?),
+            _ => None,
         };
-        self.running.insert((arm, refuses), listening);
-        let prefix = self.new_prefix();
-        if arm != Arm::Static {
-            let mut conn = self.connect(arm).await?;
-            put_on_sale(&mut conn, &prefix, Work::Orders).await?;
+        let redis = doomed.as_ref().unwrap_or(&self.sandbox);
+        let redis_url = redis.redis_url().context("there is no Redis")?.to_owned();
+        let amply = Setup {
+            work: Work::Orders,
+            ..*setup
+        };
+        let (prefix, _conn) = self.put_on_sale(&amply).await?;
+        let environment = [
+            ("DATABASE_URL", self.database_url(arm)?),
+            ("REDIS_URL", redis_url),
+            ("ADMIN_TOKEN", String::new()),
+            ("LISTEN", ANYWHERE.to_owned()),
+            ("RUST_LOG", "warn,server=info".to_owned()),
+        ];
+        let own = self.own.as_ref().filter(|_| arm == Arm::Own);
+        let program = own.map_or(&*self.server, Seller::executable);
+        let started = match key(setup) {
+            (_, Some(answer)) => {
+                let arguments = self.static_arguments(answer)?;
+                Server::start_with(&self.static_route, arguments, environment).await?
+            }
+            (arm, None) => {
+                Server::start_with(program, arguments(arm), environment).await?
+            }
+        };
+        self.running.insert(key(setup), started);
+        if let Some(redis) = doomed {
+            tokio::task::spawn_blocking(move || drop(redis)).await?;
         }
         let buyers = setup.buyers.min(WARM_UP_BUYERS);
         self.apply(setup, &prefix, buyers, WARM_UP).await?;
         Ok(())
+    }
+
+    fn static_arguments(&self, answer: &str) -> anyhow::Result<Vec<String>> {
+        let path = self.answers.path().join(answer);
+        Ok(server_process::flags(&[
+            ("--answer", path.to_str().context("a path that is no text")?),
+            ("--client-wait-ms", server_process::PATIENCE_MS),
+        ]))
     }
 
     /// Lets buyers ask the server of a setup.
@@ -193,82 +271,34 @@ impl World {
         connections: u16,
         pace: Pace,
     ) -> anyhow::Result<Tally> {
+        // No block has so many buyers.
+        let first_buyer = self.next_number() * 100_000_000;
         let running = self.running.get(&key(setup));
         let (_, address) =
             running.with_context(|| format!("{} does not run", setup.arm))?;
-        let load = Load {
+        load::apply(Load {
             address: *address,
             prefix: prefix.to_owned(),
             skus: setup.work.skus(),
             connections,
             pace,
-            first_buyer: self.first_buyer(),
-        };
-        load::apply(load).await
-    }
-
-    async fn start_server(&mut self, arm: Arm) -> anyhow::Result<Listening> {
-        drop(self.connect(arm).await?);
-        let own = self.own.as_ref().filter(|_| arm == Arm::Own);
-        let program = own.map_or(&*self.server, Seller::executable);
-        // Its Redis is there when it starts, and never again.
-        let doomed = match arm {
-            Arm::EngineRedisDown => {
-                let postgres = false;
-                let options = Options {
-                    postgres,
-                    ..Options::default()
-                };
-                Some(stores::start(options).await?)
-            }
-            _ => None,
-        };
-        let redis = doomed.as_ref().unwrap_or(&self.sandbox);
-        let redis_url = redis.redis_url().context("there is no Redis")?.to_owned();
-        let environment = [
-            ("DATABASE_URL", self.database_url(arm)?),
-            ("REDIS_URL", redis_url),
-            ("ADMIN_TOKEN", String::new()),
-            ("LISTEN", ANYWHERE.to_owned()),
-            ("RUST_LOG", "warn,server=info".to_owned()),
-        ];
-        let started = Server::start_with(program, arguments(arm), environment).await?;
-        if let Some(redis) = doomed {
-            tokio::task::spawn_blocking(move || drop(redis)).await?;
-        }
-        Ok(started)
-    }
-
-    /// The engine shows what static has to say.
-    async fn learn_answers(&mut self) -> anyhow::Result<[NamedTempFile; 2]> {
-        let prefix = self.new_prefix();
-        let (server, address) = self.start_server(Arm::Engine).await?;
-        let mut conn = self.connect(Arm::Engine).await?;
-        put_on_sale(&mut conn, &prefix, Work::Refusals).await?;
-        let answers = learn_answers(address, &prefix, self.first_buyer()).await?;
-        server.stop().await?;
-        Ok(answers)
-    }
-
-    async fn start_static(&mut self, refuses: bool) -> anyhow::Result<Listening> {
-        let [order, refusal] = match self.answers.take() {
-            Some(learned) => self.answers.insert(learned),
-            None => {
-                let learned = self.learn_answers().await?;
-                self.answers.insert(learned)
-            }
-        };
-        let path = if refuses { refusal } else { order }.path();
-        let arguments = server_process::flags(&[
-            ("--answer", path.to_str().context("a path that is no text")?),
-            ("--client-wait-ms", server_process::PATIENCE_MS),
-        ]);
-        Server::start_with(&self.static_route, arguments, [("LC_ALL", "C")]).await
+            first_buyer,
+        })
+        .await
     }
 }
 
-/// A free port of loopback, where admin calls need no token.
-const ANYWHERE: &str = "127.0.0.1:0";
+fn database(arm: Arm) -> String {
+    format!("bench_{arm}").replace('-', "_")
+}
+
+async fn start_redis() -> anyhow::Result<Sandbox> {
+    stores::start(Options {
+        postgres: false,
+        ..Options::default()
+    })
+    .await
+}
 
 /// The arguments of the server of an arm; a program of somebody's own may ignore them.
 pub(crate) fn arguments(arm: Arm) -> Vec<String> {
