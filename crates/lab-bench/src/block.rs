@@ -7,8 +7,7 @@ use serde::Serialize;
 
 use crate::arm::{Arm, Setup, Work};
 use crate::books::{Books, judge};
-use crate::counters::{Counters, Sources, fsync_us};
-use crate::load::Pace;
+use crate::counters::{Counters, fsync_us};
 use crate::pgbench;
 use crate::statistics::{number, quotient};
 use crate::tally::Answers;
@@ -62,28 +61,17 @@ pub(crate) async fn measure(
     let fsync_us = fsync_us(world.disk(), FSYNCS)?;
     let early = early_buyers(setup);
     if early > 0 {
-        world.apply(&setup, &prefix, early, Pace::Once).await?;
+        let once = (None, Duration::ZERO);
+        world.apply(&setup, &prefix, early, once).await?;
     }
 
-    let mut sources = Sources {
-        conn,
-        redis_url: world.redis_url(arm),
-        server_pid: world.server_pid(&setup),
-        prefix: prefix.clone(),
-    };
+    let mut sources = world.sources(&setup, &prefix, conn);
     let before = sources.look().await?;
     let tally = if arm == Arm::Pgbench {
         let (url, sku) = (world.database_url(arm)?, format!("{prefix}-0000"));
         pgbench::run(&world.pgbench, &url, &sku, (setup.buyers, lasting)).await?
     } else {
-        let pace = match (work, setup.rate) {
-            (Work::Burst, _) => Pace::Once,
-            (_, None) => Pace::Closed { lasting },
-            (_, Some(per_second)) => Pace::Open {
-                per_second,
-                lasting,
-            },
-        };
+        let pace = (setup.rate, lasting);
         world.apply(&setup, &prefix, setup.buyers, pace).await?
     };
     let after = sources.look().await?;

@@ -23,18 +23,12 @@ pub(crate) fn judge(
     let (accepted, other) = (answers.accepted, answers.other);
     let lost =
         (other > 0).then(|| format!("{other} requests had no answer that counts"));
-    let Some(Books {
-        orders,
-        stock_taken,
-    }) = books
-    else {
+    let Some(books) = books else {
         return (lost, false);
     };
+    let (orders, stock_taken) = (books.orders, books.stock_taken);
     // Who had no answer may have an order.
-    let is_told = match lost {
-        Some(_) => orders >= accepted,
-        None => orders == accepted,
-    };
+    let is_told = orders == accepted || (lost.is_some() && orders > accepted);
     let supply = u64::from(work.units()) * u64::from(work.skus());
     let is_sound = orders == stock_taken && orders <= supply;
     let violation = arm.is_exact() && !(is_told && is_sound);

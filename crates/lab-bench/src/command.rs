@@ -1,5 +1,6 @@
 //! `lab bench`, from what was asked to what is told.
 
+use anyhow::ensure;
 use flash_lab_crowd::{
     Ending, JsonFile, Progress, Seller, first_line, open_files, output,
 };
@@ -36,7 +37,7 @@ pub async fn run(mut args: BenchArgs) -> anyhow::Result<()> {
     }
     progress.step("starting private stores");
     let mut world = World::start(own).await?;
-    progress.note(&first_line(&world.announce()));
+    progress.note(&first_line(&world.sandbox.announce()));
     let environment = Environment::of(&world, &plan).await?;
     let measured = session::run(&mut world, &plan, &progress).await?;
     progress.step("removing what was started");
@@ -56,13 +57,11 @@ pub async fn run(mut args: BenchArgs) -> anyhow::Result<()> {
     if let Some(path) = &args.markdown {
         tables.write_markdown(path)?;
     }
-    match result.violations {
-        0 => Ok(()),
-        violations => Err(Ending::NotAsPromised(format!(
-            "{violations} blocks of exact strategies have books that do not balance"
-        ))
-        .into()),
-    }
+    let violations = result.violations;
+    let told = "blocks of exact strategies have books that do not balance";
+    let ending = || Ending::NotAsPromised(format!("{violations} {told}"));
+    ensure!(violations == 0, ending());
+    Ok(())
 }
 
 /// A machine at rest has this share of its processor time taken, with some to spare.

@@ -40,24 +40,13 @@ pub(crate) struct Sources {
 #[derive(Debug, Default)]
 pub(crate) struct Snapshot(HashMap<String, i64>);
 
-/// Transactions are those that wrote: each takes one number, and readers, this query
-/// among them, take none. The statistics of PostgreSQL would come up to ten seconds late.
-const QUERY: &str = "\
-SELECT 'orders', count(*) FROM orders WHERE starts_with(sku, '{prefix}')
- UNION ALL
-SELECT 'stock_taken', coalesce(sum(initial_units - available_units), 0)::bigint
-  FROM skus WHERE starts_with(sku, '{prefix}')
- UNION ALL
-SELECT 'transactions', pg_snapshot_xmax(pg_current_snapshot())::text::bigint
- UNION ALL
-SELECT 'wal_bytes', (pg_current_wal_insert_lsn() - '0/0')::bigint";
+const QUERY: &str = include_str!("counters.sql");
 
 impl Sources {
     /// Reads everything.
     pub(crate) async fn look(&mut self) -> anyhow::Result<Snapshot> {
         let mut snapshot = machine();
-        let cpu_ticks = self.server_pid.and_then(process_ticks);
-        snapshot.add([("cpu_ticks", cpu_ticks)]);
+        snapshot.add("cpu_ticks", self.server_pid.and_then(process_ticks));
         if let Some(conn) = &mut self.conn {
             let query = sql::<(Text, BigInt)>(&QUERY.replace("{prefix}", &self.prefix));
             let counters: Vec<(String, i64)> =
@@ -65,17 +54,15 @@ impl Sources {
             snapshot.0.extend(counters);
         }
         if let Some(url) = &self.redis_url {
-            snapshot.add([("redis_commands", redis_commands(url).await)]);
+            snapshot.add("redis_commands", redis_commands(url).await);
         }
         Ok(snapshot)
     }
 }
 
 impl Snapshot {
-    fn add<const N: usize>(&mut self, counters: [(&str, Option<i64>); N]) {
-        let told = counters.into_iter();
-        let told = told.filter_map(|(name, count)| Some((name.to_owned(), count?)));
-        self.0.extend(told);
+    fn add(&mut self, name: &str, counter: Option<i64>) {
+        self.0.extend(counter.map(|count| (name.to_owned(), count)));
     }
 
     fn since(&self, before: &Self, name: &str) -> Option<u64> {
@@ -161,11 +148,9 @@ fn machine_of(stat: &str) -> Snapshot {
     // What guests used is counted with its hosts already.
     if let [user, nice, system, idle, io, interrupt, soft, stolen, ..] = ticks[..] {
         let busy = user + nice + system + interrupt + soft + stolen;
-        snapshot.add([
-            ("machine_busy", Some(busy)),
-            ("machine_stolen", Some(stolen)),
-            ("machine_ticks", Some(busy + idle + io)),
-        ]);
+        snapshot.add("machine_busy", Some(busy));
+        snapshot.add("machine_stolen", Some(stolen));
+        snapshot.add("machine_ticks", Some(busy + idle + io));
     }
     snapshot
 }

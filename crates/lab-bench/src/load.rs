@@ -2,33 +2,18 @@
 //! before the clock starts. Who may send sends, who has an answer is counted.
 
 use std::collections::VecDeque;
-use std::io;
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use nix::time::{ClockId, clock_gettime};
 use tokio::sync::oneshot;
 
-use crate::connection::{Connection, LONGEST_ANSWER};
 use crate::tally::Tally;
-use crate::wire::{Kind, Template};
-
-/// What it is, for a report.
-pub(crate) const WHAT: &str =
-    "one thread, closed or open loop, connections opened before the clock starts";
-
-/// When requests are sent.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Pace {
-    /// Each buyer asks again as soon as there is an answer.
-    Closed { lasting: Duration },
-    /// Each buyer asks once, all at the same moment.
-    Once,
-    /// Requests are due at random times, whatever the answers do.
-    Open { per_second: f64, lasting: Duration },
-}
+use crate::wire::{Kind, Template, parse};
 
 /// Who asks for what.
 #[derive(Debug, Clone)]
@@ -38,7 +23,12 @@ pub(crate) struct Load {
     pub(crate) prefix: String,
     pub(crate) skus: u16,
     pub(crate) connections: u16,
-    pub(crate) pace: Pace,
+    /// Requests that are due at random times, whatever the answers do; where there is no
+    /// such rate, all buyers ask at the same moment, and again as soon as they have an
+    /// answer.
+    pub(crate) per_second: Option<f64>,
+    /// After this time nobody asks again: where it is zero, each buyer asks once.
+    pub(crate) lasting: Duration,
     /// Number of the first buyer; no number is used twice.
     pub(crate) first_buyer: u64,
 }
@@ -48,6 +38,9 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(60);
 
 /// Events that are taken from the kernel at once.
 const EVENTS: usize = 1_024;
+
+/// No answer is longer.
+const LONGEST_ANSWER: usize = 8_192;
 
 /// How often a load looks whether it was called off.
 const LOOK: Duration = Duration::from_millis(100);
@@ -84,19 +77,15 @@ fn drive(load: &Load, is_called_off: impl Fn() -> bool) -> anyhow::Result<Tally>
         connections.push(connection);
     }
     let start = Instant::now();
-    let lasting = match load.pace {
-        Pace::Closed { lasting } | Pace::Open { lasting, .. } => lasting,
-        Pace::Once => Duration::ZERO,
-    };
     let mut crowd = Crowd {
         free: (0..connections.len()).collect(),
         connections,
         template: Template::new(load.address, &load.prefix, load.skus),
         next_buyer: load.first_buyer,
         under_way: 0,
-        pace: load.pace,
+        per_second: load.per_second,
         start,
-        end: start + lasting,
+        end: start + load.lasting,
         tally: Tally::new()?,
     };
     let cpu_before = cpu_time()?;
@@ -115,7 +104,7 @@ fn wait(poll: &mut Poll, events: &mut Events, due: Option<Instant>) -> io::Resul
         wait => wait.unwrap_or(LOOK).min(LOOK),
     };
     match poll.poll(events, Some(limit)) {
-        Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
+        Err(error) if error.kind() == ErrorKind::Interrupted => Ok(()),
         waited => waited,
     }
 }
@@ -148,6 +137,58 @@ fn cpu_time() -> anyhow::Result<Duration> {
         .into())
 }
 
+/// One buyer: an open connection with at most one request under way.
+#[derive(Debug)]
+struct Connection {
+    stream: TcpStream,
+    /// When the request under way was due.
+    due: Option<Instant>,
+    /// What has come of its last answer.
+    answer: Vec<u8>,
+}
+
+impl Connection {
+    fn open(address: SocketAddr) -> io::Result<Self> {
+        let stream = std::net::TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        stream.set_nonblocking(true)?;
+        Ok(Self {
+            stream: TcpStream::from_std(stream),
+            due: None,
+            answer: Vec::new(),
+        })
+    }
+
+    /// Sends a request that was due at a time. It always fits into the buffer of the
+    /// kernel, because nothing else is under way.
+    fn send(&mut self, request: &[u8], due: Instant) -> io::Result<()> {
+        let written = self.stream.write(request)?;
+        if written < request.len() {
+            return Err(ErrorKind::WriteZero.into());
+        }
+        self.due = Some(due);
+        self.answer.clear();
+        Ok(())
+    }
+
+    /// Reads what has come; none while the answer is not complete.
+    fn receive(&mut self, buffer: &mut [u8]) -> io::Result<Option<Kind>> {
+        let length = match self.stream.read(buffer) {
+            Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+            Ok(length) => length,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        self.answer
+            .extend_from_slice(buffer.get(..length).unwrap_or_default());
+        match parse(&self.answer)? {
+            Some((kind, end)) if end == self.answer.len() => Ok(Some(kind)),
+            None if self.answer.len() < LONGEST_ANSWER => Ok(None),
+            _ => Err(ErrorKind::InvalidData.into()),
+        }
+    }
+}
+
 struct Crowd {
     connections: Vec<Connection>,
     /// Those without a request under way, the one that waited longest first.
@@ -155,7 +196,7 @@ struct Crowd {
     template: Template,
     next_buyer: u64,
     under_way: usize,
-    pace: Pace,
+    per_second: Option<f64>,
     start: Instant,
     /// Nothing is sent any more.
     end: Instant,
@@ -206,10 +247,8 @@ impl Crowd {
     /// Buyers know nothing of each other: the times between them are distributed
     /// exponentially.
     fn schedule(&self) -> impl Iterator<Item = Instant> + use<> {
-        let (at_once, per_second) = match self.pace {
-            Pace::Closed { .. } | Pace::Once => (self.free.len(), 0.0),
-            Pace::Open { per_second, .. } => (0, per_second),
-        };
+        let at_once = self.per_second.map_or(self.free.len(), |_| 0);
+        let per_second = self.per_second.unwrap_or_default();
         let first = (per_second > 0.0).then_some(self.start);
         let mut random = fastrand::Rng::with_seed(self.next_buyer);
         let at_random = std::iter::successors(first, move |due| {
@@ -251,12 +290,11 @@ impl Crowd {
         let now = Instant::now();
         self.tally.add(kind, now.saturating_duration_since(due));
         self.free.push_back(number);
-        match self.pace {
-            Pace::Closed { .. } if now < self.end => self.send(now),
-            Pace::Once if kind == Kind::Accepted => {
-                self.tally.accepted_at.push(now - self.start);
-            }
-            _ => {}
+        if self.start == self.end && kind == Kind::Accepted {
+            self.tally.accepted_at.push(now - self.start);
+        }
+        if self.per_second.is_none() && now < self.end {
+            self.send(now);
         }
     }
 }

@@ -2,18 +2,17 @@
 
 use serde::Serialize;
 
-use crate::arm::{Arm, SERIES};
-use crate::plot::{Line, Scale, figure};
+use crate::arm::{Arm, BURST_UNITS, SERIES};
+use crate::plot::{Line, Plot, Scale};
 use crate::result::{Burst, Report, Steady};
 use crate::statistics::whole;
-use crate::tables::Tables;
-use crate::template::rendered;
+use crate::tables::{Tables, rendered};
 
 /// What `page.html` shows.
 #[derive(Serialize)]
 struct Page<'a> {
     style: &'static str,
-    figures: [String; 3],
+    plots: [Plot; 3],
     #[serde(flatten)]
     tables: &'a Tables<'a>,
 }
@@ -26,53 +25,41 @@ struct Page<'a> {
 pub(crate) fn html(report: &Report, tables: &Tables<'_>) -> anyhow::Result<String> {
     let page = Page {
         style: include_str!("page.css"),
-        figures: [throughput(report)?, latency(report)?, bursts(report)?],
+        plots: [throughput(report), latency(report), burst(report)],
         tables,
     };
     rendered("page.html", include_str!("page.html"), &page)
 }
 
-fn throughput(report: &Report) -> anyhow::Result<String> {
+fn throughput(report: &Report) -> Plot {
     let line = |(style, arm): (usize, Arm)| {
         let points = report.series.iter().filter(|point| point.arm == arm);
         let points = points.map(|it| (it.buyers.into(), it.per_second.median));
+        let label = match arm {
+            Arm::Static => "static route (answers)".to_owned(),
+            arm => arm.to_string(),
+        };
         Line {
-            label: match arm {
-                Arm::Static => "static route (answers)".to_owned(),
-                arm => arm.to_string(),
-            },
+            label,
             style,
             points: points.collect(),
-            marked: true,
         }
     };
-    let (x, y) = ("buyers at once (connections)", "orders per second");
-    figure(
-        "Durable orders per second",
-        [(x, Scale::Log), (y, Scale::Log)],
-        SERIES.into_iter().enumerate().map(line).collect(),
-        None,
-    )
+    let lines = SERIES.into_iter().enumerate().map(line).collect();
+    Plot::new((Scale::Log, Scale::Log), lines, None)
 }
 
-fn latency(report: &Report) -> anyhow::Result<String> {
+fn latency(report: &Report) -> Plot {
     let line = |(style, steady): (usize, &Steady)| Line {
         label: format!("{} orders due per second", whole(steady.offered_per_second)),
         style,
         points: steady.curve.clone(),
-        marked: true,
     };
-    let x = "one order in so many takes longer (2: p50, 10: p90, 100: p99)";
-    let y = "milliseconds since the order was due";
-    figure(
-        "How long the engine takes below its capacity",
-        [(x, Scale::Log), (y, Scale::Log)],
-        report.steady.iter().enumerate().map(line).collect(),
-        None,
-    )
+    let lines = report.steady.iter().enumerate().map(line).collect();
+    Plot::new((Scale::Log, Scale::Log), lines, None)
 }
 
-fn bursts(report: &Report) -> anyhow::Result<String> {
+fn burst(report: &Report) -> Plot {
     let line = |burst: &Burst| {
         let (arm, accepted) = (burst.arm, burst.accepted);
         let last = whole(burst.last_answer_ms);
@@ -80,16 +67,11 @@ fn bursts(report: &Report) -> anyhow::Result<String> {
             label: format!("{arm}: {accepted} accepted, last answer after {last} ms"),
             style: SERIES.iter().position(|it| *it == arm).unwrap_or_default(),
             points: steps(burst),
-            marked: false,
         }
     };
-    let (x, y) = ("milliseconds since the release", "units accepted");
-    figure(
-        "A burst: everybody at once, 100 units",
-        [(x, Scale::Log), (y, Scale::Linear)],
-        report.bursts.iter().map(line).collect(),
-        Some((100.0, "100 units: what there is")),
-    )
+    let lines = report.bursts.iter().map(line).collect();
+    let guide = Some(BURST_UNITS.into());
+    Plot::new((Scale::Log, Scale::Linear), lines, guide)
 }
 
 /// Each unit is a step up; the line goes on to the last answer.

@@ -9,26 +9,25 @@ use anyhow::{Context, bail};
 use flash_lab_crowd::Ending;
 use tokio::process::Command;
 
-use crate::statistics::number;
 use crate::tally::Tally;
 use crate::wire::Kind;
 
 /// Finds pgbench beside the PostgreSQL that is used, or on PATH.
 pub(crate) fn find() -> anyhow::Result<PathBuf> {
-    let postgres = flash_sandbox::find_postgres()?.program;
+    let beside = flash_sandbox::find_postgres()?
+        .program
+        .with_file_name("pgbench");
     let path = std::env::var_os("PATH").unwrap_or_default();
     let on_path = std::env::split_paths(&path).map(|it| it.join("pgbench"));
-    std::iter::once(postgres.with_file_name("pgbench"))
-        .chain(on_path)
-        .find(|program| program.is_file())
-        .ok_or_else(|| {
-            let text = format!(
-                "no `pgbench` beside {}: apt-get install postgresql, or dnf install \
-                 postgresql-contrib",
-                postgres.display()
-            );
-            Ending::MissingProgram(text).into()
-        })
+    let mut programs = std::iter::once(beside.clone()).chain(on_path);
+    let found = programs.find(|program| program.is_file());
+    Ok(found.ok_or_else(|| {
+        Ending::MissingProgram(format!(
+            "no `pgbench` beside {}: apt-get install postgresql, or dnf install \
+             postgresql-contrib",
+            beside.with_file_name("postgres").display()
+        ))
+    })?)
 }
 
 /// Buys one unit after the other, each client in a transaction of its own, which counts as
@@ -61,47 +60,32 @@ pub(crate) async fn run(
         .output()
         .await
         .with_context(|| format!("cannot run {}", program.display()))?;
-    let text = String::from_utf8_lossy(&output.stdout);
     if !output.status.success() {
         let reason = String::from_utf8_lossy(&output.stderr);
         bail!("pgbench failed: {}", reason.trim());
     }
     let mut tally = Tally::new()?;
+    let mut all: Option<(Duration, Duration)> = None;
     for entry in fs::read_dir(dir.path())? {
-        let path = entry?.path();
-        if path != file {
-            for latency in latencies(&fs::read_to_string(path)?) {
-                tally.add(Kind::Accepted, latency);
-            }
+        let log = fs::read_to_string(entry?.path())?;
+        for (began, ended) in log.lines().filter_map(transaction) {
+            tally.add(Kind::Accepted, ended.saturating_sub(began));
+            let (first, last) = all.unwrap_or((began, ended));
+            all = Some((first.min(began), last.max(ended)));
         }
     }
-    let (transactions, elapsed) =
-        summary(&text).with_context(|| format!("pgbench said: {text}"))?;
-    tally.answers.accepted = transactions;
-    tally.elapsed = elapsed;
+    let elapsed = all.map(|(first, last)| last.saturating_sub(first));
+    tally.elapsed = elapsed.unwrap_or_default();
     Ok(tally)
 }
 
-/// The third field of each line is a transaction as a whole, in microseconds.
-fn latencies(log: &str) -> impl Iterator<Item = Duration> {
-    log.lines()
-        .filter_map(|line| line.split(' ').nth(2)?.parse().ok())
-        .map(Duration::from_micros)
-}
-
-/// The number of transactions, and how long they took without the time that it took to
-/// connect.
-fn summary(text: &str) -> Option<(u64, Duration)> {
-    let after = |label| text.lines().find_map(|line| line.strip_prefix(label));
-    let transactions = after("number of transactions actually processed: ")?;
-    let transactions = transactions.split('/').next()?.trim().parse().ok()?;
-    if transactions == 0 {
-        // Then it says nothing more.
-        return Some((0, Duration::ZERO));
-    }
-    let per_second: f64 = after("tps = ")?.split(' ').next()?.parse().ok()?;
-    let seconds = number(transactions) / per_second;
-    Some((transactions, Duration::try_from_secs_f64(seconds).ok()?))
+/// When a transaction began and ended, from a line of the log: its third field says how
+/// long it took, in microseconds, its last two say when it ended.
+fn transaction(line: &str) -> Option<(Duration, Duration)> {
+    let fields: Result<Vec<u64>, _> = line.split(' ').map(str::parse).collect();
+    let [_, _, micros, _, seconds, part] = fields.ok()?.try_into().ok()?;
+    let ended = Duration::from_secs(seconds) + Duration::from_micros(part);
+    Some((ended.saturating_sub(Duration::from_micros(micros)), ended))
 }
 
 #[cfg(test)]
@@ -109,18 +93,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_pgbench_says_is_read() {
-        let text = "number of clients: 1\n\
-                    number of transactions actually processed: 2610\n\
-                    initial connection time = 2.1 ms\n\
-                    tps = 1305 (without initial connection time)\n";
-        assert_eq!(summary(text), Some((2_610, Duration::from_secs(2))));
-        let none = "number of transactions actually processed: 0\n";
-        assert_eq!(summary(none), Some((0, Duration::ZERO)));
-        assert_eq!(summary("pgbench: error"), None);
-
-        let log = "0 1 412 0 1700000000 5\n0 2 398 0 1700000000 9\n";
-        let micros: Vec<_> = latencies(log).map(|it| it.as_micros()).collect();
-        assert_eq!(micros, [412, 398]);
+    fn a_line_of_the_log_is_a_transaction_and_a_line_of_the_script_is_none() {
+        let (began, ended) = transaction("0 1 412 0 1700000000 500").expect("one");
+        assert_eq!(ended.saturating_sub(began), Duration::from_micros(412));
+        assert_eq!(ended.as_micros(), 1_700_000_000_000_500);
+        let mut script = include_str!("order.sql").lines();
+        assert!(script.all(|line| transaction(line).is_none()));
     }
 }

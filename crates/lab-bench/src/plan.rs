@@ -54,10 +54,9 @@ pub(crate) type Section = (&'static str, Vec<Setup>);
 
 impl Plan {
     pub(crate) fn new(args: &BenchArgs) -> Self {
-        let (block_ms, quads, rounds) = if args.quick {
-            (600, 1, 2)
-        } else {
-            (2_500, 4, 3)
+        let (block_ms, quads, rounds) = match args.quick {
+            true => (600, 1, 2),
+            false => (2_500, 4, 3),
         };
         let crowd = args.buyers_max.unwrap_or(CROWD).min(CROWD);
         let mut levels = LEVELS.map(|level| level.min(crowd)).to_vec();
@@ -160,25 +159,15 @@ impl Plan {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use clap::Parser;
-
+mod tests {
     use super::*;
-
-    #[derive(Parser)]
-    struct Line {
-        #[command(flatten)]
-        args: BenchArgs,
-    }
-
-    pub(crate) fn plan(arguments: &[&str]) -> Plan {
-        let line = ["bench"].iter().chain(arguments);
-        Plan::new(&Line::parse_from(line).args)
-    }
 
     #[test]
     fn a_quick_run_measures_the_same_crowds_more_briefly() {
-        let (full, quick) = (plan(&[]), plan(&["--quick"]));
+        let mut args = BenchArgs::default();
+        let full = Plan::new(&args);
+        args.quick = true;
+        let quick = Plan::new(&args);
         assert_eq!(full.levels, [1, 16, 64, 256, 1_000]);
         assert_eq!(full.levels, quick.levels);
         assert!(quick.block < full.block && quick.quads < full.quads);
@@ -189,13 +178,16 @@ pub(crate) mod tests {
 
     #[test]
     fn a_smaller_crowd_bounds_everything() {
-        let plan = plan(&["--buyers-max", "20"]);
+        let plan = Plan::new(&BenchArgs {
+            buyers_max: Some(20),
+            ..BenchArgs::default()
+        });
         assert_eq!(
             (&plan.levels[..], plan.connections()),
             (&[1, 16, 20][..], 60)
         );
-        for (work, buyers) in [(Work::Orders, 20), (Work::Refusals, 20)] {
-            assert_eq!(plan.setup(Arm::Engine, work).buyers, buyers);
+        for work in [Work::Orders, Work::Refusals] {
+            assert_eq!(plan.setup(Arm::Engine, work).buyers, 20);
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The ratios that are promised, and whether they are kept.
 
+use std::collections::BTreeMap;
+
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
@@ -7,14 +9,9 @@ use crate::arm::{Arm, Work};
 use crate::block::Block;
 use crate::plan::Plan;
 use crate::session::Measured;
-use crate::statistics::{Estimate, estimate, quotient, significant};
+use crate::statistics::{estimate, quotient, significant};
 
 const PROMISES: &str = include_str!("ratios.toml");
-
-#[derive(Deserialize)]
-struct Promises {
-    ratio: Vec<Promise>,
-}
 
 /// What `ratios.toml` says of a ratio.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -48,33 +45,13 @@ pub(crate) enum Side {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum From {
-    /// The second of each pair of a section over the first.
-    Pairs(String, Number),
+    /// The second of each pair of a section over the first, in one of the numbers that the
+    /// JSON has of them.
+    Pairs(String, String),
     /// The largest crowd over the best, per round.
     Crowd,
     /// Blocks of the engine with the whole crowd.
     Commits,
-}
-
-/// What is compared of two blocks.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Number {
-    PerSecond,
-    Seconds,
-    P50Ms,
-    WalBytesPerOrder,
-}
-
-impl Number {
-    fn of(self, block: &Block) -> Option<f64> {
-        match self {
-            Self::PerSecond => Some(block.per_second),
-            Self::Seconds => Some(block.seconds),
-            Self::P50Ms => Some(block.latency_ms.p50),
-            Self::WalBytesPerOrder => block.counters.wal_bytes_per_order,
-        }
-    }
 }
 
 /// A ratio with its target. It is met if the whole interval is on the right side.
@@ -87,6 +64,9 @@ pub(crate) struct Ratio {
     pub(crate) low: Option<f64>,
     pub(crate) high: Option<f64>,
     pub(crate) met: Option<bool>,
+    /// Whether low and high are on the right side.
+    #[serde(skip)]
+    ends_keep: Option<[bool; 2]>,
     /// One value per pair of blocks, or per block where nothing is compared.
     values: Vec<f64>,
 }
@@ -94,18 +74,20 @@ pub(crate) struct Ratio {
 impl Ratio {
     fn new(promise: Promise, values: Vec<f64>) -> Self {
         let estimate = estimate(&values);
-        let met = promise.target.map(|target| {
-            estimate.is_some_and(|it| match promise.side {
-                Side::AtLeast => it.low >= target,
-                Side::AtMost => it.high <= target,
-            })
-        });
+        let keeps = |end: f64, target: f64| match promise.side {
+            Side::AtLeast => end >= target,
+            Side::AtMost => end <= target,
+        };
+        let interval = promise.target.zip(estimate);
+        let ends_keep =
+            interval.map(|(target, it)| [it.low, it.high].map(|it| keeps(it, target)));
         Self {
-            promise,
             median: estimate.map(|it| it.median),
             low: estimate.map(|it| it.low),
             high: estimate.map(|it| it.high),
-            met,
+            met: promise.target.map(|_| ends_keep == Some([true; 2])),
+            ends_keep,
+            promise,
             values,
         }
     }
@@ -122,22 +104,13 @@ impl Ratio {
             .replace("{times}", &significant(median))
             .replace("{percent}", &format!("{:.0}", median * 100.0))
             .replace("{per_100}", &significant(median * 100.0));
-        if self.met != Some(false) {
-            plain
-        } else if self.is_undecided() {
-            format!("{plain} {UNDECIDED}")
-        } else {
-            format!("{plain} Target missed: {}", self.promise.missed)
+        match self.ends_keep {
+            None | Some([true, true]) => plain,
+            Some([false, false]) => {
+                format!("{plain} Target missed: {}", self.promise.missed)
+            }
+            Some(_) => format!("{plain} {UNDECIDED}"),
         }
-    }
-
-    /// Whether the target lies within the interval, so that nothing is proven.
-    fn is_undecided(&self) -> bool {
-        let interval = self.low.zip(self.high);
-        self.promise
-            .target
-            .zip(interval)
-            .is_some_and(|(target, (low, high))| low < target && target < high)
     }
 }
 
@@ -152,26 +125,20 @@ rest bring closer together.";
 ///
 /// Promises that cannot be read.
 pub(crate) fn ratios(measured: &Measured, plan: &Plan) -> anyhow::Result<Vec<Ratio>> {
-    let promises: Promises =
+    let promises: BTreeMap<String, Vec<Promise>> =
         toml::from_str(PROMISES).context("cannot read ratios.toml")?;
-    let promises = promises.ratio.into_iter();
-    Ok(promises
-        .filter(|promise| plan.has_own || !promise.is_own)
-        .map(|promise| {
-            let values = values(&promise.from, measured, plan);
-            Ratio::new(promise, values)
-        })
-        .collect())
-}
-
-/// The engine over itself: what the machine adds to every ratio.
-pub(crate) fn same_vs_same(measured: &Measured) -> Option<Estimate> {
-    estimate(&quotients("same", Number::PerSecond, measured))
+    let promises = promises.into_values().flatten();
+    let asked_for = promises.filter(|promise| plan.has_own || !promise.is_own);
+    let ratio = |promise: Promise| {
+        let values = values(&promise.from, measured, plan);
+        Ratio::new(promise, values)
+    };
+    Ok(asked_for.map(ratio).collect())
 }
 
 fn values(from: &From, measured: &Measured, plan: &Plan) -> Vec<f64> {
     match from {
-        From::Pairs(section, number) => quotients(section, *number, measured),
+        From::Pairs(section, number) => quotients(section, number, measured),
         From::Crowd => measured
             .rounds_of_engine(plan.levels.len())
             .iter()
@@ -185,10 +152,12 @@ fn values(from: &From, measured: &Measured, plan: &Plan) -> Vec<f64> {
     }
 }
 
-fn quotients(section: &str, number: Number, measured: &Measured) -> Vec<f64> {
+/// Of all valid pairs of a section, the second block over the first.
+pub(crate) fn quotients(section: &str, number: &str, measured: &Measured) -> Vec<f64> {
+    let of = |block| serde_json::to_value(block).ok()?.pointer(number)?.as_f64();
     let pairs = measured.pairs(section).into_iter();
     pairs
-        .filter_map(|[a, b]| quotient(number.of(b)?, number.of(a)?))
+        .filter_map(|[a, b]| quotient(of(b)?, of(a)?))
         .collect()
 }
 
@@ -202,8 +171,8 @@ fn crowd_over_best(round: &[&Block], crowd: u16) -> Option<f64> {
 mod tests {
     use super::*;
     use crate::arm::Setup;
+    use crate::cli::BenchArgs;
     use crate::counters::Counters;
-    use crate::plan::tests::plan;
 
     /// Two pairs with the static route, 0.6 and 0.4, and a round of two crowds.
     fn measured() -> Measured {
@@ -234,8 +203,16 @@ mod tests {
         }
     }
 
+    fn plan(has_own: bool) -> Plan {
+        let server = has_own.then(|| "mine".into());
+        Plan::new(&BenchArgs {
+            server,
+            ..BenchArgs::default()
+        })
+    }
+
     fn all(measured: &Measured) -> Vec<Ratio> {
-        let mut plan = plan(&["--server", "mine"]);
+        let mut plan = plan(true);
         plan.levels = vec![1, 1_000];
         ratios(measured, &plan).expect("promises")
     }
@@ -277,57 +254,46 @@ mod tests {
                    hybrid_refusals_vs_pessimistic commits_per_order wal_vs_pessimistic \
                    redis_down_vs_normal overload_goodput order_p50_half_load";
         let own = "own_orders_vs_pessimistic own_refusals_vs_pessimistic";
-        let found = |arguments| {
-            let (nothing, plan) = (Measured::default(), plan(arguments));
+        let found = |has_own| {
+            let (nothing, plan) = (Measured::default(), plan(has_own));
             let ratios = ratios(&nothing, &plan).expect("promises").into_iter();
             let ids = ratios.map(|ratio| {
                 assert!(
                     ratio.median.is_none() && ratio.met != Some(true),
                     "{ratio:?}"
                 );
-                if let From::Pairs(name, _) = &ratio.promise.from {
+                if let From::Pairs(name, number) = &ratio.promise.from {
                     let sections = plan.sections();
                     assert!(sections.iter().any(|it| it.0 == name), "{name}");
+                    let block = serde_json::to_value(Block::default());
+                    assert!(block.expect("JSON").pointer(number).is_some(), "{number}");
                 }
                 ratio.promise.id
             });
             ids.collect::<Vec<_>>().join(" ")
         };
-        assert_eq!(found(&[]), ids);
-        assert_eq!(found(&["--server", "mine"]), format!("{ids} {own}"));
+        assert_eq!(found(false), ids);
+        assert_eq!(found(true), format!("{ids} {own}"));
     }
 
     #[test]
-    fn the_hard_side_of_the_interval_decides() {
-        let orders = one(&measured(), "orders_vs_static");
+    fn the_hard_side_of_the_interval_decides_and_a_void_block_takes_its_pair_with_it() {
+        let mut measured = measured();
+        let orders = one(&measured, "orders_vs_static");
         assert_eq!((orders.median, orders.low), (Some(0.5), Some(0.4)));
         assert_eq!(orders.met, Some(false));
-        let commits = one(&measured(), "commits_per_order");
+        let json = serde_json::to_value(&orders).expect("JSON");
+        assert_eq!(json["side"], "at_least");
+        let commits = one(&measured, "commits_per_order");
         assert_eq!((commits.high, commits.met), (Some(0.005), Some(true)));
-        let reported = one(&measured(), "wal_vs_pessimistic");
+        let reported = one(&measured, "wal_vs_pessimistic");
         assert_eq!((reported.promise.target, reported.met), (None, None));
-    }
-
-    #[test]
-    fn a_void_block_takes_its_pair_with_it_and_its_round() {
-        let mut measured = measured();
         assert_eq!(one(&measured, "orders_crowd").values, [0.75]);
+
         for number in [2, 5] {
             measured.blocks[number].void = Some("the books do not balance".to_owned());
         }
         assert_eq!(one(&measured, "orders_vs_static").values, [0.6]);
         assert!(one(&measured, "orders_crowd").values.is_empty());
-    }
-
-    #[test]
-    fn the_json_of_a_ratio_is_as_agreed() {
-        let json = serde_json::to_value(one(&measured(), "orders_vs_static"));
-        let json = json.expect("JSON");
-        let keys: Vec<_> = json.as_object().expect("fields").keys().collect();
-        let agreed = [
-            "high", "id", "low", "median", "met", "side", "target", "values", "what",
-        ];
-        assert_eq!(keys, agreed);
-        assert_eq!(json["side"], "at_least");
     }
 }

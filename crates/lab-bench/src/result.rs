@@ -1,5 +1,7 @@
 //! The result of a run: what the JSON has, and what tables and pictures show.
 
+use std::collections::BTreeSet;
+
 use flash_lab_crowd::Latency;
 use serde::Serialize;
 
@@ -7,7 +9,7 @@ use crate::arm::{Arm, BURST_UNITS, SERIES, Work};
 use crate::block::Block;
 use crate::environment::Environment;
 use crate::plan::Plan;
-use crate::ratios::{Ratio, ratios, same_vs_same};
+use crate::ratios::{Ratio, quotients, ratios};
 use crate::session::Measured;
 use crate::statistics::{Estimate, estimate, median};
 
@@ -17,6 +19,7 @@ pub(crate) struct Report {
     pub(crate) quick: bool,
     pub(crate) environment: Environment,
     pub(crate) ratios: Vec<Ratio>,
+    /// The engine over itself: what the machine adds to every ratio.
     pub(crate) same_vs_same: Option<Estimate>,
     pub(crate) void_blocks: usize,
     pub(crate) violations: usize,
@@ -78,7 +81,7 @@ impl Report {
             quick,
             environment,
             ratios: ratios(&measured, plan)?,
-            same_vs_same: same_vs_same(&measured),
+            same_vs_same: estimate(&quotients("same", "/per_second", &measured)),
             void_blocks: blocks.len() - measured.valid().count(),
             violations: blocks.iter().filter(|block| block.violation).count(),
             series: series(&measured),
@@ -91,9 +94,7 @@ impl Report {
 
 /// Blocks with ample stock of one SKU, by arm and crowd, from all sections.
 fn series(measured: &Measured) -> Vec<Point> {
-    let mut crowds: Vec<_> = measured.valid().map(|it| it.setup.buyers).collect();
-    crowds.sort_unstable();
-    crowds.dedup();
+    let crowds: BTreeSet<_> = measured.valid().map(|it| it.setup.buyers).collect();
     let arms = SERIES.into_iter().chain([Arm::EngineRedisDown]);
     let all = arms.flat_map(|arm| crowds.iter().map(move |buyers| (arm, *buyers)));
     all.filter_map(|(arm, buyers)| {

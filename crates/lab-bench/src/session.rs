@@ -1,5 +1,7 @@
 //! A run, from its first block to its last, and what belongs together of it.
 
+use std::time::Duration;
+
 use anyhow::Context;
 use flash_lab_crowd::Progress;
 use serde::Serialize;
@@ -43,8 +45,10 @@ pub(crate) async fn run(
             }
             let number = measured.blocks.len() + 1;
             progress.step(&format!("block {number}/{of}: {setup}"));
-            let lasting = match setup.arm {
-                Arm::Pgbench => plan.pgbench_block,
+            let lasting = match (setup.arm, setup.work) {
+                (Arm::Pgbench, _) => plan.pgbench_block,
+                // Each buyer asks once.
+                (_, Work::Burst) => Duration::ZERO,
                 _ => plan.block,
             };
             let block = measure(world, section, setup, lasting)

@@ -30,15 +30,11 @@ pub fn estimate(values: &[f64]) -> Option<Estimate> {
         .iter()
         .fold(0x5eed, |seed: u64, it| seed.rotate_left(7) ^ it.to_bits());
     let mut random = fastrand::Rng::with_seed(seed);
-    let mut medians: Vec<_> = (0..RESAMPLES)
-        .filter_map(|_| {
-            let resample: Vec<_> = values
-                .iter()
-                .filter_map(|_| random.choice(values).copied())
-                .collect();
-            median(&resample)
-        })
-        .collect();
+    let mut resampled = || {
+        let resample = values.iter().filter_map(|_| random.choice(values).copied());
+        median(&resample.collect::<Vec<_>>())
+    };
+    let mut medians: Vec<_> = (0..RESAMPLES).filter_map(|_| resampled()).collect();
     medians.sort_by(f64::total_cmp);
     let rank = |per_mille: usize| medians.get(RESAMPLES * per_mille / 1_000).copied();
     Some(Estimate {

@@ -1,11 +1,15 @@
 //! The tables and what is said below them: for the terminal, as Markdown and for the page.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
 use anyhow::Context;
 use flash_lab_crowd::{Cell, Look, Sheet, paragraph};
+use minijinja::Environment;
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::Serde;
 use serde::Serialize;
 
 use crate::arm::{Arm, SERIES};
@@ -13,7 +17,6 @@ use crate::block::Block;
 use crate::ratios::{Ratio, Side};
 use crate::result::Report;
 use crate::statistics::{significant, whole};
-use crate::template::rendered;
 
 /// A table before it has a look.
 #[derive(Debug, Serialize)]
@@ -122,6 +125,30 @@ impl<'a> Notes<'a> {
     }
 }
 
+/// Fills a template; where its name ends in `html`, text is escaped.
+///
+/// # Errors
+///
+/// A template that is wrong.
+pub(crate) fn rendered(
+    name: &str,
+    template: &str,
+    what: &impl Serialize,
+) -> anyhow::Result<String> {
+    let mut environment = Environment::new();
+    environment.add_filter("significant", significant);
+    environment.add_filter("whole", whole);
+    let lines = SyntaxConfig::builder()
+        .trim_blocks(true)
+        .lstrip_blocks(true)
+        .keep_trailing_newline(true)
+        .build();
+    lines
+        .map(|lines| environment.set_syntax(lines))
+        .and_then(|()| environment.render_named_str(name, template, Serde(what)))
+        .with_context(|| format!("cannot fill {name}"))
+}
+
 const BEGIN: &str = "<!-- measured -->";
 const END: &str = "<!-- /measured -->";
 
@@ -138,10 +165,6 @@ fn merged(old: &str, tables: &str) -> String {
 fn cells(row: &[String]) -> Vec<Cell> {
     row.iter().map(Cell::new).collect()
 }
-
-const RATIO: [&str; 7] = [
-    "ratio", "median", "low", "high", "target", "met", "in words",
-];
 
 fn ratios(report: &Report) -> Table {
     let shown = |value: Option<f64>| value.map_or("-".to_owned(), significant);
@@ -166,16 +189,15 @@ fn ratios(report: &Report) -> Table {
             ratio.meaning(),
         ]
     };
+    let header = "ratio, median, low, high, target, met, in words".split(", ");
     Table {
-        header: RATIO.map(str::to_owned).to_vec(),
+        header: header.map(str::to_owned).collect(),
         rows: report.ratios.iter().map(row).collect(),
     }
 }
 
 fn throughput(report: &Report) -> Table {
-    let mut crowds: Vec<_> = report.series.iter().map(|point| point.buyers).collect();
-    crowds.sort_unstable();
-    crowds.dedup();
+    let crowds: BTreeSet<_> = report.series.iter().map(|it| it.buyers).collect();
     let row = |buyers: u16| {
         let cell = |arm| {
             let mut points = report.series.iter();
@@ -198,19 +220,21 @@ mod tests {
     #[test]
     fn only_what_is_between_the_markers_changes() {
         let new = format!("{BEGIN}\n\nnew\n\n{END}");
-        for (old, expected) in [
-            (
-                format!("# Title\n\n{BEGIN}\nold\n{END}\n\nThe rest.\n"),
-                format!("# Title\n\n{new}\n\nThe rest.\n"),
-            ),
-            // A mark without an end.
-            (
-                format!("# Title\n\n{BEGIN}\nThe rest.\n"),
-                format!("# Title\n\n{new}\nThe rest.\n"),
-            ),
-            (String::new(), format!("{new}\n")),
-        ] {
-            assert_eq!(merged(&old, "new\n"), expected);
+        let (title, rest) = ("# Title\n\n", "\n\nThe rest.\n");
+        let without_end = String::new();
+        for old in [format!("\nold\n{END}"), without_end] {
+            let merged = merged(&format!("{title}{BEGIN}{old}{rest}"), "new\n");
+            assert_eq!(merged, format!("{title}{new}{rest}"));
         }
+        assert_eq!(merged("", "new\n"), format!("{new}\n"));
+    }
+
+    #[test]
+    fn a_page_escapes_its_text_and_no_other_text_does() {
+        let what = [("text", "orders & <buyers>")];
+        let what = std::collections::HashMap::from(what);
+        let filled = |name| rendered(name, "{{ text }}\n", &what).expect("filled");
+        assert_eq!(filled("page.html"), "orders &amp; &lt;buyers&gt;\n");
+        assert_eq!(filled("tables.md"), "orders & <buyers>\n");
     }
 }

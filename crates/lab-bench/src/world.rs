@@ -14,7 +14,8 @@ use flash_sandbox::{Options, Sandbox};
 use tempfile::TempDir;
 
 use crate::arm::{Arm, Setup, Work};
-use crate::load::{self, Load, Pace};
+use crate::counters::Sources;
+use crate::load::{self, Load};
 use crate::pgbench;
 use crate::tally::Tally;
 
@@ -25,9 +26,7 @@ const MAX_CONNECTIONS: u32 = 250;
 pub(crate) const POOL_SIZE: u16 = DEFAULT_POOL_SIZE;
 
 /// How long a server that has just started is used before it counts.
-const WARM_UP: Pace = Pace::Closed {
-    lasting: Duration::from_millis(300),
-};
+const WARM_UP: Duration = Duration::from_millis(300);
 
 /// Connections of the warm-up.
 const WARM_UP_BUYERS: u16 = 32;
@@ -42,7 +41,7 @@ const ANYWHERE: &str = "127.0.0.1:0";
 pub(crate) struct World {
     /// Before the stores, so that servers end before them.
     running: HashMap<Key, (Server, SocketAddr)>,
-    sandbox: Sandbox,
+    pub(crate) sandbox: Sandbox,
     pub(crate) pgbench: PathBuf,
     server: PathBuf,
     own: Option<Seller>,
@@ -56,7 +55,7 @@ pub(crate) struct World {
 
 /// An arm, and the answer of static where it is one: who gets an order gets another one
 /// than who does not.
-type Key = (Arm, Option<&'static str>);
+pub(crate) type Key = (Arm, Option<&'static str>);
 
 const ORDER: &str = "order";
 const REFUSAL: &str = "refusal";
@@ -73,20 +72,17 @@ impl World {
     /// Starts the stores and learns from the engine what static has to say; other servers
     /// follow when they are needed.
     pub(crate) async fn start(own: Option<Seller>) -> anyhow::Result<Self> {
-        let server = server_process::find()?;
-        let pgbench = pgbench::find()?;
-        let static_route = server_process::find_beside("static-route")?;
         let options = Options {
             max_connections: MAX_CONNECTIONS,
             ..Options::default()
         };
         let mut world = Self {
             running: HashMap::new(),
-            sandbox: stores::start(options).await?,
-            pgbench,
-            server,
+            server: server_process::find()?,
+            pgbench: pgbench::find()?,
             own,
-            static_route,
+            static_route: server_process::find_beside("static-route")?,
+            sandbox: stores::start(options).await?,
             databases: Vec::new(),
             answers: tempfile::tempdir().context("cannot make a directory")?,
             last_number: 0,
@@ -99,27 +95,20 @@ impl World {
         let engine = Setup {
             arm: Arm::Engine,
             work: Work::Refusals,
-            buyers: 1,
+            buyers: WARM_UP_BUYERS,
             rate: None,
         };
         self.run_only(&[engine]).await?;
         let (prefix, _conn) = self.put_on_sale(&engine).await?;
-        for answer in [ORDER, REFUSAL] {
-            let tally = self.apply(&engine, &prefix, 1, Pace::Once).await?;
+        let once = (None, Duration::ZERO);
+        for (answer, expected) in [(ORDER, [1, 0]), (REFUSAL, [0, 1])] {
+            let tally = self.apply(&engine, &prefix, 1, once).await?;
             let told = &tally.answers;
-            let is_right = match answer {
-                ORDER => told.accepted == 1,
-                _ => told.sold_out == 1,
-            };
+            let is_right = [told.accepted, told.sold_out] == expected;
             ensure!(is_right, "the engine has no {answer} but {told:?}");
             fs::write(self.answers.path().join(answer), &tally.last_answer)?;
         }
         Ok(())
-    }
-
-    /// How to look into the stores.
-    pub(crate) fn announce(&self) -> String {
-        self.sandbox.announce()
     }
 
     /// The directory of the private stores is on this disk.
@@ -143,17 +132,21 @@ impl World {
         Ok(self.first_url()?.replacen("/flash?", &name, 1))
     }
 
-    /// The Redis of an arm whose commands are counted.
-    pub(crate) fn redis_url(&self, arm: Arm) -> Option<String> {
-        let is_asked = matches!(arm, Arm::Hybrid | Arm::Engine);
-        let url = self.sandbox.redis_url().filter(|_| is_asked);
-        url.map(str::to_owned)
-    }
-
-    /// The server of an arm, if one runs.
-    pub(crate) fn server_pid(&self, setup: &Setup) -> Option<u32> {
-        let (server, _) = self.running.get(&key(setup))?;
-        Some(server.pid())
+    /// Where the counters of a setup are.
+    pub(crate) fn sources(
+        &self,
+        setup: &Setup,
+        prefix: &str,
+        conn: Option<AsyncPgConnection>,
+    ) -> Sources {
+        let asks_redis = matches!(setup.arm, Arm::Hybrid | Arm::Engine);
+        let redis_url = self.sandbox.redis_url().filter(|_| asks_redis);
+        Sources {
+            conn,
+            redis_url: redis_url.map(str::to_owned),
+            server_pid: self.running.get(&key(setup)).map(|it| it.0.pid()),
+            prefix: prefix.to_owned(),
+        }
     }
 
     /// Opens the database of an arm, and makes it where there is none yet.
@@ -235,41 +228,46 @@ impl World {
             ("LISTEN", ANYWHERE.to_owned()),
             ("RUST_LOG", "warn,server=info".to_owned()),
         ];
-        let own = self.own.as_ref().filter(|_| arm == Arm::Own);
-        let program = own.map_or(&*self.server, Seller::executable);
-        let started = match key(setup) {
-            (_, Some(answer)) => {
-                let arguments = self.static_arguments(answer)?;
-                Server::start_with(&self.static_route, arguments, environment).await?
-            }
-            (arm, None) => {
-                Server::start_with(program, arguments(arm), environment).await?
-            }
-        };
+        let (program, arguments) = self.program(key(setup));
+        let started = Server::start_with(program, arguments, environment).await?;
         self.running.insert(key(setup), started);
         if let Some(redis) = doomed {
             tokio::task::spawn_blocking(move || drop(redis)).await?;
         }
         let buyers = setup.buyers.min(WARM_UP_BUYERS);
-        self.apply(setup, &prefix, buyers, WARM_UP).await?;
+        self.apply(setup, &prefix, buyers, (None, WARM_UP)).await?;
         Ok(())
     }
 
-    fn static_arguments(&self, answer: &str) -> anyhow::Result<Vec<String>> {
-        let path = self.answers.path().join(answer);
-        Ok(server_process::flags(&[
-            ("--answer", path.to_str().context("a path that is no text")?),
-            ("--client-wait-ms", server_process::PATIENCE_MS),
-        ]))
+    /// The program of a server, and its arguments; one of somebody's own may ignore them.
+    pub(crate) fn program(&self, (arm, answer): Key) -> (&Path, Vec<String>) {
+        if let Some(answer) = answer {
+            let answer = self.answers.path().join(answer).display().to_string();
+            let patience = ("--client-wait-ms", server_process::PATIENCE_MS);
+            let flags = server_process::flags(&[("--answer", &answer), patience]);
+            return (&self.static_route, flags);
+        }
+        let own = self.own.as_ref().filter(|_| arm == Arm::Own);
+        let strategy = match arm {
+            Arm::EngineRedisDown => Arm::Engine.to_string(),
+            arm => arm.to_string(),
+        };
+        let strategy = own.is_none().then_some(("--strategy", &*strategy));
+        let pool_size = POOL_SIZE.to_string();
+        let mut flags = Vec::from_iter(strategy);
+        flags.extend([("--listen", ANYWHERE), ("--drain-delay-ms", "0")]);
+        flags.extend(server_process::patient(&pool_size));
+        let program = own.map_or(&*self.server, Seller::executable);
+        (program, server_process::flags(&flags))
     }
 
-    /// Lets buyers ask the server of a setup.
+    /// Lets buyers ask the server of a setup, at a rate where one is given, for some time.
     pub(crate) async fn apply(
         &mut self,
         setup: &Setup,
         prefix: &str,
         connections: u16,
-        pace: Pace,
+        (per_second, lasting): (Option<f64>, Duration),
     ) -> anyhow::Result<Tally> {
         // No block has so many buyers.
         let first_buyer = self.next_number() * 100_000_000;
@@ -281,7 +279,8 @@ impl World {
             prefix: prefix.to_owned(),
             skus: setup.work.skus(),
             connections,
-            pace,
+            per_second,
+            lasting,
             first_buyer,
         })
         .await
@@ -298,19 +297,4 @@ async fn start_redis() -> anyhow::Result<Sandbox> {
         ..Options::default()
     })
     .await
-}
-
-/// The arguments of the server of an arm; a program of somebody's own may ignore them.
-pub(crate) fn arguments(arm: Arm) -> Vec<String> {
-    let strategy = match arm {
-        Arm::Own => None,
-        Arm::EngineRedisDown => Some(Arm::Engine.to_string()),
-        arm => Some(arm.to_string()),
-    };
-    let strategy = strategy.as_ref().map(|it| ("--strategy", it.as_str()));
-    let pool_size = POOL_SIZE.to_string();
-    let mut flags = Vec::from_iter(strategy);
-    flags.extend([("--listen", ANYWHERE), ("--drain-delay-ms", "0")]);
-    flags.extend(server_process::patient(&pool_size));
-    server_process::flags(&flags)
 }
