@@ -45,7 +45,7 @@ pub(crate) struct Block {
     pub(crate) curve: Vec<(f64, f64)>,
 }
 
-/// Measures a setup for some time.
+/// Measures a setup for some time; without any, each buyer asks once.
 ///
 /// # Errors
 ///

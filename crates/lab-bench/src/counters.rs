@@ -40,15 +40,17 @@ pub(crate) struct Sources {
 #[derive(Debug, Default)]
 pub(crate) struct Snapshot(HashMap<String, i64>);
 
-const QUERY: &str = include_str!("counters.sql");
-
 impl Sources {
     /// Reads everything.
     pub(crate) async fn look(&mut self) -> anyhow::Result<Snapshot> {
-        let mut snapshot = machine();
-        snapshot.add("cpu_ticks", self.server_pid.and_then(process_ticks));
+        let mut snapshot = machine_of(&read("/proc/stat"));
+        let stat = self
+            .server_pid
+            .map(|pid| read(&format!("/proc/{pid}/stat")));
+        snapshot.add("cpu_ticks", stat.and_then(|stat| ticks_of(&stat)));
         if let Some(conn) = &mut self.conn {
-            let query = sql::<(Text, BigInt)>(&QUERY.replace("{prefix}", &self.prefix));
+            let query = include_str!("counters.sql").replace("{prefix}", &self.prefix);
+            let query = sql::<(Text, BigInt)>(&query);
             let counters: Vec<(String, i64)> =
                 query.load(conn).await.context("cannot count the orders")?;
             snapshot.0.extend(counters);
@@ -85,7 +87,7 @@ impl Snapshot {
         let orders = since("orders");
         let requests = Some(number(tally.answers.telling() + tally.answers.other));
         // The first question was counted too.
-        let redis_commands = since("redis_commands").map(|count| count - 1.0);
+        let redis_commands = since("redis_commands").map(|it| (it - 1.0).max(0.0));
         let cpu_us = since("cpu_ticks").map(|ticks| ticks * 1e6 / ticks_per_second());
         let (cpu, elapsed) = (tally.cpu.as_secs_f64(), tally.elapsed.as_secs_f64());
         Counters {
@@ -116,15 +118,16 @@ fn ticks_per_second() -> f64 {
         .map_or(100.0, number)
 }
 
-/// Processor time of a process with all its threads. Linux only.
+/// What a file of Linux says; nothing on other systems.
+fn read(path: &str) -> String {
+    fs::read_to_string(path).unwrap_or_default()
+}
+
+/// Processor time of a process with all its threads.
 ///
 /// # Source
 ///
 /// proc(5), `/proc/pid/stat`, fields 14 and 15.
-fn process_ticks(pid: u32) -> Option<i64> {
-    ticks_of(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
-}
-
 fn ticks_of(stat: &str) -> Option<i64> {
     // The name before may itself have spaces and parentheses.
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
@@ -132,15 +135,11 @@ fn ticks_of(stat: &str) -> Option<i64> {
     Some(ticks()? + ticks()?)
 }
 
-/// Processor time of all cores since the start of the machine, in ticks. Linux only.
+/// Processor time of all cores since the start of the machine, in ticks.
 ///
 /// # Source
 ///
 /// proc(5), `/proc/stat`.
-fn machine() -> Snapshot {
-    machine_of(&fs::read_to_string("/proc/stat").unwrap_or_default())
-}
-
 fn machine_of(stat: &str) -> Snapshot {
     let mut snapshot = Snapshot::default();
     let fields = stat.lines().next().unwrap_or_default().split_whitespace();
@@ -161,9 +160,9 @@ const BUSY_LOOK: Duration = Duration::from_secs(1);
 /// The share of the processor time of all cores that is taken right now; none where the
 /// system does not tell.
 pub(crate) async fn busy_share() -> Option<f64> {
-    let before = machine();
+    let before = machine_of(&read("/proc/stat"));
     tokio::time::sleep(BUSY_LOOK).await;
-    let after = machine();
+    let after = machine_of(&read("/proc/stat"));
     let since = |name| after.since(&before, name).map(number);
     quotient(since("machine_busy")?, since("machine_ticks")?)
 }

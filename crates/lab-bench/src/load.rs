@@ -67,15 +67,12 @@ pub(crate) async fn apply(load: Load) -> anyhow::Result<Tally> {
 /// Applies a load until it is over or called off.
 fn drive(load: &Load, is_called_off: impl Fn() -> bool) -> anyhow::Result<Tally> {
     let mut poll = Poll::new()?;
-    let mut connections = Vec::with_capacity(load.connections.into());
-    for number in 0..load.connections.into() {
-        let mut connection = Connection::open(load.address)
-            .with_context(|| format!("cannot open connection {number}"))?;
-        let (stream, token) = (&mut connection.stream, Token(number));
-        poll.registry()
-            .register(stream, token, Interest::READABLE)?;
-        connections.push(connection);
-    }
+    let open = |number| {
+        Connection::open(load.address, &poll, Token(number))
+            .with_context(|| format!("cannot open connection {number}"))
+    };
+    let numbers = 0..usize::from(load.connections);
+    let connections: Vec<_> = numbers.map(open).collect::<Result<_, _>>()?;
     let start = Instant::now();
     let mut crowd = Crowd {
         free: (0..connections.len()).collect(),
@@ -148,12 +145,15 @@ struct Connection {
 }
 
 impl Connection {
-    fn open(address: SocketAddr) -> io::Result<Self> {
+    fn open(address: SocketAddr, poll: &Poll, token: Token) -> io::Result<Self> {
         let stream = std::net::TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
         stream.set_nonblocking(true)?;
+        let mut stream = TcpStream::from_std(stream);
+        let registry = poll.registry();
+        registry.register(&mut stream, token, Interest::READABLE)?;
         Ok(Self {
-            stream: TcpStream::from_std(stream),
+            stream,
             due: None,
             answer: Vec::new(),
         })
@@ -266,8 +266,7 @@ impl Crowd {
         };
         let request = self.template.of_buyer(self.next_buyer);
         self.next_buyer += 1;
-        let connection = &mut self.connections[number];
-        match request.and_then(|request| connection.send(request, due)) {
+        match self.connections[number].send(request, due) {
             Ok(()) => self.under_way += 1,
             // A connection that is lost is not used again.
             Err(_lost) => self.tally.answers.other += 1,

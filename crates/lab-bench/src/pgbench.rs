@@ -14,20 +14,19 @@ use crate::wire::Kind;
 
 /// Finds pgbench beside the PostgreSQL that is used, or on PATH.
 pub(crate) fn find() -> anyhow::Result<PathBuf> {
-    let beside = flash_sandbox::find_postgres()?
-        .program
-        .with_file_name("pgbench");
+    let postgres = flash_sandbox::find_postgres()?.program;
     let path = std::env::var_os("PATH").unwrap_or_default();
     let on_path = std::env::split_paths(&path).map(|it| it.join("pgbench"));
-    let mut programs = std::iter::once(beside.clone()).chain(on_path);
-    let found = programs.find(|program| program.is_file());
-    Ok(found.ok_or_else(|| {
+    let beside = postgres.with_file_name("pgbench");
+    let mut programs = std::iter::once(beside).chain(on_path);
+    let missing = || {
         Ending::MissingProgram(format!(
             "no `pgbench` beside {}: apt-get install postgresql, or dnf install \
              postgresql-contrib",
-            beside.with_file_name("postgres").display()
+            postgres.display()
         ))
-    })?)
+    };
+    Ok(programs.find(|it| it.is_file()).ok_or_else(missing)?)
 }
 
 /// Buys one unit after the other, each client in a transaction of its own, which counts as
@@ -64,17 +63,18 @@ pub(crate) async fn run(
         let reason = String::from_utf8_lossy(&output.stderr);
         bail!("pgbench failed: {}", reason.trim());
     }
-    let mut tally = Tally::new()?;
-    let mut all: Option<(Duration, Duration)> = None;
+    let mut transactions = Vec::new();
     for entry in fs::read_dir(dir.path())? {
         let log = fs::read_to_string(entry?.path())?;
-        for (began, ended) in log.lines().filter_map(transaction) {
-            tally.add(Kind::Accepted, ended.saturating_sub(began));
-            let (first, last) = all.unwrap_or((began, ended));
-            all = Some((first.min(began), last.max(ended)));
-        }
+        transactions.extend(log.lines().filter_map(transaction));
     }
-    let elapsed = all.map(|(first, last)| last.saturating_sub(first));
+    let mut tally = Tally::new()?;
+    for (began, ended) in &transactions {
+        tally.add(Kind::Accepted, ended.saturating_sub(*began));
+    }
+    let first = transactions.iter().map(|(began, _)| *began).min();
+    let last = transactions.iter().map(|(_, ended)| *ended).max();
+    let elapsed = first.zip(last).map(|(first, last)| last - first);
     tally.elapsed = elapsed.unwrap_or_default();
     Ok(tally)
 }

@@ -11,8 +11,6 @@ use crate::plan::Plan;
 use crate::session::Measured;
 use crate::statistics::{estimate, quotient, significant};
 
-const PROMISES: &str = include_str!("ratios.toml");
-
 /// What `ratios.toml` says of a ratio.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -126,7 +124,8 @@ rest bring closer together.";
 /// Promises that cannot be read.
 pub(crate) fn ratios(measured: &Measured, plan: &Plan) -> anyhow::Result<Vec<Ratio>> {
     let promises: BTreeMap<String, Vec<Promise>> =
-        toml::from_str(PROMISES).context("cannot read ratios.toml")?;
+        toml::from_str(include_str!("ratios.toml"))
+            .context("cannot read ratios.toml")?;
     let promises = promises.into_values().flatten();
     let asked_for = promises.filter(|promise| plan.has_own || !promise.is_own);
     let ratio = |promise: Promise| {
@@ -258,10 +257,8 @@ mod tests {
             let (nothing, plan) = (Measured::default(), plan(has_own));
             let ratios = ratios(&nothing, &plan).expect("promises").into_iter();
             let ids = ratios.map(|ratio| {
-                assert!(
-                    ratio.median.is_none() && ratio.met != Some(true),
-                    "{ratio:?}"
-                );
+                assert_eq!(ratio.median, None);
+                assert_ne!(ratio.met, Some(true));
                 if let From::Pairs(name, number) = &ratio.promise.from {
                     let sections = plan.sections();
                     assert!(sections.iter().any(|it| it.0 == name), "{name}");

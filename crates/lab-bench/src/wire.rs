@@ -1,7 +1,7 @@
 //! The bytes of a request, of which only some digits change, and the few bytes of an
 //! answer that matter.
 
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 
 use httparse::{EMPTY_HEADER, Response, Status};
@@ -9,6 +9,9 @@ use memchr::memmem;
 
 /// What stands where the digits of a number will.
 const ZEROS: &str = "0000000000000000";
+
+/// Digits that tell the SKUs apart.
+const SKU_DIGITS: usize = 4;
 
 /// No answer has more.
 const HEADERS: usize = 64;
@@ -45,16 +48,26 @@ impl Template {
 
     /// The request of a buyer. Neighbors in number are far apart in name, as in life, so
     /// that no index is filled from one end.
-    pub(crate) fn of_buyer(&mut self, number: u64) -> io::Result<&[u8]> {
+    pub(crate) fn of_buyer(&mut self, number: u64) -> &[u8] {
         // An odd factor maps no two numbers to one.
         let name = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        write!(&mut self.bytes[self.key_at..], "{name:016x}")?;
-        write!(&mut self.bytes[self.buyer_at..], "{name:016x}")?;
-        if self.skus > 1 {
-            let sku = number % self.skus;
-            write!(&mut self.bytes[self.sku_at..], "{sku:04}")?;
+        for at in [self.key_at, self.buyer_at] {
+            write_digits(&mut self.bytes[at..at + ZEROS.len()], name, 16);
         }
-        Ok(&self.bytes)
+        if self.skus > 1 {
+            let sku = &mut self.bytes[self.sku_at..self.sku_at + SKU_DIGITS];
+            write_digits(sku, number % self.skus, 10);
+        }
+        &self.bytes
+    }
+}
+
+/// Writes a number from its last digit to the left: formatting takes six times as long.
+fn write_digits(place: &mut [u8], mut number: u64, base: u64) {
+    for digit in place.iter_mut().rev() {
+        let value = u8::try_from(number % base).unwrap_or_default();
+        *digit = if value < 10 { b'0' } else { b'a' - 10 } + value;
+        number /= base;
     }
 }
 
@@ -108,7 +121,7 @@ mod tests {
     fn a_request_names_its_buyer_twice_and_buyers_spread_over_all_skus() {
         let address = "127.0.0.1:80".parse().expect("an address");
         let mut template = Template::new(address, "b-1", 1_000);
-        let request = template.of_buyer(12_345).expect("a request").to_vec();
+        let request = template.of_buyer(12_345).to_vec();
         let text = String::from_utf8(request).expect("text");
         let (head, body) = text.split_once("\r\n\r\n").expect("a head and a body");
         assert!(head.starts_with("POST /v1/skus/b-1-0345/orders HTTP/1.1\r\n"));

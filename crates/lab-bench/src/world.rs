@@ -210,16 +210,18 @@ impl World {
     async fn start_server(&mut self, setup: &Setup) -> anyhow::Result<()> {
         let arm = setup.arm;
         // Its Redis is there when it starts, and never again.
+        let redis_alone = Options {
+            postgres: false,
+            ..Options::default()
+        };
         let doomed = match arm {
-            Arm::EngineRedisDown => Some(start_redis().await?),
+            Arm::EngineRedisDown => Some(stores::start(redis_alone).await?),
             _ => None,
         };
         let redis = doomed.as_ref().unwrap_or(&self.sandbox);
         let redis_url = redis.redis_url().context("there is no Redis")?.to_owned();
-        let amply = Setup {
-            work: Work::Orders,
-            ..*setup
-        };
+        let mut amply = *setup;
+        amply.work = Work::Orders;
         let (prefix, _conn) = self.put_on_sale(&amply).await?;
         let environment = [
             ("DATABASE_URL", self.database_url(arm)?),
@@ -289,12 +291,4 @@ impl World {
 
 fn database(arm: Arm) -> String {
     format!("bench_{arm}").replace('-', "_")
-}
-
-async fn start_redis() -> anyhow::Result<Sandbox> {
-    stores::start(Options {
-        postgres: false,
-        ..Options::default()
-    })
-    .await
 }
