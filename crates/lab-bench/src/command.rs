@@ -45,12 +45,12 @@ pub async fn run(mut args: BenchArgs) -> anyhow::Result<()> {
     drop(progress);
 
     let result = Report::new(environment, measured, (&plan, args.quick))?;
-    let tables = Tables::of(&result)?;
-    let look = output::look_beside_json(json.as_ref());
-    output::beside_json(json.as_ref(), &tables.terminal(&look))?;
     if let Some(json) = &json {
         json.write(&result)?;
     }
+    let tables = Tables::of(&result)?;
+    let look = output::look_beside_json(json.as_ref());
+    output::beside_json(json.as_ref(), &tables.terminal(&look))?;
     if let Some(html) = &html {
         html.write_text(&page::html(&result, &tables)?)?;
     }
@@ -59,8 +59,10 @@ pub async fn run(mut args: BenchArgs) -> anyhow::Result<()> {
     }
     let violations = result.violations;
     let told = "blocks of exact strategies have books that do not balance";
-    let ending = || Ending::NotAsPromised(format!("{violations} {told}"));
-    ensure!(violations == 0, ending());
+    ensure!(
+        violations == 0,
+        Ending::NotAsPromised(format!("{violations} {told}"))
+    );
     Ok(())
 }
 
