@@ -58,11 +58,9 @@ pub async fn run(mut args: BenchArgs) -> anyhow::Result<()> {
         tables.write_markdown(path)?;
     }
     let violations = result.violations;
-    let told = "blocks of exact strategies have books that do not balance";
-    ensure!(
-        violations == 0,
-        Ending::NotAsPromised(format!("{violations} {told}"))
-    );
+    let broken = "blocks of exact strategies have books that do not balance";
+    let told = format!("{violations} {broken}");
+    ensure!(violations == 0, Ending::NotAsPromised(told));
     Ok(())
 }
 
