@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, value_parser};
 
 /// What `bench` is asked for.
-#[derive(Debug, ClapArgs)]
+#[derive(Debug, Default, ClapArgs)]
 pub struct BenchArgs {
     /// Two minutes instead of up to twenty: the same ratios, in fewer and shorter blocks
     #[arg(long)]
@@ -45,16 +45,4 @@ pub struct BenchArgs {
 }
 
 /// Ends the help.
-pub const EXAMPLES: &str = "\
-Examples:
-  lab bench --quick
-  lab bench --json bench.json --html bench.html
-  lab bench --quick --server ./my-server        two more ratios: yours / pessimistic
-  lab bench --markdown docs/PERFORMANCE.md
-
-Private stores are started and removed at the end; their commits wait for the disk. Close
-what else uses the processor, and keep a laptop plugged in: the run compares neighbors in
-time, but what comes and goes between them widens every interval.
-
-Exit codes: 0 measured, whatever the ratios are, 1 error, 2 usage, 3 an exact strategy
-has books that do not balance, 69 a needed program is missing";
+pub const EXAMPLES: &str = include_str!("examples.txt");

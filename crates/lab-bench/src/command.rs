@@ -1,5 +1,6 @@
 //! `lab bench`, from what was asked to what is told.
 
+use anyhow::ensure;
 use flash_lab_crowd::{
     Ending, JsonFile, Progress, Seller, first_line, open_files, output,
 };
@@ -8,9 +9,9 @@ use crate::cli::BenchArgs;
 use crate::environment::Environment;
 use crate::plan::Plan;
 use crate::result::Report;
-use crate::session::Session;
+use crate::tables::Tables;
 use crate::world::World;
-use crate::{counters, markdown, page, table};
+use crate::{counters, page, session};
 
 /// Runs `lab bench`.
 ///
@@ -35,35 +36,32 @@ pub async fn run(mut args: BenchArgs) -> anyhow::Result<()> {
         progress.note(&warning);
     }
     progress.step("starting private stores");
-    let world = World::start(own).await?;
+    let mut world = World::start(own).await?;
     progress.note(&first_line(&world.sandbox.announce()));
     let environment = Environment::of(&world, &plan).await?;
-    let mut session = Session::new(world, &plan, &progress);
-    session.run().await?;
+    let measured = session::run(&mut world, &plan, &progress).await?;
     progress.step("removing what was started");
-    let measured = session.measured;
-    drop(session.world);
+    drop(world);
     drop(progress);
 
-    let result = Report::new(args.quick, environment, measured, &plan);
-    let look = output::look_beside_json(json.as_ref());
-    output::beside_json(json.as_ref(), &table::terminal(&result, &look))?;
+    let result = Report::new(environment, measured, (&plan, args.quick))?;
     if let Some(json) = &json {
         json.write(&result)?;
     }
+    let tables = Tables::of(&result)?;
+    let look = output::look_beside_json(json.as_ref());
+    output::beside_json(json.as_ref(), &tables.terminal(&look))?;
     if let Some(html) = &html {
-        html.write_text(&page::html(&result))?;
+        html.write_text(&page::html(&result, &tables)?)?;
     }
     if let Some(path) = &args.markdown {
-        markdown::write(path, &result)?;
+        tables.write_markdown(path)?;
     }
-    match result.violations {
-        0 => Ok(()),
-        violations => Err(Ending::NotAsPromised(format!(
-            "{violations} blocks of exact strategies have books that do not balance"
-        ))
-        .into()),
-    }
+    let violations = result.violations;
+    let broken = "blocks of exact strategies have books that do not balance";
+    let told = format!("{violations} {broken}");
+    ensure!(violations == 0, Ending::NotAsPromised(told));
+    Ok(())
 }
 
 /// A machine at rest has this share of its processor time taken, with some to spare.

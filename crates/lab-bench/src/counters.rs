@@ -1,137 +1,108 @@
 //! What is counted beside the times: before a block, after it, and the difference.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use diesel::QueryableByName;
+use diesel::dsl::sql;
 use diesel::sql_types::{BigInt, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use nix::unistd::{SysconfVar, sysconf};
+use serde::Serialize;
 
+use crate::books::Books;
 use crate::statistics::{median, number, quotient};
+use crate::tally::Tally;
 
-/// The books and counters at one moment.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Snapshot {
-    pub(crate) orders: u64,
-    pub(crate) stock_taken: u64,
-    pub(crate) transactions: u64,
-    pub(crate) wal_bytes: u64,
-    /// None where there is no Redis.
-    pub(crate) redis_commands: Option<u64>,
-    /// None where the system does not tell.
-    pub(crate) server_cpu_ticks: Option<u64>,
-    pub(crate) machine: Option<MachineTicks>,
+/// What stands beside the times of a block; null where it was not told.
+#[derive(Debug, Clone, Default, Serialize)]
+pub(crate) struct Counters {
+    pub(crate) commits_per_order: Option<f64>,
+    pub(crate) wal_bytes_per_order: Option<f64>,
+    pub(crate) redis_commands_per_request: Option<f64>,
+    pub(crate) server_cpu_us_per_request: Option<f64>,
+    pub(crate) generator_cpu_share: Option<f64>,
+    pub(crate) machine_busy_share: Option<f64>,
+    pub(crate) stolen_share: Option<f64>,
 }
 
-/// Processor time of all cores since the start of the machine, in ticks.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct MachineTicks {
-    pub(crate) all: u64,
-    pub(crate) idle: u64,
-    pub(crate) stolen: u64,
-}
-
-impl MachineTicks {
-    fn since(self, before: Self) -> Self {
-        Self {
-            all: self.all.saturating_sub(before.all),
-            idle: self.idle.saturating_sub(before.idle),
-            stolen: self.stolen.saturating_sub(before.stolen),
-        }
-    }
-
-    /// The share of it that was taken.
-    pub(crate) fn busy_share(self) -> Option<f64> {
-        quotient(number(self.all.saturating_sub(self.idle)), number(self.all))
-    }
-}
-
-/// Where the counters of an arm are.
-pub(crate) struct Sources<'a> {
-    pub(crate) conn: Option<&'a mut AsyncPgConnection>,
-    /// Its URL.
-    pub(crate) redis: Option<&'a str>,
+/// Where the counters of an arm are, and the start of the names of its SKUs.
+pub(crate) struct Sources {
+    pub(crate) conn: Option<AsyncPgConnection>,
+    pub(crate) redis_url: Option<String>,
     pub(crate) server_pid: Option<u32>,
+    pub(crate) prefix: String,
 }
 
-#[derive(QueryableByName)]
-struct Row {
-    #[diesel(sql_type = BigInt)]
-    orders: i64,
-    #[diesel(sql_type = BigInt)]
-    stock_taken: i64,
-    #[diesel(sql_type = BigInt)]
-    transactions: i64,
-    #[diesel(sql_type = BigInt)]
-    wal_bytes: i64,
-}
+/// All counters at one moment, by name; what nobody tells is not there.
+#[derive(Debug, Default)]
+pub(crate) struct Snapshot(HashMap<String, i64>);
 
-/// Transactions are those that wrote: each takes one number, and readers, this query
-/// among them, take none. The statistics of PostgreSQL would come up to ten seconds late.
-const QUERY: &str = "\
-SELECT (SELECT count(*) FROM orders WHERE starts_with(sku, $1)) AS orders,
-       (SELECT coalesce(sum(initial_units - available_units), 0)::bigint
-          FROM skus WHERE starts_with(sku, $1)) AS stock_taken,
-       pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS transactions,
-       (pg_current_wal_insert_lsn() - '0/0')::bigint AS wal_bytes";
-
-impl Snapshot {
-    /// Reads everything, of the SKUs whose names begin so.
-    pub(crate) async fn take(
-        sources: &mut Sources<'_>,
-        prefix: &str,
-    ) -> anyhow::Result<Self> {
-        let mut snapshot = Self {
-            server_cpu_ticks: sources.server_pid.and_then(process_ticks),
-            machine: machine_ticks(),
-            ..Self::default()
-        };
-        if let Some(conn) = &mut sources.conn {
-            let row: Row = diesel::sql_query(QUERY)
-                .bind::<Text, _>(prefix)
-                .get_result(&mut **conn)
-                .await
-                .context("cannot count the orders")?;
-            snapshot.orders = row.orders.try_into()?;
-            snapshot.stock_taken = row.stock_taken.try_into()?;
-            snapshot.transactions = row.transactions.try_into()?;
-            snapshot.wal_bytes = row.wal_bytes.try_into()?;
+impl Sources {
+    /// Reads everything.
+    pub(crate) async fn look(&mut self) -> anyhow::Result<Snapshot> {
+        let mut snapshot = machine_of(&read("/proc/stat"));
+        let stat = self
+            .server_pid
+            .map(|pid| read(&format!("/proc/{pid}/stat")));
+        snapshot.add("cpu_ticks", stat.and_then(|stat| ticks_of(&stat)));
+        if let Some(conn) = &mut self.conn {
+            let query = include_str!("counters.sql").replace("{prefix}", &self.prefix);
+            let query = sql::<(Text, BigInt)>(&query);
+            let counters: Vec<(String, i64)> =
+                query.load(conn).await.context("cannot count the orders")?;
+            snapshot.0.extend(counters);
         }
-        if let Some(url) = sources.redis {
-            snapshot.redis_commands = redis_commands(url).await;
+        if let Some(url) = &self.redis_url {
+            snapshot.add("redis_commands", redis_commands(url).await);
         }
         Ok(snapshot)
     }
+}
 
-    /// What happened since an earlier one.
-    pub(crate) fn since(&self, before: &Self) -> Self {
-        let difference = |after: Option<u64>, before: Option<u64>| {
-            Some(after?.saturating_sub(before?))
-        };
-        Self {
-            orders: self.orders.saturating_sub(before.orders),
-            stock_taken: self.stock_taken.saturating_sub(before.stock_taken),
-            transactions: self.transactions.saturating_sub(before.transactions),
-            wal_bytes: self.wal_bytes.saturating_sub(before.wal_bytes),
-            // The first question was counted too.
-            redis_commands: difference(self.redis_commands, before.redis_commands)
-                .map(|count| count.saturating_sub(1)),
-            server_cpu_ticks: difference(
-                self.server_cpu_ticks,
-                before.server_cpu_ticks,
-            ),
-            machine: self
-                .machine
-                .zip(before.machine)
-                .map(|(it, it_was)| it.since(it_was)),
+impl Snapshot {
+    fn add(&mut self, name: &str, counter: Option<i64>) {
+        self.0.extend(counter.map(|count| (name.to_owned(), count)));
+    }
+
+    fn since(&self, before: &Self, name: &str) -> Option<u64> {
+        let difference = self.0.get(name)? - before.0.get(name)?;
+        Some(difference.try_into().unwrap_or_default())
+    }
+
+    /// What the database says of all that happened since an earlier moment.
+    pub(crate) fn books_since(&self, before: &Self) -> Option<Books> {
+        Some(Books {
+            orders: self.since(before, "orders")?,
+            stock_taken: self.since(before, "stock_taken")?,
+        })
+    }
+
+    /// What a load cost since an earlier moment.
+    pub(crate) fn cost_since(&self, before: &Self, tally: &Tally) -> Counters {
+        let since = |name| self.since(before, name).map(number);
+        let per = |cost: Option<f64>, of: Option<f64>| quotient(cost?, of?);
+        let orders = since("orders");
+        let requests = Some(number(tally.answers.telling() + tally.answers.other));
+        // The first question was counted too.
+        let redis_commands = since("redis_commands").map(|it| (it - 1.0).max(0.0));
+        let cpu_us = since("cpu_ticks").map(|ticks| ticks * 1e6 / ticks_per_second());
+        let (cpu, elapsed) = (tally.cpu.as_secs_f64(), tally.elapsed.as_secs_f64());
+        Counters {
+            commits_per_order: per(since("transactions"), orders),
+            wal_bytes_per_order: per(since("wal_bytes"), orders),
+            redis_commands_per_request: per(redis_commands, requests),
+            server_cpu_us_per_request: per(cpu_us, requests),
+            generator_cpu_share: quotient(cpu, elapsed).filter(|_| cpu > 0.0),
+            machine_busy_share: per(since("machine_busy"), since("machine_ticks")),
+            stolen_share: per(since("machine_stolen"), since("machine_ticks")),
         }
     }
 }
 
-async fn redis_commands(url: &str) -> Option<u64> {
+async fn redis_commands(url: &str) -> Option<i64> {
     let info = flash_lab_wire::info(url, "stats").await.ok()?;
     info.lines()
         .find_map(|line| line.strip_prefix("total_commands_processed:"))?
@@ -140,30 +111,47 @@ async fn redis_commands(url: &str) -> Option<u64> {
         .ok()
 }
 
-/// Processor time of a process with all its threads. Linux only.
+fn ticks_per_second() -> f64 {
+    let ticks = sysconf(SysconfVar::CLK_TCK).ok().flatten();
+    ticks
+        .and_then(|it| it.try_into().ok())
+        .map_or(100.0, number)
+}
+
+/// What a file of Linux says; nothing on other systems.
+fn read(path: &str) -> String {
+    fs::read_to_string(path).unwrap_or_default()
+}
+
+/// Processor time of a process with all its threads.
 ///
 /// # Source
 ///
 /// proc(5), `/proc/pid/stat`, fields 14 and 15.
-fn process_ticks(pid: u32) -> Option<u64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    ticks_of(&stat)
-}
-
-fn ticks_of(stat: &str) -> Option<u64> {
+fn ticks_of(stat: &str) -> Option<i64> {
     // The name before may itself have spaces and parentheses.
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
-    let mut ticks = || fields.next()?.parse::<u64>().ok();
+    let mut ticks = || fields.next()?.parse::<i64>().ok();
     Some(ticks()? + ticks()?)
 }
 
-/// Linux only.
+/// Processor time of all cores since the start of the machine, in ticks.
 ///
 /// # Source
 ///
 /// proc(5), `/proc/stat`.
-fn machine_ticks() -> Option<MachineTicks> {
-    machine_of(&fs::read_to_string("/proc/stat").ok()?)
+fn machine_of(stat: &str) -> Snapshot {
+    let mut snapshot = Snapshot::default();
+    let fields = stat.lines().next().unwrap_or_default().split_whitespace();
+    let ticks: Vec<i64> = fields.filter_map(|field| field.parse().ok()).collect();
+    // What guests used is counted with its hosts already.
+    if let [user, nice, system, idle, io, interrupt, soft, stolen, ..] = ticks[..] {
+        let busy = user + nice + system + interrupt + soft + stolen;
+        snapshot.add("machine_busy", Some(busy));
+        snapshot.add("machine_stolen", Some(stolen));
+        snapshot.add("machine_ticks", Some(busy + idle + io));
+    }
+    snapshot
 }
 
 /// How long to look how busy the machine is before a run.
@@ -172,32 +160,11 @@ const BUSY_LOOK: Duration = Duration::from_secs(1);
 /// The share of the processor time of all cores that is taken right now; none where the
 /// system does not tell.
 pub(crate) async fn busy_share() -> Option<f64> {
-    let before = machine_ticks()?;
+    let before = machine_of(&read("/proc/stat"));
     tokio::time::sleep(BUSY_LOOK).await;
-    let after = machine_ticks()?;
-    after.since(before).busy_share()
-}
-
-fn machine_of(stat: &str) -> Option<MachineTicks> {
-    let ticks: Vec<u64> = stat
-        .lines()
-        .next()?
-        .strip_prefix("cpu ")?
-        .split_whitespace()
-        .filter_map(|field| field.parse().ok())
-        .collect();
-    Some(MachineTicks {
-        // What guests used is counted with its hosts already.
-        all: ticks.iter().take(8).sum(),
-        idle: ticks.get(3)? + ticks.get(4)?,
-        stolen: *ticks.get(7)?,
-    })
-}
-
-/// Seconds of processor time.
-pub(crate) fn seconds_of_ticks(ticks: u64) -> f64 {
-    let per_second = sysconf(SysconfVar::CLK_TCK).ok().flatten().unwrap_or(100);
-    number(ticks) / number(per_second.try_into().unwrap_or(100))
+    let after = machine_of(&read("/proc/stat"));
+    let since = |name| after.since(&before, name).map(number);
+    quotient(since("machine_busy")?, since("machine_ticks")?)
 }
 
 /// How long the disk takes to make one page durable, in microseconds: the median of some.
@@ -221,20 +188,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn processor_time_is_found_behind_any_name() {
+    fn the_system_tells_processor_time_behind_any_name_and_the_disk_its_time() {
         let stat = "42 (a b) c) S 1 2 3 4 5 6 7 8 9 10 70 30 5 5 20 0";
         assert_eq!(ticks_of(stat), Some(100));
         assert_eq!(ticks_of(""), None);
-    }
 
-    #[test]
-    fn stolen_time_is_the_eighth_of_the_machine() {
-        let machine = machine_of("cpu  10 1 5 80 4 1 2 7 3 0\ncpu0 …").expect("a line");
-        assert_eq!((machine.all, machine.idle, machine.stolen), (110, 84, 7));
-    }
+        let before = machine_of("cpu 0 0 0 0 0 0 0 0 0 0");
+        let machine = machine_of("cpu  10 1 5 80 4 1 2 7 3 0\ncpu0 …");
+        for (name, ticks) in [("ticks", 110), ("busy", 26), ("stolen", 7)] {
+            let name = format!("machine_{name}");
+            assert_eq!(machine.since(&before, &name), Some(ticks), "{name}");
+        }
+        assert_eq!(machine_of("").since(&before, "machine_ticks"), None);
 
-    #[test]
-    fn the_disk_is_asked() {
         assert!(fsync_us(&std::env::temp_dir(), 3).expect("a file") > 0.0);
     }
 }

@@ -10,36 +10,24 @@ use diesel::sql_types::Text;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use flash_lab_crowd::Here;
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::arm::Arm;
 use crate::counters::fsync_us;
-use crate::load;
 use crate::plan::Plan;
-use crate::world::{POOL_SIZE, World, arguments, disk};
+use crate::world::{POOL_SIZE, World};
 
 /// Writes of the probe of the disk.
 const FSYNCS: usize = 200;
 
 /// What does not change during a run.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Serialize)]
 pub(crate) struct Environment {
     #[serde(flatten)]
-    pub(crate) here: Here,
-    /// Null where the system does not tell, as below.
-    pub(crate) cpu: Option<String>,
-    pub(crate) memory_mib: Option<u64>,
-    pub(crate) rustc: Option<String>,
-    pub(crate) debug_build: bool,
-    pub(crate) postgresql: String,
-    pub(crate) redis: String,
-    /// Of PostgreSQL.
-    pub(crate) settings: BTreeMap<String, String>,
-    pub(crate) fsync_us: f64,
-    pub(crate) pool_size: u16,
-    pub(crate) server_flags: Vec<String>,
-    pub(crate) block_ms: u128,
-    pub(crate) pairs_per_ratio: usize,
-    pub(crate) generator: &'static str,
+    here: Here,
+    /// Null where the system does not tell.
+    #[serde(flatten)]
+    facts: Value,
 }
 
 /// What PostgreSQL promises of a commit, and with what memory.
@@ -51,28 +39,28 @@ SELECT name, current_setting(name) FROM pg_settings WHERE name IN
 impl Environment {
     /// Asks the machine and the stores.
     pub(crate) async fn of(world: &World, plan: &Plan) -> anyhow::Result<Self> {
-        let url = world.sandbox.database_url().context("no database")?;
-        let mut conn: AsyncPgConnection = flash_db::connect(url).await?;
+        let mut conn: AsyncPgConnection = flash_db::connect(world.first_url()?).await?;
         let settings: Vec<(String, String)> = sql::<(Text, Text)>(SETTINGS)
             .load(&mut conn)
             .await
             .context("cannot ask PostgreSQL for its settings")?;
-        Ok(Self {
-            here: Here::now()?,
-            cpu: field("/proc/cpuinfo", "model name"),
-            memory_mib: memory_mib(),
-            rustc: rustc(),
-            debug_build: cfg!(debug_assertions),
-            postgresql: flash_sandbox::find_postgres()?.version,
-            redis: flash_sandbox::find_redis()?.version,
-            settings: settings.into_iter().collect(),
-            fsync_us: fsync_us(disk(&world.sandbox), FSYNCS)?,
-            pool_size: POOL_SIZE,
-            server_flags: arguments(Arm::Engine)?,
-            block_ms: plan.block.as_millis(),
-            pairs_per_ratio: plan.quads * 2,
-            generator: load::WHAT,
-        })
+        let facts = json!({
+            "cpu": field("/proc/cpuinfo", "model name"),
+            "memory_mib": memory_mib(),
+            "rustc": rustc(),
+            "debug_build": cfg!(debug_assertions),
+            "postgresql": flash_sandbox::find_postgres()?.version,
+            "redis": flash_sandbox::find_redis()?.version,
+            "settings": BTreeMap::from_iter(settings),
+            "fsync_us": fsync_us(world.disk(), FSYNCS)?,
+            "pool_size": POOL_SIZE,
+            "server_flags": world.program((Arm::Engine, None)).1,
+            "block_ms": plan.block.as_millis(),
+            "pairs_per_ratio": plan.quads * 2,
+            "generator": "one thread, closed or open loop, connections opened before the clock starts",
+        });
+        let here = Here::now()?;
+        Ok(Self { here, facts })
     }
 }
 
@@ -84,11 +72,8 @@ fn field(path: &str, name: &str) -> Option<String> {
 }
 
 fn memory_mib() -> Option<u64> {
-    let kib: u64 = field("/proc/meminfo", "MemTotal")?
-        .strip_suffix(" kB")?
-        .parse()
-        .ok()?;
-    Some(kib / 1_024)
+    let kib = field("/proc/meminfo", "MemTotal")?;
+    Some(kib.strip_suffix(" kB")?.parse::<u64>().ok()? / 1_024)
 }
 
 /// The compiler that is here now; it built this program unless somebody else did.

@@ -2,34 +2,18 @@
 //! before the clock starts. Who may send sends, who has an answer is counted.
 
 use std::collections::VecDeque;
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use nix::time::{ClockId, clock_gettime};
+use tokio::sync::oneshot;
 
-use crate::alarm::Alarm;
-use crate::connection::{Connection, LONGEST_ANSWER};
 use crate::tally::Tally;
-use crate::wire::{Kind, Template};
-
-/// What it is, for a report.
-pub(crate) const WHAT: &str =
-    "one thread, closed or open loop, connections opened before the clock starts";
-
-/// When requests are sent.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Pace {
-    /// Each buyer asks again as soon as there is an answer.
-    Closed { lasting: Duration },
-    /// Each buyer asks once, all at the same moment.
-    Once,
-    /// Requests are due at random times, whatever the answers do.
-    Open { per_second: f64, lasting: Duration },
-}
+use crate::wire::{Kind, Template, parse};
 
 /// Who asks for what.
 #[derive(Debug, Clone)]
@@ -37,9 +21,14 @@ pub(crate) struct Load {
     pub(crate) address: SocketAddr,
     /// The SKUs are called this, a dash, and four digits from 0000 on.
     pub(crate) prefix: String,
-    pub(crate) skus: u64,
-    pub(crate) connections: usize,
-    pub(crate) pace: Pace,
+    pub(crate) skus: u16,
+    pub(crate) connections: u16,
+    /// Requests that are due at random times, whatever the answers do; where there is no
+    /// such rate, all buyers ask at the same moment, and again as soon as they have an
+    /// answer.
+    pub(crate) per_second: Option<f64>,
+    /// After this time nobody asks again: where it is zero, each buyer asks once.
+    pub(crate) lasting: Duration,
     /// Number of the first buyer; no number is used twice.
     pub(crate) first_buyer: u64,
 }
@@ -50,8 +39,11 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(60);
 /// Events that are taken from the kernel at once.
 const EVENTS: usize = 1_024;
 
-/// Stands for no connection, but for the clock.
-const CLOCK: Token = Token(usize::MAX - 1);
+/// No answer is longer.
+const LONGEST_ANSWER: usize = 8_192;
+
+/// How often a load looks whether it was called off.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Applies a load in a thread of its own and counts the answers.
 ///
@@ -63,38 +55,24 @@ const CLOCK: Token = Token(usize::MAX - 1);
 ///
 /// A dropped future ends the load within a tenth of a second.
 pub(crate) async fn apply(load: Load) -> anyhow::Result<Tally> {
-    let called_off = CallOff::default();
-    let flag = Arc::clone(&called_off.0);
-    tokio::task::spawn_blocking(move || drive(&load, &flag))
-        .await
-        .context("the generator of load was lost")?
-}
-
-/// Calls the load off when it is dropped.
-#[derive(Default)]
-struct CallOff(Arc<AtomicBool>);
-
-impl Drop for CallOff {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
+    let (caller, waiting) = oneshot::channel();
+    tokio::task::spawn_blocking(move || {
+        let tally = drive(&load, || caller.is_closed());
+        // Whoever called it off does not want to know.
+        drop(caller.send(tally));
+    });
+    waiting.await.context("the generator of load was lost")?
 }
 
 /// Applies a load until it is over or called off.
-fn drive(load: &Load, called_off: &AtomicBool) -> anyhow::Result<Tally> {
+fn drive(load: &Load, is_called_off: impl Fn() -> bool) -> anyhow::Result<Tally> {
     let mut poll = Poll::new()?;
-    let alarm = Alarm::new(&poll, CLOCK)?;
-    let mut connections = Vec::with_capacity(load.connections);
-    for number in 0..load.connections {
-        let mut connection = Connection::open(load.address)
-            .with_context(|| format!("cannot open connection {number}"))?;
-        poll.registry().register(
-            &mut connection.stream,
-            Token(number),
-            Interest::READABLE,
-        )?;
-        connections.push(connection);
-    }
+    let open = |number| {
+        Connection::open(load.address, &poll, Token(number))
+            .with_context(|| format!("cannot open connection {number}"))
+    };
+    let numbers = 0..usize::from(load.connections);
+    let connections: Vec<_> = numbers.map(open).collect::<Result<_, _>>()?;
     let start = Instant::now();
     let mut crowd = Crowd {
         free: (0..connections.len()).collect(),
@@ -102,21 +80,113 @@ fn drive(load: &Load, called_off: &AtomicBool) -> anyhow::Result<Tally> {
         template: Template::new(load.address, &load.prefix, load.skus),
         next_buyer: load.first_buyer,
         under_way: 0,
-        pace: load.pace,
+        per_second: load.per_second,
         start,
-        schedule: Schedule::new(load.pace, start, load.first_buyer),
+        end: start + load.lasting,
         tally: Tally::new()?,
     };
     let cpu_before = cpu_time()?;
-    crowd.run(&mut poll, &alarm, called_off)?;
+    crowd.run(&mut poll, is_called_off)?;
     crowd.tally.cpu = cpu_time()?.saturating_sub(cpu_before);
+    if let Some(connection) = crowd.connections.first_mut() {
+        crowd.tally.last_answer = std::mem::take(&mut connection.answer);
+    }
     Ok(crowd.tally)
+}
+
+/// Waits for events, until `due` at the latest.
+fn wait(poll: &mut Poll, events: &mut Events, due: Option<Instant>) -> io::Result<()> {
+    let limit = match due.map(|due| due.saturating_duration_since(Instant::now())) {
+        Some(wait) if wait < LOOK && !wait.is_zero() => wait_precisely(poll, wait)?,
+        wait => wait.unwrap_or(LOOK).min(LOOK),
+    };
+    match poll.poll(events, Some(limit)) {
+        Err(error) if error.kind() == ErrorKind::Interrupted => Ok(()),
+        waited => waited,
+    }
+}
+
+/// Waits for a while or for the first event; returns how long the poll may wait yet. The
+/// wait of epoll is in whole milliseconds, in which half a hundred requests are due.
+#[cfg(target_os = "linux")]
+fn wait_precisely(poll: &Poll, wait: Duration) -> io::Result<Duration> {
+    use std::os::fd::AsFd;
+
+    use nix::errno::Errno;
+    use nix::poll::{PollFd, PollFlags, ppoll};
+
+    let any_event = PollFd::new(poll.registry().as_fd(), PollFlags::POLLIN);
+    match ppoll(&mut [any_event], Some(wait.into()), None) {
+        Ok(_) | Err(Errno::EINTR) => Ok(Duration::ZERO),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The poll of other systems is precise by itself.
+#[cfg(not(target_os = "linux"))]
+fn wait_precisely(_poll: &Poll, wait: Duration) -> io::Result<Duration> {
+    Ok(wait)
 }
 
 fn cpu_time() -> anyhow::Result<Duration> {
     Ok(clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)
         .context("cannot read the clock of this thread")?
         .into())
+}
+
+/// One buyer: an open connection with at most one request under way.
+#[derive(Debug)]
+struct Connection {
+    stream: TcpStream,
+    /// When the request under way was due.
+    due: Option<Instant>,
+    /// What has come of its last answer.
+    answer: Vec<u8>,
+}
+
+impl Connection {
+    fn open(address: SocketAddr, poll: &Poll, token: Token) -> io::Result<Self> {
+        let stream = std::net::TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        stream.set_nonblocking(true)?;
+        let mut stream = TcpStream::from_std(stream);
+        let registry = poll.registry();
+        registry.register(&mut stream, token, Interest::READABLE)?;
+        Ok(Self {
+            stream,
+            due: None,
+            answer: Vec::new(),
+        })
+    }
+
+    /// Sends a request that was due at a time. It always fits into the buffer of the
+    /// kernel, because nothing else is under way.
+    fn send(&mut self, request: &[u8], due: Instant) -> io::Result<()> {
+        let written = self.stream.write(request)?;
+        if written < request.len() {
+            return Err(ErrorKind::WriteZero.into());
+        }
+        self.due = Some(due);
+        self.answer.clear();
+        Ok(())
+    }
+
+    /// Reads what has come; none while the answer is not complete.
+    fn receive(&mut self, buffer: &mut [u8]) -> io::Result<Option<Kind>> {
+        let length = match self.stream.read(buffer) {
+            Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+            Ok(length) => length,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        self.answer
+            .extend_from_slice(buffer.get(..length).unwrap_or_default());
+        match parse(&self.answer)? {
+            Some((kind, end)) if end == self.answer.len() => Ok(Some(kind)),
+            None if self.answer.len() < LONGEST_ANSWER => Ok(None),
+            _ => Err(ErrorKind::InvalidData.into()),
+        }
+    }
 }
 
 struct Crowd {
@@ -126,9 +196,10 @@ struct Crowd {
     template: Template,
     next_buyer: u64,
     under_way: usize,
-    pace: Pace,
+    per_second: Option<f64>,
     start: Instant,
-    schedule: Schedule,
+    /// Nothing is sent any more.
+    end: Instant,
     tally: Tally,
 }
 
@@ -136,60 +207,57 @@ impl Crowd {
     fn run(
         &mut self,
         poll: &mut Poll,
-        alarm: &Alarm,
-        called_off: &AtomicBool,
+        is_called_off: impl Fn() -> bool,
     ) -> anyhow::Result<()> {
         let mut events = Events::with_capacity(EVENTS);
         let mut buffer = vec![0; LONGEST_ANSWER];
-        let end = match self.pace {
-            Pace::Closed { lasting } | Pace::Open { lasting, .. } => lasting,
-            Pace::Once => Duration::ZERO,
-        };
-        let end = self.start + end;
-        self.begin();
+        let mut schedule = self.schedule().peekable();
         loop {
-            self.schedule.pass(Instant::now());
+            let now = Instant::now();
             while !self.free.is_empty()
-                && let Some(due) = self.schedule.waiting.pop_front()
+                && let Some(due) = schedule.next_if(|due| *due <= now)
             {
                 self.send(due);
             }
-            let now = Instant::now();
-            if now >= end {
-                self.tally.answers.unsent += self.schedule.close();
+            if now >= self.end {
+                let unsent = schedule.by_ref().count();
+                self.tally.answers.unsent += u64::try_from(unsent)?;
                 if self.under_way == 0 {
                     break;
                 }
             }
-            if called_off.load(Ordering::Relaxed) {
+            if is_called_off() {
                 bail!("the load was called off");
             }
-            if now >= end + DRAIN_LIMIT {
+            if now >= self.end + DRAIN_LIMIT {
                 self.tally.answers.other += u64::try_from(self.under_way)?;
                 break;
             }
-            let due = self.schedule.next.filter(|_| !self.free.is_empty());
-            alarm.wait(poll, &mut events, due)?;
-            for event in events.iter().filter(|event| event.token() != CLOCK) {
-                self.receive(event.token().0, &mut buffer, end);
+            let due = schedule.peek().filter(|_| !self.free.is_empty());
+            wait(poll, &mut events, due.copied())?;
+            for event in &events {
+                self.receive(event.token().0, &mut buffer);
             }
         }
         self.tally.elapsed = self.start.elapsed();
         Ok(())
     }
 
-    /// Where nothing is scheduled, everybody asks now.
-    fn begin(&mut self) {
-        if matches!(self.pace, Pace::Open { .. }) {
-            return;
-        }
-        for _ in 0..self.connections.len() {
-            let due = match self.pace {
-                Pace::Once => self.start,
-                _ => Instant::now(),
-            };
-            self.send(due);
-        }
+    /// When requests are due: all at once, or at random times, whatever the answers do.
+    /// Buyers know nothing of each other: the times between them are distributed
+    /// exponentially.
+    fn schedule(&self) -> impl Iterator<Item = Instant> + use<> {
+        let at_once = self.per_second.map_or(self.free.len(), |_| 0);
+        let per_second = self.per_second.unwrap_or_default();
+        let first = (per_second > 0.0).then_some(self.start);
+        let mut random = fastrand::Rng::with_seed(self.next_buyer);
+        let at_random = std::iter::successors(first, move |due| {
+            let gap = -(1.0 - random.f64()).ln() / per_second;
+            Some(*due + Duration::from_secs_f64(gap))
+        });
+        let end = self.end;
+        std::iter::repeat_n(self.start, at_once)
+            .chain(at_random.take_while(move |due| *due < end))
     }
 
     fn send(&mut self, due: Instant) {
@@ -205,74 +273,27 @@ impl Crowd {
         }
     }
 
-    fn receive(&mut self, number: usize, buffer: &mut [u8], end: Instant) {
-        let Some(connection) = self.connections.get_mut(number) else {
-            return;
-        };
-        let received = connection.receive(buffer);
-        let (Ok(Some(_)) | Err(_), Some(due)) = (&received, connection.due) else {
+    fn receive(&mut self, number: usize, buffer: &mut [u8]) {
+        let connection = &mut self.connections[number];
+        let received = connection.receive(buffer).transpose();
+        let (Some(received), Some(due)) = (received, connection.due) else {
             return;
         };
         connection.due = None;
         self.under_way -= 1;
-        match received {
-            Ok(Some(kind)) => self.answered(number, kind, due, end),
+        let Ok(kind) = received else {
             // A connection that is lost is not used again.
-            _ => self.tally.answers.other += 1,
-        }
-    }
-
-    fn answered(&mut self, number: usize, kind: Kind, due: Instant, end: Instant) {
+            self.tally.answers.other += 1;
+            return;
+        };
         let now = Instant::now();
         self.tally.add(kind, now.saturating_duration_since(due));
         self.free.push_back(number);
-        match self.pace {
-            Pace::Closed { .. } if now < end => self.send(now),
-            Pace::Once if kind == Kind::Accepted => {
-                self.tally.accepted_at.push(now - self.start);
-            }
-            _ => {}
+        if self.start == self.end && kind == Kind::Accepted {
+            self.tally.accepted_at.push(now - self.start);
         }
-    }
-}
-
-/// When requests are due, where that does not depend on answers.
-struct Schedule {
-    next: Option<Instant>,
-    /// Due and not sent yet, the oldest first.
-    waiting: VecDeque<Instant>,
-    per_second: f64,
-    random: fastrand::Rng,
-}
-
-impl Schedule {
-    fn new(pace: Pace, start: Instant, seed: u64) -> Self {
-        let per_second = match pace {
-            Pace::Open { per_second, .. } if per_second > 0.0 => Some(per_second),
-            _ => None,
-        };
-        Self {
-            next: per_second.map(|_| start),
-            waiting: VecDeque::new(),
-            per_second: per_second.unwrap_or(1.0),
-            random: fastrand::Rng::with_seed(seed),
+        if self.per_second.is_none() && now < self.end {
+            self.send(now);
         }
-    }
-
-    /// Lets time pass until `now`. Buyers know nothing of each other: the times between
-    /// them are distributed exponentially.
-    fn pass(&mut self, now: Instant) {
-        while let Some(due) = self.next.filter(|due| *due <= now) {
-            self.waiting.push_back(due);
-            let gap = -(1.0 - self.random.f64()).ln() / self.per_second;
-            self.next = Some(due + Duration::from_secs_f64(gap));
-        }
-    }
-
-    /// Nothing is due any more; returns how many were not sent.
-    fn close(&mut self) -> u64 {
-        self.next = None;
-        let unsent = self.waiting.drain(..).count();
-        u64::try_from(unsent).unwrap_or(u64::MAX)
     }
 }

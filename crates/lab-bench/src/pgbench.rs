@@ -9,35 +9,28 @@ use anyhow::{Context, bail};
 use flash_lab_crowd::Ending;
 use tokio::process::Command;
 
-/// What pgbench has done.
-#[derive(Debug)]
-pub(crate) struct Outcome {
-    pub(crate) transactions: u64,
-    /// Without the time that it took to connect.
-    pub(crate) per_second: f64,
-    /// Each transaction as a whole, in microseconds, in no order.
-    pub(crate) latencies_us: Vec<u64>,
-}
+use crate::tally::Tally;
+use crate::wire::Kind;
 
 /// Finds pgbench beside the PostgreSQL that is used, or on PATH.
 pub(crate) fn find() -> anyhow::Result<PathBuf> {
     let postgres = flash_sandbox::find_postgres()?.program;
     let path = std::env::var_os("PATH").unwrap_or_default();
     let on_path = std::env::split_paths(&path).map(|it| it.join("pgbench"));
-    std::iter::once(postgres.with_file_name("pgbench"))
-        .chain(on_path)
-        .find(|program| program.is_file())
-        .ok_or_else(|| {
-            let text = format!(
-                "no `pgbench` beside {}: apt-get install postgresql, or dnf install \
-                 postgresql-contrib",
-                postgres.display()
-            );
-            Ending::MissingProgram(text).into()
-        })
+    let beside = postgres.with_file_name("pgbench");
+    let mut programs = std::iter::once(beside).chain(on_path);
+    let missing = || {
+        Ending::MissingProgram(format!(
+            "no `pgbench` beside {}: apt-get install postgresql, or dnf install \
+             postgresql-contrib",
+            postgres.display()
+        ))
+    };
+    Ok(programs.find(|it| it.is_file()).ok_or_else(missing)?)
 }
 
-/// Buys one unit after the other, each client in a transaction of its own.
+/// Buys one unit after the other, each client in a transaction of its own, which counts as
+/// an order that was accepted.
 ///
 /// # Cancel safety
 ///
@@ -46,14 +39,15 @@ pub(crate) async fn run(
     program: &Path,
     database_url: &str,
     sku: &str,
-    (clients, lasting): (usize, Duration),
-) -> anyhow::Result<Outcome> {
+    (clients, lasting): (u16, Duration),
+) -> anyhow::Result<Tally> {
     let dir = tempfile::tempdir().context("cannot make a directory")?;
     let file = dir.path().join("order.sql");
-    fs::write(&file, script(sku))?;
+    fs::write(&file, include_str!("order.sql"))?;
     let output = Command::new(program)
         .args(["--no-vacuum", "--protocol=prepared", "--log"])
         .arg(format!("--file={}", file.display()))
+        .arg(format!("--define=sku={sku}"))
         .arg(format!("--client={clients}"))
         // Whole seconds only, and zero would be no end.
         .arg(format!("--time={}", lasting.as_secs().max(1)))
@@ -65,57 +59,33 @@ pub(crate) async fn run(
         .output()
         .await
         .with_context(|| format!("cannot run {}", program.display()))?;
-    let text = String::from_utf8_lossy(&output.stdout);
     if !output.status.success() {
         let reason = String::from_utf8_lossy(&output.stderr);
         bail!("pgbench failed: {}", reason.trim());
     }
-    let mut latencies_us = Vec::new();
+    let mut transactions = Vec::new();
     for entry in fs::read_dir(dir.path())? {
-        let path = entry?.path();
-        if path != file {
-            latencies_us.extend(latencies(&fs::read_to_string(path)?));
-        }
+        let log = fs::read_to_string(entry?.path())?;
+        transactions.extend(log.lines().filter_map(transaction));
     }
-    let (transactions, per_second) =
-        summary(&text).with_context(|| format!("pgbench said: {text}"))?;
-    Ok(Outcome {
-        transactions,
-        per_second,
-        latencies_us,
-    })
-}
-
-/// The four steps of phase 2, without the looks at key and limit.
-fn script(sku: &str) -> String {
-    format!(
-        "BEGIN;
-SELECT available_units FROM skus WHERE sku = '{sku}' FOR UPDATE;
-UPDATE skus SET available_units = available_units - 1 WHERE sku = '{sku}';
-INSERT INTO orders (order_id, sku, buyer_id, idempotency_key, units, created_at)
-    VALUES (gen_random_uuid(), '{sku}', 'b-' || substr(md5(random()::text), 1, 16),
-        'k-' || substr(md5(random()::text), 1, 16), 1, now());
-COMMIT;
-"
-    )
-}
-
-/// The third field of each line.
-fn latencies(log: &str) -> impl Iterator<Item = u64> {
-    log.lines()
-        .filter_map(|line| line.split(' ').nth(2)?.parse().ok())
-}
-
-fn summary(text: &str) -> Option<(u64, f64)> {
-    let after = |label| text.lines().find_map(|line| line.strip_prefix(label));
-    let transactions = after("number of transactions actually processed: ")?;
-    let transactions = transactions.split('/').next()?.trim().parse().ok()?;
-    if transactions == 0 {
-        // Then it says nothing more.
-        return Some((0, 0.0));
+    let mut tally = Tally::new()?;
+    for (began, ended) in &transactions {
+        tally.add(Kind::Accepted, ended.saturating_sub(*began));
     }
-    let per_second = after("tps = ")?.split(' ').next()?.parse().ok()?;
-    Some((transactions, per_second))
+    let first = transactions.iter().map(|(began, _)| *began).min();
+    let last = transactions.iter().map(|(_, ended)| *ended).max();
+    let elapsed = first.zip(last).map(|(first, last)| last - first);
+    tally.elapsed = elapsed.unwrap_or_default();
+    Ok(tally)
+}
+
+/// When a transaction began and ended, from a line of the log: its third field says how
+/// long it took, in microseconds, its last two say when it ended.
+fn transaction(line: &str) -> Option<(Duration, Duration)> {
+    let fields: Result<Vec<u64>, _> = line.split(' ').map(str::parse).collect();
+    let [_, _, micros, _, seconds, part] = fields.ok()?.try_into().ok()?;
+    let ended = Duration::from_secs(seconds) + Duration::from_micros(part);
+    Some((ended.saturating_sub(Duration::from_micros(micros)), ended))
 }
 
 #[cfg(test)]
@@ -123,27 +93,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_summary_is_read() {
-        let text = "number of clients: 1\n\
-                    number of transactions actually processed: 2610\n\
-                    initial connection time = 2.1 ms\n\
-                    tps = 2611.5 (without initial connection time)\n";
-        assert_eq!(summary(text), Some((2_610, 2_611.5)));
-        let none = "number of transactions actually processed: 0\n";
-        assert_eq!(summary(none), Some((0, 0.0)));
-        assert_eq!(summary("pgbench: error"), None);
-    }
-
-    #[test]
-    fn the_log_has_the_latency_third() {
-        let log = "0 1 412 0 1700000000 5\n0 2 398 0 1700000000 9\n";
-        assert_eq!(latencies(log).collect::<Vec<_>>(), [412, 398]);
-    }
-
-    #[test]
-    fn each_statement_ends_on_its_own() {
-        let script = script("tee");
-        assert_eq!(script.matches(';').count(), 5);
-        assert!(script.contains("sku = 'tee' FOR UPDATE"));
+    fn a_line_of_the_log_is_a_transaction_and_a_line_of_the_script_is_none() {
+        let (began, ended) = transaction("0 1 412 0 1700000000 500").expect("one");
+        assert_eq!(ended.saturating_sub(began), Duration::from_micros(412));
+        assert_eq!(ended.as_micros(), 1_700_000_000_000_500);
+        let mut script = include_str!("order.sql").lines();
+        assert!(script.all(|line| transaction(line).is_none()));
     }
 }

@@ -1,264 +1,296 @@
 //! The ratios that are promised, and whether they are kept.
 
-use serde::Serialize;
+use std::collections::BTreeMap;
 
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
+
+use crate::arm::{Arm, Work};
 use crate::block::Block;
+use crate::plan::Plan;
 use crate::session::Measured;
-use crate::statistics::{Estimate, estimate, quotient};
+use crate::statistics::{estimate, quotient, significant};
+
+/// What `ratios.toml` says of a ratio.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Promise {
+    pub(crate) id: String,
+    what: String,
+    pub(crate) side: Side,
+    /// Null where a ratio is only reported, and `met` with it.
+    pub(crate) target: Option<f64>,
+    #[serde(skip_serializing)]
+    from: From,
+    /// Measured only if there is a program of somebody's own.
+    #[serde(skip_serializing, default)]
+    is_own: bool,
+    #[serde(skip_serializing)]
+    words: String,
+    #[serde(skip_serializing, default)]
+    missed: String,
+}
 
 /// The side of a target on which a ratio has to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Side {
     AtLeast,
     AtMost,
 }
 
-/// A ratio with its target. It is met if the whole interval is on the right side.
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct Ratio {
-    pub(crate) id: &'static str,
-    pub(crate) what: &'static str,
-    /// Null where no pair of blocks is valid.
-    pub(crate) median: Option<f64>,
-    pub(crate) low: Option<f64>,
-    pub(crate) high: Option<f64>,
-    pub(crate) side: Side,
-    /// Null where a ratio is only reported, and `met` with it.
-    pub(crate) target: Option<f64>,
-    pub(crate) met: Option<bool>,
-    /// One value per pair of blocks, or per block where nothing is compared.
-    pub(crate) values: Vec<f64>,
-}
-
-impl Ratio {
-    fn new(promise: &Promise, values: Vec<f64>) -> Self {
-        let (side, target) = (promise.side, promise.target);
-        let estimate = estimate(&values);
-        let met = target.map(|target| {
-            estimate.is_some_and(|it| match side {
-                Side::AtLeast => it.low >= target,
-                Side::AtMost => it.high <= target,
-            })
-        });
-        Self {
-            id: promise.id,
-            what: promise.what,
-            median: estimate.map(|it| it.median),
-            low: estimate.map(|it| it.low),
-            high: estimate.map(|it| it.high),
-            side,
-            target,
-            met,
-            values,
-        }
-    }
-
-    /// Whether the target lies within the interval, so that nothing is proven.
-    pub(crate) fn is_undecided(&self) -> bool {
-        let interval = self.low.zip(self.high);
-        self.target
-            .zip(interval)
-            .is_some_and(|(target, (low, high))| low < target && target < high)
-    }
-}
-
 /// From which blocks a value comes, and how.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "snake_case")]
 enum From {
-    /// The second of each pair over the first.
-    Pairs(&'static str, fn(&Block) -> Option<f64>),
+    /// The second of each pair of a section over the first, in one of the numbers that the
+    /// JSON has of them.
+    Pairs(String, String),
     /// The largest crowd over the best, per round.
     Crowd,
     /// Blocks of the engine with the whole crowd.
     Commits,
 }
 
-struct Promise {
-    id: &'static str,
-    what: &'static str,
-    side: Side,
-    target: Option<f64>,
-    from: From,
+/// A ratio with its target. It is met if the whole interval is on the right side.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Ratio {
+    #[serde(flatten)]
+    pub(crate) promise: Promise,
+    /// Null where no pair of blocks is valid.
+    pub(crate) median: Option<f64>,
+    pub(crate) low: Option<f64>,
+    pub(crate) high: Option<f64>,
+    pub(crate) met: Option<bool>,
+    /// Whether low and high are on the right side.
+    #[serde(skip)]
+    ends_keep: Option<[bool; 2]>,
+    /// One value per pair of blocks, or per block where nothing is compared.
+    values: Vec<f64>,
 }
 
-const fn promise(
-    id: &'static str,
-    (side, target): (Side, Option<f64>),
-    from: From,
-    what: &'static str,
-) -> Promise {
-    Promise {
-        id,
-        what,
-        side,
-        target,
-        from,
-    }
-}
-
-const RATE: fn(&Block) -> Option<f64> = |block| Some(block.per_second);
-
-use Side::{AtLeast, AtMost};
-
-const PROMISES: [Promise; 17] = [
-    promise(
-        "refusals_vs_static",
-        (AtLeast, Some(0.95)),
-        From::Pairs("refusals", RATE),
-        "the engine's refusals per second after the sell-out / static route",
-    ),
-    promise(
-        "orders_vs_static",
-        (AtLeast, Some(0.50)),
-        From::Pairs("static", RATE),
-        "the engine's durable orders per second, 1 SKU, whole crowd / static route",
-    ),
-    promise(
-        "orders_vs_pessimistic",
-        (AtLeast, Some(50.0)),
-        From::Pairs("pessimistic", RATE),
-        "the same / pessimistic",
-    ),
-    promise(
-        "orders_vs_hybrid",
-        (AtLeast, Some(20.0)),
-        From::Pairs("hybrid", RATE),
-        "the same / hybrid, which commits for each winner alone",
-    ),
-    promise(
-        "orders_vs_pgbench",
-        (AtLeast, Some(15.0)),
-        From::Pairs("pgbench", RATE),
-        "the same / pgbench at its best number of clients",
-    ),
-    promise(
-        "orders_many_skus",
-        (AtLeast, None),
-        From::Pairs("many-skus", RATE),
-        "the engine over 1,000 SKUs / over 1",
-    ),
-    promise(
-        "orders_crowd",
-        (AtLeast, Some(0.95)),
-        From::Crowd,
-        "the engine with the whole crowd / with its best crowd",
-    ),
-    promise(
-        "burst_vs_pessimistic",
-        (AtMost, Some(0.10)),
-        From::Pairs("burst", |block| Some(block.seconds)),
-        "time to the last answer of a burst for 100 units / pessimistic",
-    ),
-    promise(
-        "hybrid_burst_vs_pessimistic",
-        (AtMost, Some(0.60)),
-        From::Pairs("hybrid-burst", |block| Some(block.seconds)),
-        "the same for hybrid, which commits for each of the 100 alone",
-    ),
-    promise(
-        "hybrid_refusals_vs_pessimistic",
-        (AtLeast, Some(10.0)),
-        From::Pairs("hybrid-refusals", RATE),
-        "hybrid's refusals per second after the sell-out / pessimistic",
-    ),
-    promise(
-        "commits_per_order",
-        (AtMost, Some(0.01)),
-        From::Commits,
-        "writing transactions of the engine per order, whole crowd",
-    ),
-    promise(
-        "wal_vs_pessimistic",
-        (AtMost, None),
-        From::Pairs("pessimistic", |block| block.counters.wal_bytes_per_order),
-        "bytes of write-ahead log per order / pessimistic",
-    ),
-    promise(
-        "redis_down_vs_normal",
-        (AtLeast, Some(0.90)),
-        From::Pairs("redis-down", RATE),
-        "the engine's orders per second without Redis / with it",
-    ),
-    promise(
-        "overload_goodput",
-        (AtLeast, Some(0.95)),
-        From::Pairs("overload", RATE),
-        "the engine's orders per second at three times its capacity / at it",
-    ),
-    promise(
-        "order_p50_half_load",
-        (AtMost, None),
-        From::Pairs("half-load", |block| Some(block.latency_ms.p50)),
-        "the engine's median latency at half its capacity / lone pgbench commit",
-    ),
-    promise(
-        "own_orders_vs_pessimistic",
-        (AtLeast, None),
-        From::Pairs("own", RATE),
-        "durable orders per second of the program of --server / pessimistic",
-    ),
-    promise(
-        "own_refusals_vs_pessimistic",
-        (AtLeast, None),
-        From::Pairs("own-refusals", RATE),
-        "its refusals per second after the sell-out / pessimistic",
-    ),
-];
-
-/// Whether something was measured for it, or should have been.
-fn is_asked_for(promise: &Promise, measured: &Measured) -> bool {
-    match promise.from {
-        From::Pairs(section @ ("own" | "own-refusals"), _) => {
-            measured.pairs.contains_key(section)
+impl Ratio {
+    fn new(promise: Promise, values: Vec<f64>) -> Self {
+        let estimate = estimate(&values);
+        let keeps = |end: f64, target: f64| match promise.side {
+            Side::AtLeast => end >= target,
+            Side::AtMost => end <= target,
+        };
+        let interval = promise.target.zip(estimate);
+        let ends_keep =
+            interval.map(|(target, it)| [it.low, it.high].map(|it| keeps(it, target)));
+        Self {
+            median: estimate.map(|it| it.median),
+            low: estimate.map(|it| it.low),
+            high: estimate.map(|it| it.high),
+            met: promise.target.map(|_| ends_keep == Some([true; 2])),
+            ends_keep,
+            promise,
+            values,
         }
-        _ => true,
+    }
+
+    /// One sentence about what was measured, and where the target was missed for sure,
+    /// another one about what that means for a user.
+    pub(crate) fn meaning(&self) -> String {
+        let Some(median) = self.median else {
+            return "Not measured: no pair of blocks is valid.".to_owned();
+        };
+        let plain = self
+            .promise
+            .words
+            .replace("{times}", &significant(median))
+            .replace("{percent}", &format!("{:.0}", median * 100.0))
+            .replace("{per_100}", &significant(median * 100.0));
+        match self.ends_keep {
+            None | Some([true, true]) => plain,
+            Some([false, false]) => {
+                format!("{plain} Target missed: {}", self.promise.missed)
+            }
+            Some(_) => format!("{plain} {UNDECIDED}"),
+        }
     }
 }
+
+/// What is not met need not be missed.
+const UNDECIDED: &str = "\
+Not decided: the target lies between low and high, which more blocks or a machine at \
+rest bring closer together.";
 
 /// Computes all ratios, in the order of the promises.
-pub(crate) fn ratios(measured: &Measured, crowd: usize) -> Vec<Ratio> {
-    PROMISES
-        .iter()
-        .filter(|promise| is_asked_for(promise, measured))
-        .map(|promise| Ratio::new(promise, values(promise.from, measured, crowd)))
-        .collect()
+///
+/// # Errors
+///
+/// Promises that cannot be read.
+pub(crate) fn ratios(measured: &Measured, plan: &Plan) -> anyhow::Result<Vec<Ratio>> {
+    let promises: BTreeMap<String, Vec<Promise>> =
+        toml::from_str(include_str!("ratios.toml"))
+            .context("cannot read ratios.toml")?;
+    let promises = promises.into_values().flatten();
+    let asked_for = promises.filter(|promise| plan.has_own || !promise.is_own);
+    let ratio = |promise: Promise| {
+        let values = values(&promise.from, measured, plan);
+        Ratio::new(promise, values)
+    };
+    Ok(asked_for.map(ratio).collect())
 }
 
-/// The engine over itself: what the machine adds to every ratio.
-pub(crate) fn same_vs_same(measured: &Measured) -> Option<Estimate> {
-    estimate(&values(From::Pairs("same", RATE), measured, 0))
-}
-
-fn values(from: From, measured: &Measured, crowd: usize) -> Vec<f64> {
+fn values(from: &From, measured: &Measured, plan: &Plan) -> Vec<f64> {
     match from {
-        From::Pairs(section, of) => measured
-            .compared(section)
-            .filter_map(|[a, b]| quotient(of(b)?, of(a)?))
-            .collect(),
+        From::Pairs(section, number) => quotients(section, number, measured),
         From::Crowd => measured
-            .rounds
+            .rounds_of_engine(plan.levels.len())
             .iter()
-            .filter_map(|round| crowd_over_best(round, measured, crowd))
+            .filter_map(|round| crowd_over_best(round, plan.crowd))
             .collect(),
         From::Commits => measured
-            .orders_of_engine(crowd)
+            .like(Arm::Engine, Work::Orders, plan.crowd)
+            .iter()
             .filter_map(|block| block.counters.commits_per_order)
             .collect(),
     }
 }
 
-fn crowd_over_best(round: &[usize], measured: &Measured, crowd: usize) -> Option<f64> {
-    let blocks: Option<Vec<_>> = round
-        .iter()
-        .map(|number| measured.blocks.get(*number))
-        .map(|block| block.filter(|block| block.void.is_none()))
-        .collect();
-    let blocks = blocks?;
-    let whole = blocks.iter().find(|block| block.buyers == crowd)?;
-    let best = blocks.iter().map(|block| block.per_second);
+/// Of all valid pairs of a section, the second block over the first.
+pub(crate) fn quotients(section: &str, number: &str, measured: &Measured) -> Vec<f64> {
+    let of = |block| serde_json::to_value(block).ok()?.pointer(number)?.as_f64();
+    let pairs = measured.pairs(section).into_iter();
+    pairs
+        .filter_map(|[a, b]| quotient(of(b)?, of(a)?))
+        .collect()
+}
+
+fn crowd_over_best(round: &[&Block], crowd: u16) -> Option<f64> {
+    let whole = round.iter().find(|block| block.setup.buyers == crowd)?;
+    let best = round.iter().map(|block| block.per_second);
     quotient(whole.per_second, best.fold(0.0, f64::max))
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+    use crate::arm::Setup;
+    use crate::cli::BenchArgs;
+    use crate::counters::Counters;
+
+    /// Two pairs with the static route, 0.6 and 0.4, and a round of two crowds.
+    fn measured() -> Measured {
+        let blocks = [
+            ("static", Arm::Static, 1_000, 100.0),
+            ("static", Arm::Engine, 1_000, 60.0),
+            ("static", Arm::Engine, 1_000, 40.0),
+            ("static", Arm::Static, 1_000, 100.0),
+            ("series", Arm::Engine, 1_000, 60.0),
+            ("series", Arm::Engine, 1, 80.0),
+        ];
+        let block = |(section, arm, buyers, per_second)| Block {
+            section,
+            setup: Setup {
+                arm,
+                buyers,
+                ..Setup::default()
+            },
+            per_second,
+            counters: Counters {
+                commits_per_order: Some(0.005),
+                ..Counters::default()
+            },
+            ..Block::default()
+        };
+        Measured {
+            blocks: blocks.map(block).to_vec(),
+        }
+    }
+
+    fn plan(has_own: bool) -> Plan {
+        let server = has_own.then(|| "mine".into());
+        Plan::new(&BenchArgs {
+            server,
+            ..BenchArgs::default()
+        })
+    }
+
+    fn all(measured: &Measured) -> Vec<Ratio> {
+        let mut plan = plan(true);
+        plan.levels = vec![1, 1_000];
+        ratios(measured, &plan).expect("promises")
+    }
+
+    fn one(measured: &Measured, id: &str) -> Ratio {
+        let mut ratios = all(measured).into_iter();
+        ratios.find(|it| it.promise.id == id).expect("the id")
+    }
+
+    #[test]
+    fn every_promise_is_told_in_words_and_so_is_a_missed_target() {
+        for Ratio { promise, .. } in all(&Measured::default()) {
+            let told = |values: [f64; 2]| {
+                let told = Ratio::new(promise.clone(), values.to_vec()).meaning();
+                assert!(!told.contains(['{', '}']) && told.ends_with('.'), "{told}");
+                told
+            };
+            let Some(target) = promise.target else {
+                assert!(!told([1.0; 2]).contains("arget"), "{}", promise.id);
+                continue;
+            };
+            let (half, double) = (target / 2.0, target * 2.0);
+            let far = match promise.side {
+                Side::AtLeast => half,
+                Side::AtMost => double,
+            };
+            assert!(!told([target; 2]).contains("arget"), "{}", promise.id);
+            let missed = format!(" Target missed: {}", promise.missed);
+            assert!(told([far; 2]).ends_with(&missed), "{}", promise.id);
+            assert!(told([half, double]).ends_with(UNDECIDED), "{}", promise.id);
+        }
+    }
+
+    #[test]
+    fn every_promise_is_reported_under_its_id_and_without_a_block_not_met() {
+        let ids = "refusals_vs_static orders_vs_static orders_vs_pessimistic \
+                   orders_vs_hybrid orders_vs_pgbench orders_many_skus orders_crowd \
+                   burst_vs_pessimistic hybrid_burst_vs_pessimistic \
+                   hybrid_refusals_vs_pessimistic commits_per_order wal_vs_pessimistic \
+                   redis_down_vs_normal overload_goodput order_p50_half_load";
+        let own = "own_orders_vs_pessimistic own_refusals_vs_pessimistic";
+        let found = |has_own| {
+            let (nothing, plan) = (Measured::default(), plan(has_own));
+            let ratios = ratios(&nothing, &plan).expect("promises").into_iter();
+            let ids = ratios.map(|ratio| {
+                assert_eq!(ratio.median, None);
+                assert_ne!(ratio.met, Some(true));
+                if let From::Pairs(name, number) = &ratio.promise.from {
+                    let sections = plan.sections();
+                    assert!(sections.iter().any(|it| it.0 == name), "{name}");
+                    let block = serde_json::to_value(Block::default());
+                    assert!(block.expect("JSON").pointer(number).is_some(), "{number}");
+                }
+                ratio.promise.id
+            });
+            ids.collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(found(false), ids);
+        assert_eq!(found(true), format!("{ids} {own}"));
+    }
+
+    #[test]
+    fn the_hard_side_of_the_interval_decides_and_a_void_block_takes_its_pair_with_it() {
+        let mut measured = measured();
+        let orders = one(&measured, "orders_vs_static");
+        assert_eq!((orders.median, orders.low), (Some(0.5), Some(0.4)));
+        assert_eq!(orders.met, Some(false));
+        let json = serde_json::to_value(&orders).expect("JSON");
+        assert_eq!(json["side"], "at_least");
+        let commits = one(&measured, "commits_per_order");
+        assert_eq!((commits.high, commits.met), (Some(0.005), Some(true)));
+        let reported = one(&measured, "wal_vs_pessimistic");
+        assert_eq!((reported.promise.target, reported.met), (None, None));
+        assert_eq!(one(&measured, "orders_crowd").values, [0.75]);
+
+        for number in [2, 5] {
+            measured.blocks[number].void = Some("the books do not balance".to_owned());
+        }
+        assert_eq!(one(&measured, "orders_vs_static").values, [0.6]);
+        assert!(one(&measured, "orders_crowd").values.is_empty());
+    }
+}

@@ -1,5 +1,6 @@
 //! What several measurements say together.
 
+use indicatif::HumanFloatCount;
 use serde::Serialize;
 
 /// Resamples of the bootstrap; more do not move the interval by a digit that is shown.
@@ -29,15 +30,11 @@ pub fn estimate(values: &[f64]) -> Option<Estimate> {
         .iter()
         .fold(0x5eed, |seed: u64, it| seed.rotate_left(7) ^ it.to_bits());
     let mut random = fastrand::Rng::with_seed(seed);
-    let mut medians: Vec<_> = (0..RESAMPLES)
-        .filter_map(|_| {
-            let resample: Vec<_> = values
-                .iter()
-                .filter_map(|_| random.choice(values).copied())
-                .collect();
-            median(&resample)
-        })
-        .collect();
+    let mut resampled = || {
+        let resample = values.iter().filter_map(|_| random.choice(values).copied());
+        median(&resample.collect::<Vec<_>>())
+    };
+    let mut medians: Vec<_> = (0..RESAMPLES).filter_map(|_| resampled()).collect();
     medians.sort_by(f64::total_cmp);
     let rank = |per_mille: usize| medians.get(RESAMPLES * per_mille / 1_000).copied();
     Some(Estimate {
@@ -50,14 +47,11 @@ pub fn estimate(values: &[f64]) -> Option<Estimate> {
 /// The middle value, or the mean of the two in the middle; none without values.
 #[must_use]
 pub fn median(values: &[f64]) -> Option<f64> {
+    let last = values.len().checked_sub(1)?;
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
-    let upper = *sorted.get(sorted.len() / 2)?;
-    if sorted.len() % 2 == 1 {
-        return Some(upper);
-    }
-    let lower = *sorted.get(sorted.len() / 2 - 1)?;
-    Some(f64::midpoint(lower, upper))
+    // Of an odd number both are the same.
+    Some(f64::midpoint(sorted[last / 2], sorted[values.len() / 2]))
 }
 
 /// A count as a number to divide; exact below 2^53.
@@ -85,15 +79,7 @@ pub fn significant(value: f64) -> String {
 
 /// A number without a fraction, its thousands apart.
 pub(crate) fn whole(value: f64) -> String {
-    let digits = format!("{value:.0}");
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 && digit.is_ascii_digit() {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    HumanFloatCount(value.round_ties_even()).to_string()
 }
 
 #[cfg(test)]
@@ -108,41 +94,24 @@ mod tests {
     }
 
     #[test]
-    fn the_interval_holds_the_median_and_is_the_same_again() {
+    fn the_interval_holds_the_median_is_the_same_again_and_as_wide_as_the_spread() {
+        let of = |values: &[f64]| estimate(values).expect("there are values");
         let values = [0.9, 1.1, 1.0, 1.3, 0.8, 1.05];
-        let estimate = super::estimate(&values).expect("there are values");
-        assert!(estimate.low <= estimate.median && estimate.median <= estimate.high);
-        assert!(estimate.low >= 0.8 && estimate.high <= 1.3);
-        assert_eq!(super::estimate(&values), Some(estimate));
-    }
-
-    #[test]
-    fn equal_values_leave_no_doubt() {
-        let estimate = super::estimate(&[2.0; 6]).expect("there are values");
-        assert_eq!((estimate.low, estimate.high), (2.0, 2.0));
-    }
-
-    #[test]
-    fn a_wider_spread_makes_a_wider_interval() {
-        let narrow = super::estimate(&[1.0, 1.01, 0.99, 1.0]).expect("values");
-        let wide = super::estimate(&[1.0, 1.5, 0.5, 1.0]).expect("values");
+        let it = of(&values);
+        assert!(it.low <= it.median && it.median <= it.high);
+        assert!(it.low >= 0.8 && it.high <= 1.3);
+        assert_eq!(of(&values), it);
+        let equal = of(&[2.0; 6]);
+        assert_eq!((equal.low, equal.high), (2.0, 2.0));
+        let (narrow, wide) = (of(&[1.0, 1.01, 0.99, 1.0]), of(&[1.0, 1.5, 0.5, 1.0]));
         assert!(wide.high - wide.low > narrow.high - narrow.low);
     }
 
     #[test]
-    fn large_counts_become_numbers() {
-        assert_eq!(number(0), 0.0);
+    fn numbers_are_exact_and_have_the_digits_that_mean_something() {
         assert_eq!(number(4_294_967_296 + 5), 4_294_967_301.0);
-    }
-
-    #[test]
-    fn nothing_is_divided_by_nothing() {
         assert_eq!(quotient(1.0, 0.0), None);
         assert_eq!(quotient(1.0, 2.0), Some(0.5));
-    }
-
-    #[test]
-    fn numbers_have_the_digits_that_mean_something() {
         assert_eq!(whole(1_234_567.4), "1,234,567");
         assert_eq!(whole(999.0), "999");
         assert_eq!(significant(49.96), "50.0");

@@ -1,19 +1,23 @@
 //! What runs: the private stores, and the servers of the arms that are being compared.
 
+use std::collections::HashMap;
+use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, bail};
-use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
+use anyhow::{Context, ensure};
+use diesel::sql_types::{BigInt, Text};
+use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use flash_lab_crowd::{DEFAULT_POOL_SIZE, Seller, Server, server_process, stores};
 use flash_sandbox::{Options, Sandbox};
-use tempfile::NamedTempFile;
+use tempfile::TempDir;
 
 use crate::arm::{Arm, Setup, Work};
-use crate::load::{Load, Pace, apply};
+use crate::counters::Sources;
+use crate::load::{self, Load};
 use crate::pgbench;
-use crate::shop::{learn_answers, put_on_sale};
+use crate::tally::Tally;
 
 /// Two servers with their pools at a time, up to 64 clients of pgbench, and ourselves.
 const MAX_CONNECTIONS: u32 = 250;
@@ -25,15 +29,18 @@ pub(crate) const POOL_SIZE: u16 = DEFAULT_POOL_SIZE;
 const WARM_UP: Duration = Duration::from_millis(300);
 
 /// Connections of the warm-up.
-const WARM_UP_BUYERS: usize = 32;
+const WARM_UP_BUYERS: u16 = 32;
 
 /// A migration of an empty database.
 const MIGRATION_LIMIT: Duration = Duration::from_secs(10);
 
+/// A free port of loopback, where admin calls need no token.
+const ANYWHERE: &str = "127.0.0.1:0";
+
 /// Everything that runs. It ends when this is dropped.
 pub(crate) struct World {
     /// Before the stores, so that servers end before them.
-    running: Vec<Running>,
+    running: HashMap<Key, (Server, SocketAddr)>,
     pub(crate) sandbox: Sandbox,
     pub(crate) pgbench: PathBuf,
     server: PathBuf,
@@ -42,104 +49,156 @@ pub(crate) struct World {
     /// Databases that were made.
     databases: Vec<Arm>,
     /// What the engine says to a buyer who gets an order, and to one who does not.
-    answers: Option<[NamedTempFile; 2]>,
-    next_buyer: u64,
-    next_sku: u32,
+    answers: TempDir,
+    last_number: u64,
 }
 
-/// An arm that can be asked.
-pub(crate) struct Running {
-    arm: Arm,
-    /// Static has one answer for orders and another for refusals.
-    refuses: bool,
-    pub(crate) address: SocketAddr,
-    pub(crate) server: Server,
+/// An arm, and the answer of static where it is one: who gets an order gets another one
+/// than who does not.
+pub(crate) type Key = (Arm, Option<&'static str>);
+
+const ORDER: &str = "order";
+const REFUSAL: &str = "refusal";
+
+fn key(setup: &Setup) -> Key {
+    let answer = match setup.work {
+        Work::Refusals => REFUSAL,
+        _ => ORDER,
+    };
+    (setup.arm, (setup.arm == Arm::Static).then_some(answer))
 }
 
 impl World {
-    /// Starts the stores; servers follow when they are needed.
+    /// Starts the stores and learns from the engine what static has to say; other servers
+    /// follow when they are needed.
     pub(crate) async fn start(own: Option<Seller>) -> anyhow::Result<Self> {
-        let server = server_process::find()?;
-        let pgbench = pgbench::find()?;
-        let static_route = server_process::find_beside("static-route")?;
         let options = Options {
             max_connections: MAX_CONNECTIONS,
             ..Options::default()
         };
-        let sandbox = stores::start(options).await?;
-        Ok(Self {
-            running: Vec::new(),
-            sandbox,
-            pgbench,
-            server,
+        let mut world = Self {
+            running: HashMap::new(),
+            server: server_process::find()?,
+            pgbench: pgbench::find()?,
             own,
-            static_route,
+            static_route: server_process::find_beside("static-route")?,
+            sandbox: stores::start(options).await?,
             databases: Vec::new(),
-            answers: None,
-            next_buyer: 1,
-            next_sku: 1,
-        })
+            answers: tempfile::tempdir().context("cannot make a directory")?,
+            last_number: 0,
+        };
+        world.learn_answers().await?;
+        Ok(world)
     }
 
-    /// Numbers of buyers that nobody else gets.
-    pub(crate) fn take_buyers(&mut self) -> u64 {
-        let first = self.next_buyer;
-        // More than any block has.
-        self.next_buyer += 100_000_000;
-        first
+    async fn learn_answers(&mut self) -> anyhow::Result<()> {
+        let engine = Setup {
+            arm: Arm::Engine,
+            work: Work::Refusals,
+            buyers: WARM_UP_BUYERS,
+            rate: None,
+        };
+        self.run_only(&[engine]).await?;
+        let (prefix, _conn) = self.put_on_sale(&engine).await?;
+        let once = (None, Duration::ZERO);
+        for (answer, expected) in [(ORDER, [1, 0]), (REFUSAL, [0, 1])] {
+            let tally = self.apply(&engine, &prefix, 1, once).await?;
+            let told = &tally.answers;
+            let is_right = [told.accepted, told.sold_out] == expected;
+            ensure!(is_right, "the engine has no {answer} but {told:?}");
+            fs::write(self.answers.path().join(answer), &tally.last_answer)?;
+        }
+        Ok(())
     }
 
-    /// A name that no SKU has yet.
-    pub(crate) fn new_prefix(&mut self) -> String {
-        let number = self.next_sku;
-        self.next_sku += 1;
-        format!("bench-{number:05}")
+    /// The directory of the private stores is on this disk.
+    pub(crate) fn disk(&self) -> &Path {
+        self.sandbox.dir().parent().unwrap_or(Path::new("/tmp"))
     }
 
-    fn first_url(&self) -> anyhow::Result<&str> {
+    fn next_number(&mut self) -> u64 {
+        self.last_number += 1;
+        self.last_number
+    }
+
+    /// The database that nobody measures.
+    pub(crate) fn first_url(&self) -> anyhow::Result<&str> {
         self.sandbox.database_url().context("there is no database")
     }
 
     /// The database of an arm.
     pub(crate) fn database_url(&self, arm: Arm) -> anyhow::Result<String> {
-        let url = self.first_url()?;
-        Ok(url.replacen("/flash?", &format!("/{}?", arm.database()), 1))
+        let name = format!("/{}?", database(arm));
+        Ok(self.first_url()?.replacen("/flash?", &name, 1))
+    }
+
+    /// Where the counters of a setup are.
+    pub(crate) fn sources(
+        &self,
+        setup: &Setup,
+        prefix: &str,
+        conn: Option<AsyncPgConnection>,
+    ) -> Sources {
+        let asks_redis = matches!(setup.arm, Arm::Hybrid | Arm::Engine);
+        let redis_url = self.sandbox.redis_url().filter(|_| asks_redis);
+        Sources {
+            conn,
+            redis_url: redis_url.map(str::to_owned),
+            server_pid: self.running.get(&key(setup)).map(|it| it.0.pid()),
+            prefix: prefix.to_owned(),
+        }
     }
 
     /// Opens the database of an arm, and makes it where there is none yet.
-    pub(crate) async fn connect(
-        &mut self,
-        arm: Arm,
-    ) -> anyhow::Result<AsyncPgConnection> {
+    async fn connect(&mut self, arm: Arm) -> anyhow::Result<AsyncPgConnection> {
         let url = self.database_url(arm)?;
         if !self.databases.contains(&arm) {
+            let making = format!("CREATE DATABASE {}", database(arm));
             let mut conn = flash_db::connect(self.first_url()?).await?;
-            conn.batch_execute(&format!("CREATE DATABASE {}", arm.database()))
-                .await?;
+            conn.batch_execute(&making).await?;
             flash_db::migrate(&url, MIGRATION_LIMIT).await?;
             self.databases.push(arm);
         }
         Ok(flash_db::connect(&url).await?)
     }
 
+    /// Forgets all orders, so that every block finds the same tables, and puts new SKUs on
+    /// sale; returns how their names begin, and where it was done: static has no database.
+    pub(crate) async fn put_on_sale(
+        &mut self,
+        setup: &Setup,
+    ) -> anyhow::Result<(String, Option<AsyncPgConnection>)> {
+        let prefix = format!("bench-{:05}", self.next_number());
+        if setup.arm == Arm::Static {
+            return Ok((prefix, None));
+        }
+        let mut conn = self.connect(setup.arm).await?;
+        conn.batch_execute("TRUNCATE orders").await?;
+        diesel::sql_query(
+            "INSERT INTO skus (sku, initial_units, available_units)
+             SELECT $1 || '-' || lpad(number::text, 4, '0'), $2, $2
+               FROM generate_series(0, $3 - 1) AS number",
+        )
+        .bind::<Text, _>(&prefix)
+        .bind::<BigInt, _>(i64::from(setup.work.units()))
+        .bind::<BigInt, _>(i64::from(setup.work.skus()))
+        .execute(&mut conn)
+        .await
+        .context("cannot put units on sale")?;
+        Ok((prefix, Some(conn)))
+    }
+
     /// Starts the servers that are needed and ends all others: who is not measured does
     /// not use the processor.
     pub(crate) async fn run_only(&mut self, setups: &[Setup]) -> anyhow::Result<()> {
-        let wanted: Vec<_> = setups
-            .iter()
-            .filter(|setup| setup.arm != Arm::Pgbench)
-            .map(key)
-            .collect();
-        let (keep, end) = std::mem::take(&mut self.running)
-            .into_iter()
-            .partition(|it| wanted.contains(&(it.arm, it.refuses)));
-        self.running = keep;
-        for running in end {
-            running.server.stop().await?;
+        let wanted: Vec<_> = setups.iter().map(key).collect();
+        let others = self.running.extract_if(|key, _| !wanted.contains(key));
+        for (_, (server, _)) in others.collect::<Vec<_>>() {
+            server.stop().await?;
         }
-        for setup in setups {
-            if setup.arm != Arm::Pgbench && self.find(setup).is_none() {
-                self.start_arm(setup)
+        for setup in setups.iter().filter(|setup| setup.arm != Arm::Pgbench) {
+            if !self.running.contains_key(&key(setup)) {
+                self.start_server(setup)
                     .await
                     .with_context(|| format!("{} could not be started", setup.arm))?;
             }
@@ -147,130 +206,89 @@ impl World {
         Ok(())
     }
 
-    /// The server of an arm that runs.
-    pub(crate) fn find(&self, setup: &Setup) -> Option<&Running> {
-        let wanted = key(setup);
-        self.running
-            .iter()
-            .find(|it| (it.arm, it.refuses) == wanted)
-    }
-
-    async fn start_arm(&mut self, setup: &Setup) -> anyhow::Result<()> {
-        let (arm, refuses) = key(setup);
-        let (server, address) = if arm == Arm::Static {
-            self.start_static(refuses).await?
-        } else {
-            self.start_server(arm).await?
-        };
-        self.running.push(Running {
-            arm,
-            refuses,
-            address,
-            server,
-        });
-        let prefix = self.new_prefix();
-        if arm != Arm::Static {
-            let mut conn = self.connect(arm).await?;
-            put_on_sale(&mut conn, &prefix, Work::ORDERS).await?;
-        }
-        apply(Load {
-            address,
-            prefix,
-            skus: 1,
-            connections: setup.buyers.min(WARM_UP_BUYERS),
-            pace: Pace::Closed { lasting: WARM_UP },
-            first_buyer: self.take_buyers(),
-        })
-        .await?;
-        Ok(())
-    }
-
-    async fn start_server(&mut self, arm: Arm) -> anyhow::Result<(Server, SocketAddr)> {
-        drop(self.connect(arm).await?);
-        if arm == Arm::Own {
-            let own = self.own.as_ref().context("there is no program")?;
-            let pool_size = POOL_SIZE.to_string();
-            let flags = server_process::patient(&pool_size);
-            let redis_url = self.sandbox.redis_url();
-            return own.start(&flags, &self.database_url(arm)?, redis_url).await;
-        }
+    /// Starts a server and warms it up with orders.
+    async fn start_server(&mut self, setup: &Setup) -> anyhow::Result<()> {
+        let arm = setup.arm;
         // Its Redis is there when it starts, and never again.
+        let redis_alone = Options {
+            postgres: false,
+            ..Options::default()
+        };
         let doomed = match arm {
-            Arm::RedisDown => {
-                let postgres = false;
-                let options = Options {
-                    postgres,
-                    ..Options::default()
-                };
-                Some(stores::start(options).await?)
-            }
+            Arm::EngineRedisDown => Some(stores::start(redis_alone).await?),
             _ => None,
         };
         let redis = doomed.as_ref().unwrap_or(&self.sandbox);
         let redis_url = redis.redis_url().context("there is no Redis")?.to_owned();
+        let mut amply = *setup;
+        amply.work = Work::Orders;
+        let (prefix, _conn) = self.put_on_sale(&amply).await?;
         let environment = [
             ("DATABASE_URL", self.database_url(arm)?),
             ("REDIS_URL", redis_url),
             ("ADMIN_TOKEN", String::new()),
+            ("LISTEN", ANYWHERE.to_owned()),
             ("RUST_LOG", "warn,server=info".to_owned()),
         ];
-        let started =
-            Server::start_with(&self.server, arguments(arm)?, environment).await?;
+        let (program, arguments) = self.program(key(setup));
+        let started = Server::start_with(program, arguments, environment).await?;
+        self.running.insert(key(setup), started);
         if let Some(redis) = doomed {
             tokio::task::spawn_blocking(move || drop(redis)).await?;
         }
-        Ok(started)
+        let buyers = setup.buyers.min(WARM_UP_BUYERS);
+        self.apply(setup, &prefix, buyers, (None, WARM_UP)).await?;
+        Ok(())
     }
 
-    /// The engine shows what static has to say.
-    async fn learn_answers(&mut self) -> anyhow::Result<[NamedTempFile; 2]> {
-        let prefix = self.new_prefix();
-        let (server, address) = self.start_server(Arm::Engine).await?;
-        let mut conn = self.connect(Arm::Engine).await?;
-        put_on_sale(&mut conn, &prefix, Work::Burst { units: 1 }).await?;
-        let answers = learn_answers(address, &prefix, self.take_buyers()).await?;
-        server.stop().await?;
-        Ok(answers)
-    }
-
-    async fn start_static(
-        &mut self,
-        refuses: bool,
-    ) -> anyhow::Result<(Server, SocketAddr)> {
-        if self.answers.is_none() {
-            self.answers = Some(self.learn_answers().await?);
+    /// The program of a server, and its arguments; one of somebody's own may ignore them.
+    pub(crate) fn program(&self, (arm, answer): Key) -> (&Path, Vec<String>) {
+        if let Some(answer) = answer {
+            let answer = self.answers.path().join(answer).display().to_string();
+            let patience = ("--client-wait-ms", server_process::PATIENCE_MS);
+            let flags = server_process::flags(&[("--answer", &answer), patience]);
+            return (&self.static_route, flags);
         }
-        let [order, refusal] = self.answers.as_ref().context("nothing was learned")?;
-        let path = if refuses { refusal } else { order }.path();
-        let arguments = server_process::flags(&[
-            ("--answer", path.to_str().context("a path that is no text")?),
-            ("--client-wait-ms", server_process::PATIENCE_MS),
-        ]);
-        Server::start_with(&self.static_route, arguments, [("LC_ALL", "C")]).await
+        let own = self.own.as_ref().filter(|_| arm == Arm::Own);
+        let strategy = match arm {
+            Arm::EngineRedisDown => Arm::Engine.to_string(),
+            arm => arm.to_string(),
+        };
+        let strategy = own.is_none().then_some(("--strategy", &*strategy));
+        let pool_size = POOL_SIZE.to_string();
+        let mut flags = Vec::from_iter(strategy);
+        flags.extend([("--listen", ANYWHERE), ("--drain-delay-ms", "0")]);
+        flags.extend(server_process::patient(&pool_size));
+        let program = own.map_or(&*self.server, Seller::executable);
+        (program, server_process::flags(&flags))
+    }
+
+    /// Lets buyers ask the server of a setup, at a rate where one is given, for some time.
+    pub(crate) async fn apply(
+        &mut self,
+        setup: &Setup,
+        prefix: &str,
+        connections: u16,
+        (per_second, lasting): (Option<f64>, Duration),
+    ) -> anyhow::Result<Tally> {
+        // No block has so many buyers.
+        let first_buyer = self.next_number() * 100_000_000;
+        let running = self.running.get(&key(setup));
+        let (_, address) =
+            running.with_context(|| format!("{} does not run", setup.arm))?;
+        load::apply(Load {
+            address: *address,
+            prefix: prefix.to_owned(),
+            skus: setup.work.skus(),
+            connections,
+            per_second,
+            lasting,
+            first_buyer,
+        })
+        .await
     }
 }
 
-fn key(setup: &Setup) -> (Arm, bool) {
-    let refuses = setup.arm == Arm::Static && setup.work == Work::Refusals;
-    (setup.arm, refuses)
-}
-
-/// The arguments of the server of an arm.
-pub(crate) fn arguments(arm: Arm) -> anyhow::Result<Vec<String>> {
-    let Some(strategy) = arm.strategy() else {
-        bail!("{arm} is no server");
-    };
-    let who = [
-        ("--strategy", strategy.as_str()),
-        ("--listen", "127.0.0.1:0"),
-        ("--drain-delay-ms", "0"),
-    ];
-    let pool_size = POOL_SIZE.to_string();
-    let how = server_process::patient(&pool_size);
-    Ok(server_process::flags(&[&who[..], &how].concat()))
-}
-
-/// The directory of the private stores is on this disk.
-pub(crate) fn disk(sandbox: &Sandbox) -> &Path {
-    sandbox.dir().parent().unwrap_or(Path::new("/tmp"))
+fn database(arm: Arm) -> String {
+    format!("bench_{arm}").replace('-', "_")
 }
