@@ -1,14 +1,11 @@
 //! What phase 3's gates hold, seen from outside: permits that outlive their gate.
 
-use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::collections::HashMap;
+use std::time::Duration;
 
-use crate::books::Books;
-use crate::journal::{Ask, Entry};
+use crate::evidence::Evidence;
+use crate::journal::unix_us;
 use crate::redis;
-use crate::schedule::PlannedSku;
 use crate::world::World;
 
 /// How often to look.
@@ -20,95 +17,45 @@ const BEFORE_END_MS: i64 = 60;
 /// Longer than a purchase takes where nothing is broken.
 const HELD_MS: i64 = 200;
 
-/// All permits that were seen.
-#[derive(Debug)]
-pub(crate) struct Gates {
-    socket: PathBuf,
-    /// Each SKU and the key of its gate.
-    keys: Vec<(String, String)>,
-    seen: HashMap<Permit, Seen>,
-}
+/// When each permit was first and last seen, in milliseconds of Unix time. It goes by the name
+/// of its request and by the time when its gate expires: a request may get another one of the
+/// next gate.
+pub(crate) type Seen = HashMap<(String, i64), (i64, i64)>;
 
-/// A permit of one gate: a request may get another one of the next.
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct Permit {
-    sku: String,
-    /// Buyer and key.
-    name: String,
-    /// When its gate expires, in milliseconds of Unix time, as all times here.
-    expires_ms: i64,
-}
-
-#[derive(Debug)]
-struct Seen {
-    first_ms: i64,
-    last_ms: i64,
-}
-
-impl Gates {
-    pub(crate) fn new(world: &Arc<World>, skus: &[PlannedSku]) -> Self {
-        Self {
-            socket: world.redis_socket.clone(),
-            keys: skus
-                .iter()
-                .map(|it| (it.sku.clone(), world.gate_key(&it.sku)))
-                .collect(),
-            seen: HashMap::new(),
-        }
-    }
-
-    /// Looks again and again. It does not end on its own.
-    pub(crate) async fn watch(&mut self) {
-        loop {
-            for (sku, key) in &self.keys {
-                // A Redis that is away says nothing of its permits.
-                let Ok((expires_ms @ 1.., names)) =
-                    redis::permits(&self.socket, key).await
-                else {
-                    continue;
-                };
-                let now_ms = unix_ms();
-                for name in names {
-                    let permit = Permit {
-                        sku: sku.clone(),
-                        name,
-                        expires_ms,
-                    };
-                    let seen = self.seen.entry(permit).or_insert(Seen {
-                        first_ms: now_ms,
-                        last_ms: now_ms,
-                    });
-                    seen.last_ms = now_ms;
-                }
+/// Looks for permits again and again. It does not end on its own.
+pub(crate) async fn watch(world: &World, seen: &mut Seen) {
+    loop {
+        for key in &world.gate_keys {
+            // A Redis that is away says nothing of its permits.
+            let Ok((expires_ms @ 1.., names)) =
+                redis::permits(&world.redis_socket, key).await
+            else {
+                continue;
+            };
+            let now_ms = unix_us() / 1_000;
+            for name in names {
+                let times_ms =
+                    seen.entry((name, expires_ms)).or_insert((now_ms, now_ms));
+                times_ms.1 = now_ms;
             }
-            tokio::time::sleep(LOOK).await;
         }
-    }
-
-    /// Counts the units that somebody was admitted to and never bought, and that no settling
-    /// gave back: they were away until their gate expired.
-    pub(crate) fn stranded_units(&self, entries: &[Entry], books: &Books) -> i64 {
-        let orders = books.orders.iter();
-        let bought: HashSet<_> = orders
-            .map(|it| format!("{} {}", it.buyer_id, it.idempotency_key))
-            .collect();
-        let asked = entries.iter().filter(|it| it.ask == Ask::Order);
-        let units: HashMap<_, _> = asked
-            .map(|it| (format!("{} {}", it.buyer, it.key), it.units))
-            .collect();
-        self.seen
-            .iter()
-            .filter(|(permit, seen)| {
-                seen.last_ms - seen.first_ms >= HELD_MS
-                    && seen.last_ms + BEFORE_END_MS >= permit.expires_ms
-                    && !bought.contains(&permit.name)
-            })
-            .filter_map(|(permit, _)| units.get(&permit.name))
-            .sum()
+        tokio::time::sleep(LOOK).await;
     }
 }
 
-fn unix_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    i64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(i64::MAX)
+/// Counts the units that somebody was admitted to and never bought, and that no settling
+/// gave back: they were away until their gate expired.
+pub(crate) fn stranded_units(seen: &Seen, evidence: &Evidence) -> i64 {
+    let purchases = evidence.purchases();
+    let unbought = purchases.iter().filter(|it| it.orders.is_empty());
+    let wishes = unbought.filter_map(|it| Some(&it.attempts.first()?.wish));
+    let units: HashMap<_, _> = wishes
+        .map(|it| (format!("{} {}", it.buyer, it.key), it.units))
+        .collect();
+    seen.iter()
+        .filter(|((_, expires_ms), (first_ms, last_ms))| {
+            last_ms - first_ms >= HELD_MS && last_ms + BEFORE_END_MS >= *expires_ms
+        })
+        .filter_map(|((name, _), _)| units.get(name))
+        .sum()
 }

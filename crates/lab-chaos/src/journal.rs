@@ -1,6 +1,6 @@
 //! What was asked and what was answered, with the times.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use flash_lab_crowd::outcome::Told;
@@ -11,23 +11,43 @@ use flash_lab_crowd::{Outcome, Reply, SendError};
 pub(crate) enum Ask {
     /// A purchase.
     Order,
-    /// To take an order back.
-    Cancel {
-        /// Which one.
-        order_id: String,
-    },
+    /// To take the order of this id back.
+    Cancel(String),
     /// To add units.
     Restock,
+}
+
+/// What is sent, again and again, until there is a final answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Wish {
+    /// Which SKU.
+    pub(crate) sku: String,
+    /// Who asks.
+    pub(crate) buyer: String,
+    /// The key; a cancellation carries that of its order.
+    pub(crate) key: String,
+    /// How many units.
+    pub(crate) units: i64,
+    /// What is wanted.
+    pub(crate) ask: Ask,
+    /// Whether the buyer asks once and goes away, whatever is answered.
+    pub(crate) leaves: bool,
+}
+
+/// What names a purchase: its buyer and its key.
+pub(crate) type Name<'a> = (&'a str, &'a str);
+
+impl Wish {
+    pub(crate) fn name(&self) -> Name<'_> {
+        (&self.buyer, &self.key)
+    }
 }
 
 /// What came back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Answer {
-    /// 200 or 201 to a purchase.
-    Accepted {
-        /// The order that it became.
-        order_id: String,
-    },
+    /// 200 or 201 to a purchase: the order that it became.
+    Accepted(String),
     /// 200 to a cancellation or a restock.
     Done,
     /// Final; a gate or a latch said so.
@@ -49,16 +69,8 @@ pub(crate) enum Answer {
 /// One request, and what came of it. All times are microseconds since the run began.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Entry {
-    /// Which SKU.
-    pub(crate) sku: String,
-    /// Who asked.
-    pub(crate) buyer: String,
-    /// The key; a cancellation carries that of its order.
-    pub(crate) key: String,
-    /// How many units.
-    pub(crate) units: i64,
-    /// What was wanted.
-    pub(crate) ask: Ask,
+    /// What was asked.
+    pub(crate) wish: Wish,
     /// Which instance was asked.
     pub(crate) instance: usize,
     /// When it was sent.
@@ -67,8 +79,6 @@ pub(crate) struct Entry {
     pub(crate) answered_us: i64,
     /// What was answered.
     pub(crate) answer: Answer,
-    /// Whether the buyer goes away, whatever was answered.
-    pub(crate) leaves: bool,
 }
 
 impl Answer {
@@ -76,25 +86,21 @@ impl Answer {
     pub(crate) fn of(ask: &Ask, answer: &Result<Reply, SendError>) -> Self {
         let told = Told::of(answer);
         let code = told.code.unwrap_or_default();
-        let Some(status) = told.status else {
-            return match told.outcome {
-                Outcome::Failed => Self::NotSent,
-                _ => Self::Lost,
-            };
-        };
-        match (told.outcome, told.order_id) {
-            (Outcome::Accepted, _) if *ask != Ask::Order => Self::Done,
-            (Outcome::Accepted, Some(order_id)) => Self::Accepted { order_id },
-            (Outcome::Accepted, None) => {
+        match (told.outcome, told.status, told.order_id) {
+            (Outcome::Failed, None, _) => Self::NotSent,
+            (_, None, _) => Self::Lost,
+            (Outcome::Accepted, ..) if *ask != Ask::Order => Self::Done,
+            (Outcome::Accepted, _, Some(order_id)) => Self::Accepted(order_id),
+            (Outcome::Accepted, Some(status), None) => {
                 Self::Unexpected(format!("{status} without an order"))
             }
-            (Outcome::SoldOut, _) if told.available_units.is_some() => {
+            (Outcome::SoldOut, ..) if told.available_units.is_some() => {
                 Self::SoldOutByRow
             }
-            (Outcome::SoldOut, _) => Self::SoldOut,
-            (Outcome::LimitReached, _) => Self::LimitReached,
-            _ if status == 503 => Self::Again(code),
-            _ => Self::Unexpected(format!("{status} {code}")),
+            (Outcome::SoldOut, ..) => Self::SoldOut,
+            (Outcome::LimitReached, ..) => Self::LimitReached,
+            (_, Some(503), _) => Self::Again(code),
+            (_, Some(status), _) => Self::Unexpected(format!("{status} {code}")),
         }
     }
 
@@ -105,7 +111,7 @@ impl Answer {
 
     /// Whether the buyer was told to go home.
     pub(crate) fn is_refusal(&self) -> bool {
-        self.is_sold_out() || matches!(self, Self::LimitReached)
+        self.is_sold_out() || *self == Self::LimitReached
     }
 
     /// Whether the buyer was told that there is nothing left.
@@ -116,7 +122,7 @@ impl Answer {
     /// A word for it, to count by.
     pub(crate) fn word(&self) -> &str {
         match self {
-            Self::Accepted { .. } => "accepted",
+            Self::Accepted(_) => "accepted",
             Self::Done => "done",
             Self::SoldOut | Self::SoldOutByRow => "sold-out",
             Self::LimitReached => "limit-reached",
@@ -132,7 +138,8 @@ impl Answer {
 #[derive(Debug)]
 pub(crate) struct Journal {
     began: Instant,
-    began_unix: Duration,
+    /// The same in microseconds of Unix time.
+    pub(crate) began_unix_us: i64,
     entries: Mutex<Vec<Entry>>,
 }
 
@@ -141,10 +148,7 @@ impl Journal {
     pub(crate) fn begin() -> Self {
         Self {
             began: Instant::now(),
-            // A clock that stands before 1970 is wrong in any case.
-            began_unix: SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .unwrap_or_default(),
+            began_unix_us: unix_us(),
             entries: Mutex::default(),
         }
     }
@@ -155,38 +159,24 @@ impl Journal {
     }
 
     /// The moment this many milliseconds into the run.
-    pub(crate) fn at_ms(&self, at_ms: u64) -> Instant {
-        self.began + Duration::from_millis(at_ms)
+    pub(crate) fn at_ms(&self, at_ms: u64) -> tokio::time::Instant {
+        (self.began + Duration::from_millis(at_ms)).into()
     }
 
-    /// What the clock on the wall showed when the run began, in microseconds of Unix time.
-    pub(crate) fn began_unix_us(&self) -> i64 {
-        micros(self.began_unix)
-    }
-
-    /// Adds an entry.
-    pub(crate) fn add(&self, entry: Entry) {
-        self.lock().push(entry);
-    }
-
-    /// How many entries there are.
-    pub(crate) fn len(&self) -> usize {
-        self.lock().len()
-    }
-
-    /// All entries, in the order in which they were sent.
-    pub(crate) fn entries(&self) -> Vec<Entry> {
-        let mut entries = self.lock().clone();
-        entries.sort_by_key(|entry| entry.sent_us);
-        entries
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Entry>> {
+    /// All entries so far, in the order in which they were answered.
+    pub(crate) fn entries(&self) -> MutexGuard<'_, Vec<Entry>> {
         // Nothing panics while it holds the lock.
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn micros(duration: Duration) -> i64 {
+/// What the clock on the wall shows, in microseconds of Unix time.
+pub(crate) fn unix_us() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    // A clock that stands before 1970 is wrong in any case.
+    micros(since.unwrap_or_default())
+}
+
+pub(crate) fn micros(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }

@@ -1,155 +1,135 @@
 //! The judge of a run. It knows the journal and the books, and nothing of the servers.
 
-use std::collections::{BTreeMap, HashMap};
-
-use crate::books::OrderRow;
 use flash_lab_crowd::Rule;
 
-use crate::evidence::{Evidence, Violation};
+use crate::buyers::Probe;
+use crate::evidence::{Evidence, Purchase, Violation};
 use crate::journal::{Answer, Ask, Entry};
-use crate::probe::Probe;
-use crate::{returned, sold_out};
+use crate::schedule::PlannedSku;
 
 /// How long a server may not have noticed that a buyer hung up.
 const HANGING_UP_US: i64 = 1_000_000;
 
-/// The name of a purchase: its buyer and its key.
-type Name<'a> = (&'a str, &'a str);
-
 /// Finds all violations, the gravest rules first.
 pub(crate) fn judge(evidence: &Evidence) -> Vec<Violation> {
-    let mut purchases: BTreeMap<Name<'_>, Vec<&Entry>> = BTreeMap::new();
-    for entry in &evidence.entries {
-        if entry.ask == Ask::Order {
-            let name = (entry.buyer.as_str(), entry.key.as_str());
-            purchases.entry(name).or_default().push(entry);
-        }
+    let purchases = evidence.purchases();
+    let mut violations = Vec::new();
+    for planned in &evidence.skus {
+        violations.extend(audited(evidence, planned));
+        violations.extend(evidence.false_sold_out(&purchases, planned));
     }
-    let mut orders: HashMap<Name<'_>, Vec<&OrderRow>> = HashMap::new();
-    for order in &evidence.books.orders {
-        let name = (order.buyer_id.as_str(), order.idempotency_key.as_str());
-        orders.entry(name).or_default().push(order);
+    for purchase in &purchases {
+        violations.extend(acknowledged(purchase));
+        violations.extend(refused(evidence, purchase));
+        violations.extend(unanswered(purchase));
     }
-
-    let mut violations = audited(evidence);
-    for (name, attempts) in &purchases {
-        let orders = orders.get(name).map_or(&[][..], Vec::as_slice);
-        violations.extend(acknowledged(attempts, orders));
-        violations.extend(refused(evidence, attempts, orders));
-        violations.extend(unanswered(attempts));
-    }
-    violations.extend(sold_out::false_ones(evidence));
+    let entries = evidence.entries.iter();
+    violations.extend(entries.filter_map(|it| returned(evidence, it)));
     violations.extend(evidence.probes.iter().filter_map(stranded));
-    violations.extend(returned::judge(evidence));
     violations.sort_by_key(|violation| violation.rule);
     violations
 }
 
-/// What a count says that is not zero.
-const WRONG: [(Rule, &str); 4] = [
-    (Rule::Oversold, "units too many"),
-    (Rule::Books, "units unaccounted for"),
-    (Rule::Limit, "buyers beyond the limit"),
-    (Rule::Acknowledged, "keys with two orders"),
-];
-
-/// What one look at the books shows.
-fn audited(evidence: &Evidence) -> Vec<Violation> {
-    let mut violations = Vec::new();
-    for planned in &evidence.skus {
-        let audits = &evidence.books.audits;
-        let Some(audit) = audits.iter().find(|it| it.sku.as_str() == planned.sku)
-        else {
-            let what = "the SKU is gone".to_owned();
-            violations.push(Violation::of_sku(Rule::Books, &planned.sku, what));
-            continue;
-        };
-        let supply_units = audit.initial_units + audit.restocked_units;
-        let live_units = audit.accepted_units - audit.cancelled_units;
-        let sums = format!(
-            "{supply_units} were supplied, {live_units} are in orders, {} are left",
-            audit.available_units
-        );
-        let counts = [
-            audit.oversold_units,
+/// What one look at the books of a SKU shows.
+fn audited(evidence: &Evidence, planned: &PlannedSku) -> Vec<Violation> {
+    let sku = planned.sku.as_str();
+    let audits = &evidence.audits;
+    let Some(audit) = audits.iter().find(|it| it.sku.as_str() == sku) else {
+        let what = "the SKU is gone".to_owned();
+        return vec![Violation::of_sku(Rule::Books, sku, what)];
+    };
+    let restocks = evidence.restocks.iter();
+    let restocked_units: i64 = restocks
+        .filter(|row| row.sku == sku)
+        .map(|row| row.units)
+        .sum();
+    let sums = format!(
+        "{} were supplied, {} are in orders, {} are left",
+        audit.initial_units + audit.restocked_units,
+        audit.accepted_units - audit.cancelled_units,
+        audit.available_units
+    );
+    let uncounted_units = restocked_units - audit.restocked_units;
+    let found = [
+        (Rule::Oversold, audit.oversold_units, "units too many"),
+        (
+            Rule::Books,
             audit.unaccounted_units,
-            audit.limit_overruns,
+            "units unaccounted for",
+        ),
+        (Rule::Limit, audit.limit_overruns, "buyers beyond the limit"),
+        (
+            Rule::Acknowledged,
             audit.duplicate_keys,
-        ];
-        for ((rule, text), count) in WRONG.into_iter().zip(counts) {
-            if count != 0 {
-                let what = format!("{count} {text}: {sums}");
-                violations.push(Violation::of_sku(rule, &planned.sku, what));
-            }
-        }
-    }
-    violations
+            "keys with two orders",
+        ),
+        (Rule::Returned, uncounted_units, "added units not counted"),
+    ];
+    found
+        .into_iter()
+        .filter(|(_, count, _)| *count != 0)
+        .map(|(rule, count, text)| {
+            Violation::of_sku(rule, sku, format!("{count} {text}: {sums}"))
+        })
+        .collect()
 }
 
 /// Each accepted answer names the one order that there is.
-fn acknowledged(attempts: &[&Entry], orders: &[&OrderRow]) -> Option<Violation> {
-    attempts.iter().find_map(|attempt| {
-        let Answer::Accepted { order_id } = &attempt.answer else {
+fn acknowledged(purchase: &Purchase<'_>) -> Option<Violation> {
+    purchase.attempts.iter().find_map(|attempt| {
+        let Answer::Accepted(order_id) = &attempt.answer else {
             return None;
         };
-        let what = match orders {
+        let wish = &attempt.wish;
+        let what = match purchase.orders.as_slice() {
             [order] if order.order_id != *order_id => {
                 format!("order {order_id} was told, {} is there", order.order_id)
             }
-            [order] if order.sku != attempt.sku || order.units != attempt.units => {
+            [order] if order.sku != wish.sku || order.units != wish.units => {
                 format!("order {order_id} is {} units of {}", order.units, order.sku)
             }
             [_] => return None,
             [] => format!("order {order_id} was told, none is there"),
             several => format!("there are {} orders", several.len()),
         };
-        Some(Violation::of(Rule::Acknowledged, attempt, what))
+        Some(Violation::of(Rule::Acknowledged, wish, what))
     })
 }
 
 /// A refusal is final: there is no order, unless the buyer asked again after it.
-fn refused(
-    evidence: &Evidence,
-    attempts: &[&Entry],
-    orders: &[&OrderRow],
-) -> Option<Violation> {
-    let order = orders.first()?;
-    attempts.iter().find_map(|refusal| {
-        if !refusal.answer.is_refusal() {
-            return None;
-        }
-        let word = refusal.answer.word();
-        let before: Vec<_> = attempts
-            .iter()
-            .filter(|attempt| matches!(attempt.answer, Answer::Accepted { .. }))
-            .filter(|attempt| attempt.answered_us <= refusal.sent_us)
+fn refused(evidence: &Evidence, purchase: &Purchase<'_>) -> Option<Violation> {
+    let order = purchase.orders.first()?;
+    let mut refusals = purchase.attempts.iter().filter(|it| it.answer.is_refusal());
+    refusals.find_map(|refusal| {
+        let (word, order_id) = (refusal.answer.word(), &order.order_id);
+        let attempts = || purchase.attempts.iter();
+        let mut owned: Vec<_> = attempts()
+            .filter(|it| matches!(it.answer, Answer::Accepted(_)))
+            .filter(|it| it.answered_us <= refusal.sent_us)
             .collect();
-        let after = attempts
-            .iter()
-            .any(|attempt| attempt.sent_us >= refusal.answered_us);
-        let order_id = &order.order_id;
-        if !before.is_empty() {
-            let elsewhere = before.iter().all(|it| it.instance != refusal.instance);
-            if elsewhere && sold_out::may_not_have_heard(evidence, refusal) {
-                return None;
+        owned.sort_by_key(|it| it.answered_us);
+        let (rule, is_forgiven, what) = match owned.first() {
+            Some(first) => {
+                let is_elsewhere =
+                    owned.iter().all(|it| it.instance != refusal.instance);
+                let is_forgiven = (is_elsewhere
+                    && evidence.may_not_have_heard(refusal))
+                    || evidence.is_of_an_older_gate(refusal, first.answered_us);
+                let what = format!("{word} was told to the owner of order {order_id}");
+                (Rule::WinnerRefused, is_forgiven, what)
             }
-            let ordered_us = before.iter().map(|it| it.answered_us).min();
-            if sold_out::is_of_an_older_gate(evidence, refusal, ordered_us?) {
-                return None;
+            None => {
+                let is_forgiven = attempts()
+                    .any(|it| it.sent_us >= refusal.answered_us)
+                    || (attempts().any(|it| is_on_its_way(it, refusal))
+                        && evidence.may_be_overtaken(refusal, order.created_us))
+                    || (attempts().any(|it| has_just_hung_up(it, refusal))
+                        && evidence.was_added_to(refusal));
+                let what = format!("{word} was told, but there is order {order_id}");
+                (Rule::RefusedButSold, is_forgiven, what)
             }
-            let what = format!("{word} was told to the owner of order {order_id}");
-            Some(Violation::of(Rule::WinnerRefused, refusal, what))
-        } else if after
-            || (attempts.iter().any(|it| is_on_its_way(it, refusal))
-                && sold_out::may_be_overtaken(evidence, refusal, order.created_us))
-            || (attempts.iter().any(|it| has_just_hung_up(it, refusal))
-                && sold_out::was_added_to(evidence, refusal))
-        {
-            None
-        } else {
-            let what = format!("{word} was told, but there is order {order_id}");
-            Some(Violation::of(Rule::RefusedButSold, refusal, what))
-        }
+        };
+        (!is_forgiven).then(|| Violation::of(rule, &refusal.wish, what))
     })
 }
 
@@ -166,35 +146,61 @@ fn has_just_hung_up(attempt: &Entry, refusal: &Entry) -> bool {
         && refusal.sent_us <= attempt.answered_us + HANGING_UP_US
 }
 
-fn unanswered(attempts: &[&Entry]) -> Option<Violation> {
-    let unexpected = attempts.iter().find_map(|attempt| {
-        let Answer::Unexpected(answer) = &attempt.answer else {
-            return None;
-        };
-        let what = format!("the answer was {answer}");
-        Some(Violation::of(Rule::Unanswered, attempt, what))
+/// Everybody who does not leave gets a final answer, and one that the contract knows.
+fn unanswered(purchase: &Purchase<'_>) -> Option<Violation> {
+    let attempts = &purchase.attempts;
+    let unexpected = attempts.iter().find_map(|it| match &it.answer {
+        Answer::Unexpected(answer) => Some((it, format!("the answer was {answer}"))),
+        _ => None,
     });
-    unexpected.or_else(|| {
-        let last = attempts.last()?;
-        let answered = attempts.iter().any(|it| it.leaves || it.answer.is_final());
-        let what = "no final answer although everything was healed".to_owned();
-        (!answered).then(|| Violation::of(Rule::Unanswered, last, what))
-    })
+    let is_answered = attempts
+        .iter()
+        .any(|it| it.wish.leaves || it.answer.is_final());
+    let silent = attempts.last().filter(|_| !is_answered).map(|it| {
+        let what = "no final answer although everything was healed";
+        (it, what.to_owned())
+    });
+    let (attempt, what) = unexpected.or(silent)?;
+    Some(Violation::of(Rule::Unanswered, &attempt.wish, what))
 }
 
+/// What was added and taken back is in the books, once.
+fn returned(evidence: &Evidence, entry: &Entry) -> Option<Violation> {
+    let wish = &entry.wish;
+    let what = match &wish.ask {
+        _ if entry.answer != Answer::Done => return None,
+        Ask::Order => return None,
+        Ask::Restock => {
+            let rows = evidence.restocks.iter();
+            let own =
+                rows.filter(|it| it.sku == wish.sku && it.idempotency_key == wish.key);
+            let units: Vec<_> = own.map(|row| row.units).collect();
+            if units == [wish.units] {
+                return None;
+            }
+            let (asked_units, key) = (wish.units, &wish.key);
+            format!("{asked_units} units were added by {key}, the books have {units:?}")
+        }
+        Ask::Cancel(order_id) => {
+            let order = evidence.orders.iter().find(|it| it.order_id == *order_id);
+            if order.is_some_and(|it| it.status == "cancelled") {
+                return None;
+            }
+            format!("order {order_id} was cancelled, but is not")
+        }
+    };
+    Some(Violation::of(Rule::Returned, wish, what))
+}
+
+/// What is left at the end can be bought, and then it is sold out.
 fn stranded(probe: &Probe) -> Option<Violation> {
-    let what = if probe.bought_units < probe.left_units {
-        format!(
-            "{} units were left, the probe could buy {} of them in time",
-            probe.left_units, probe.bought_units
-        )
-    } else if let Some(then) = probe.then.iter().find(|it| !it.is_sold_out()) {
-        format!(
-            "nothing was left, but the next buyer was told {}",
-            then.word()
-        )
+    let (left, bought) = (probe.left_units, probe.bought_units);
+    let what = if bought < left {
+        format!("{left} units were left, the probe could buy {bought} of them in time")
     } else {
-        return None;
+        let then = probe.then.iter().find(|it| !it.is_sold_out())?;
+        let word = then.word();
+        format!("nothing was left, but the next buyer was told {word}")
     };
     Some(Violation::of_sku(Rule::Stranded, &probe.sku, what))
 }

@@ -2,8 +2,6 @@
 
 use std::path::Path;
 
-use flash_core::Sku;
-use flash_lab_crowd::{Seller, Strategy};
 use flash_lab_wire::ask;
 use redis::{Cmd, FromRedisValue, RedisResult, cmd};
 
@@ -11,8 +9,20 @@ use redis::{Cmd, FromRedisValue, RedisResult, cmd};
 /// none. The engine's do not expire.
 pub(crate) type Dump = Option<(Vec<u8>, i64)>;
 
-/// Puts a gate ahead of PostgreSQL, with nothing free. Phase 3's has no fence.
-const ADVANCE: &str = "if redis.call('EXISTS', KEYS[1]) == 0 then return end
+/// Has it want a replica, which it does not have, before it takes a write.
+pub(crate) const REFUSE_WRITES: &str = "CONFIG SET min-replicas-to-write 1";
+
+/// Makes it the replica of nobody: it answers what it knows and takes no writes. Nobody
+/// listens at this port without being root.
+pub(crate) const DEMOTE: &str = "REPLICAOF 127.0.0.1 1";
+
+/// Take these back.
+const TAKE_WRITES: [&str; 2] =
+    ["CONFIG SET min-replicas-to-write 0", "REPLICAOF NO ONE"];
+
+/// Puts a gate ahead of PostgreSQL, with nothing free, where it is there. Phase 3's has no
+/// fence.
+pub(crate) const ADVANCE: &str = "if redis.call('EXISTS', KEYS[1]) == 0 then return end
 if redis.call('HEXISTS', KEYS[1], 'fence') == 1 then
     redis.call('HINCRBY', KEYS[1], 'fence', 1000000)
     redis.call('HSET', KEYS[1], 'loaded_units', 0)
@@ -29,45 +39,19 @@ for i = 1, #fields, 2 do
 end
 return { redis.call('PEXPIRETIME', KEYS[1]), names }";
 
-/// The key under which a strategy keeps the gate of a SKU.
-pub(crate) fn gate_key(seller: &Seller, sku: &str) -> String {
-    match seller.strategy() {
-        Some(Strategy::Hybrid) => format!("flash:{{{sku}}}:hybrid"),
-        _ => flash_engine::gate_key(flash_engine::PREFIX, &Sku::stored(sku)),
-    }
+/// Says words that need no quotes.
+pub(crate) async fn say(socket: &Path, words: &str) -> RedisResult<()> {
+    let mut command = Cmd::new();
+    command.arg(words.split(' ').collect::<Vec<_>>());
+    ask(socket, &command).await
 }
 
-/// Forgets everything.
-pub(crate) async fn flush_all(socket: &Path) -> RedisResult<()> {
-    ask(socket, &cmd("FLUSHALL")).await
-}
-
-/// Forgets all scripts.
-pub(crate) async fn flush_scripts(socket: &Path) -> RedisResult<()> {
-    ask(socket, cmd("SCRIPT").arg("FLUSH")).await
-}
-
-/// Has it want a replica, which it does not have, before it takes a write.
-pub(crate) async fn refuse_writes(socket: &Path) -> RedisResult<()> {
-    ask(socket, &want_replicas(1)).await
-}
-
-/// Makes it the replica of nobody: it answers what it knows and takes no writes.
-pub(crate) async fn demote(socket: &Path) -> RedisResult<()> {
-    // Nobody listens at this port without being root.
-    ask(socket, cmd("REPLICAOF").arg("127.0.0.1").arg(1)).await
-}
-
-/// Takes [`refuse_writes`] and [`demote`] back.
+/// Takes [`REFUSE_WRITES`] and [`DEMOTE`] back.
 pub(crate) async fn take_writes(socket: &Path) -> RedisResult<()> {
-    let () = ask(socket, &want_replicas(0)).await?;
-    ask(socket, cmd("REPLICAOF").arg("NO").arg("ONE")).await
-}
-
-fn want_replicas(count: u8) -> Cmd {
-    let mut set = cmd("CONFIG");
-    set.arg("SET").arg("min-replicas-to-write").arg(count);
-    set
+    for words in TAKE_WRITES {
+        say(socket, words).await?;
+    }
+    Ok(())
 }
 
 /// Copies a gate.
@@ -86,11 +70,6 @@ pub(crate) async fn restore(socket: &Path, key: &str, dump: &Dump) -> RedisResul
     // 0 is for ever.
     restore.arg(key).arg(expires_ms.max(&0)).arg(dump);
     ask(socket, restore.arg("REPLACE").arg("ABSTTL")).await
-}
-
-/// Puts a gate ahead of PostgreSQL, with nothing free, where it is there.
-pub(crate) async fn advance(socket: &Path, key: &str) -> RedisResult<()> {
-    eval(socket, ADVANCE, key).await
 }
 
 /// When a gate expires, in milliseconds of Unix time, and buyer and key of each permit in

@@ -1,17 +1,30 @@
-//! What is told about runs: for people and as JSON.
+//! What is told about runs, for people and as JSON, and the story of each violation.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
 use flash_core::Audit;
-use flash_lab_crowd::Seller;
+use flash_lab_crowd::{Rule, Seller, millis};
 use serde::Serialize;
 
 use crate::evidence::{Evidence, Violation};
+use crate::journal::{Answer, Ask, Entry};
 use crate::saboteur::Happened;
 use crate::schedule::Plan;
-use crate::story;
+
+/// Faults this long before the first line of a story belong to it.
+const BEFORE_US: i64 = 1_000_000;
+
+/// Units that came back this long before or after a refusal may be those that were sold.
+const AROUND_US: i64 = 500_000;
+
+/// The most lines of requests in a story, and in that of a SKU, which its sums tell.
+const LINES_MAX: usize = 16;
+const SKU_LINES_MAX: usize = 6;
+
+/// How often there was each, by its name.
+pub(crate) type Counts = BTreeMap<String, u64>;
 
 /// All runs of one command.
 #[derive(Debug, Default, Serialize)]
@@ -19,8 +32,8 @@ pub(crate) struct Chaos {
     strategy: String,
     batch_max: Option<u16>,
     runs: Vec<Run>,
-    faults: BTreeMap<String, u64>,
-    answers: BTreeMap<String, u64>,
+    faults: Counts,
+    answers: Counts,
     /// Of all runs; null where gates do not expire.
     stranded_units: Option<i64>,
     violations: usize,
@@ -30,55 +43,17 @@ pub(crate) struct Chaos {
 /// One run.
 #[derive(Debug, Serialize)]
 pub(crate) struct Run {
-    plan: Plan,
-    faults: Vec<Happened>,
-    answers: BTreeMap<String, u64>,
+    pub(crate) plan: Plan,
+    pub(crate) faults: Vec<Happened>,
+    pub(crate) answers: Counts,
     /// Units that the probe found left and bought.
-    probed_units: i64,
+    pub(crate) probed_units: i64,
     /// Units whose permit outlived its gate, so that they came back with the next one; null
     /// where gates do not expire.
     pub(crate) stranded_units: Option<i64>,
-    audits: Vec<Audit>,
-    violations: Vec<Told>,
-    seconds: f64,
-}
-
-#[derive(Debug, Serialize)]
-struct Told {
-    #[serde(flatten)]
-    violation: Violation,
-    story: Vec<String>,
-}
-
-impl Run {
-    pub(crate) fn of(
-        plan: &Plan,
-        evidence: &Evidence,
-        faults: Vec<Happened>,
-        violations: Vec<Violation>,
-        elapsed: Duration,
-    ) -> Self {
-        let mut answers = BTreeMap::new();
-        for entry in &evidence.entries {
-            *answers.entry(entry.answer.word().to_owned()).or_default() += 1;
-        }
-        Self {
-            plan: plan.clone(),
-            answers,
-            stranded_units: None,
-            probed_units: evidence.probes.iter().map(|it| it.bought_units).sum(),
-            audits: evidence.books.audits.clone(),
-            violations: violations
-                .into_iter()
-                .map(|violation| Told {
-                    story: story::tell(&violation, evidence, &faults),
-                    violation,
-                })
-                .collect(),
-            faults,
-            seconds: elapsed.as_secs_f64(),
-        }
-    }
+    pub(crate) audits: Vec<Audit>,
+    pub(crate) violations: Vec<Violation>,
+    pub(crate) seconds: f64,
 }
 
 impl Chaos {
@@ -92,8 +67,7 @@ impl Chaos {
 
     pub(crate) fn add(&mut self, run: Run) {
         for planned in &run.plan.faults {
-            let kind = planned.fault.kind().to_owned();
-            *self.faults.entry(kind).or_default() += 1;
+            *self.faults.entry(planned.fault.kind()).or_default() += 1;
         }
         for (word, count) in &run.answers {
             *self.answers.entry(word.clone()).or_default() += count;
@@ -106,33 +80,27 @@ impl Chaos {
     }
 
     pub(crate) fn seeds_of_violations(&self) -> Vec<String> {
-        self.runs
-            .iter()
-            .filter(|run| !run.violations.is_empty())
-            .map(|run| run.plan.seed.to_string())
-            .collect()
+        let broken = self.runs.iter().filter(|run| !run.violations.is_empty());
+        broken.map(|run| run.plan.seed.to_string()).collect()
     }
 }
 
 /// One line, and a story for each rule that was broken.
 impl fmt::Display for Run {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let verdict = match self.violations.len() {
-            0 => "no violation".to_owned(),
-            count => format!("{count} VIOLATIONS"),
-        };
+        let Plan { seed, buyers, .. } = self.plan;
+        let (skus, faults) = (self.plan.skus.len(), self.faults.len());
+        let answers: u64 = self.answers.values().sum();
+        let (probed, seconds) = (self.probed_units, self.seconds);
         write!(
             f,
-            "seed {}: {} buyers, {} SKUs, {} faults, {} answers, {} units probed, {:.1} s: \
-             {verdict}",
-            self.plan.seed,
-            self.plan.buyers,
-            self.plan.skus.len(),
-            self.faults.len(),
-            self.answers.values().sum::<u64>(),
-            self.probed_units,
-            self.seconds
+            "seed {seed}: {buyers} buyers, {skus} SKUs, {faults} faults, {answers} answers, \
+             {probed} units probed, {seconds:.1} s: "
         )?;
+        match self.violations.len() {
+            0 => f.write_str("no violation")?,
+            count => write!(f, "{count} VIOLATIONS")?,
+        }
         if let Some(units @ 1..) = self.stranded_units {
             write!(f, "; {units} stranded units came back")?;
         }
@@ -143,13 +111,11 @@ impl fmt::Display for Run {
         for planned in &self.plan.faults {
             write!(f, "\n    {:>5} ms {}", planned.at_ms, planned.fault)?;
         }
-        let mut last = None;
-        for told in &self.violations {
-            let it = &told.violation;
-            write!(f, "\n  {:?}: {}: {}", it.rule, it.sku, it.what)?;
-            // The first story of a rule is enough to read; JSON has all.
-            if last.replace(it.rule) != Some(it.rule) {
-                for line in &told.story {
+        for of_rule in self.violations.chunk_by(|one, next| one.rule == next.rule) {
+            for (number, it) in of_rule.iter().enumerate() {
+                write!(f, "\n  {:?}: {}: {}", it.rule, it.sku, it.what)?;
+                // The first story of a rule is enough to read; JSON has all.
+                for line in it.story.iter().filter(|_| number == 0) {
                     write!(f, "\n    {line}")?;
                 }
             }
@@ -161,32 +127,124 @@ impl fmt::Display for Run {
 /// The last line.
 impl fmt::Display for Chaos {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let list = |counts: &BTreeMap<String, u64>| {
-            let counts: Vec<_> = counts
-                .iter()
-                .map(|(name, count)| format!("{name} {count}"))
-                .collect();
-            counts.join(", ")
-        };
+        let (runs, violations) = (self.runs.len(), self.violations);
+        let (strategy, seconds) = (&self.strategy, self.seconds);
         write!(
             f,
-            "{}: {} runs in {:.0} s, {} violations\n  {} faults: {}\n  {} answers: {}",
-            self.strategy,
-            self.runs.len(),
-            self.seconds,
-            self.violations,
-            self.faults.values().sum::<u64>(),
-            list(&self.faults),
-            self.answers.values().sum::<u64>(),
-            list(&self.answers)
+            "{strategy}: {runs} runs in {seconds:.0} s, {violations} violations"
         )?;
-        match self.stranded_units {
-            Some(units) => write!(
+        for (what, counts) in [("faults", &self.faults), ("answers", &self.answers)] {
+            let count: u64 = counts.values().sum();
+            let each: Vec<_> = counts
+                .iter()
+                .map(|(name, it)| format!("{name} {it}"))
+                .collect();
+            write!(f, "\n  {count} {what}: {}", each.join(", "))?;
+        }
+        if let Some(units) = self.stranded_units {
+            write!(
                 f,
                 "\n  {units} stranded units came back: a permit outlived its gate, and the \
                  next one had them again"
-            ),
-            None => Ok(()),
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// Tells what happened around a violation, in the order of time.
+pub(crate) fn story(
+    violation: &Violation,
+    evidence: &Evidence,
+    faults: &[Happened],
+) -> Vec<String> {
+    let mut entries = entries_of(violation, evidence);
+    let lines_max = match violation.key {
+        Some(_) => LINES_MAX,
+        None => SKU_LINES_MAX,
+    };
+    let start = entries.len().saturating_sub(lines_max);
+    entries.drain(..start);
+    let from_us = entries.first().map_or(0, |it| it.sent_us) - BEFORE_US;
+    let to_us = entries.iter().map(|it| it.answered_us).max();
+    let to_us = to_us.unwrap_or(i64::MAX);
+
+    let requests = entries.into_iter().map(|it| (it.sent_us, line(it)));
+    let mut lines: Vec<_> = requests.collect();
+    for fault in faults.iter().filter(|it| it.skipped.is_none()) {
+        if fault.from_us <= to_us && fault.to_us >= from_us {
+            let times = times(fault.from_us, fault.to_us);
+            lines.push((fault.from_us, format!("{times} fault: {}", fault.what)));
         }
     }
+    for order in &evidence.orders {
+        if violation.name() == Some(order.name()) {
+            let text = format!(
+                "{:>9.1} ms              order {} of {} units was made, is {}",
+                ms(order.created_us),
+                order.order_id,
+                order.units,
+                order.status
+            );
+            lines.push((order.created_us, text));
+        }
+    }
+    lines.sort();
+    lines.into_iter().map(|(_, line)| line).collect()
+}
+
+/// All attempts of the purchase, and what was added around the last; for a SKU what was added
+/// and the last that was told.
+fn entries_of<'a>(violation: &Violation, evidence: &'a Evidence) -> Vec<&'a Entry> {
+    let is_own = |it: &Entry| violation.name() == Some(it.wish.name());
+    let of_sku = || {
+        let entries = evidence.entries.iter();
+        entries.filter(|it| it.wish.sku == violation.sku)
+    };
+    let own = || of_sku().filter(|it| is_own(it));
+    let from_us = own().map(|it| it.sent_us).max().unwrap_or(0);
+    let to_us = own().map(|it| it.answered_us).max().unwrap_or(0);
+    let around_us = match violation.rule {
+        _ if violation.key.is_none() => 0..=i64::MAX,
+        // From the beginning: all that was added is free.
+        Rule::FalseSoldOut => 0..=to_us,
+        Rule::RefusedButSold | Rule::WinnerRefused => {
+            from_us - AROUND_US..=to_us + AROUND_US
+        }
+        // Nothing was added before the run began.
+        _ => -1..=-1,
+    };
+    of_sku()
+        .filter(|it| {
+            let added = it.wish.ask != Ask::Order && it.answer == Answer::Done;
+            let told = violation.key.is_none() && it.answer.is_final();
+            is_own(it) || (added && around_us.contains(&it.sent_us)) || told
+        })
+        .collect()
+}
+
+fn line(entry: &Entry) -> String {
+    let wish = &entry.wish;
+    let (sku, buyer, key, units) = (&wish.sku, &wish.buyer, &wish.key, wish.units);
+    let what = match &wish.ask {
+        Ask::Order => format!("{buyer} orders {units} of {sku}, key {key}"),
+        Ask::Cancel(order_id) => format!("{buyer} cancels {order_id} of {sku}"),
+        Ask::Restock => format!("{units} are added to {sku}, key {key}"),
+    };
+    let answer = match &entry.answer {
+        Answer::Accepted(order_id) => format!("accepted {order_id}"),
+        Answer::Unexpected(text) => text.clone(),
+        other => other.word().to_owned(),
+    };
+    let (times, instance) = (times(entry.sent_us, entry.answered_us), entry.instance);
+    format!("{times} {what}, at {instance}: {answer}")
+}
+
+fn times(from_us: i64, to_us: i64) -> String {
+    format!("{:>9.1} – {:>7.1} ms", ms(from_us), ms(to_us))
+}
+
+/// For people. Nothing that is told was before the run began.
+fn ms(us: i64) -> f64 {
+    millis(Duration::from_micros(us.unsigned_abs()))
 }

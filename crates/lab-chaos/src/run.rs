@@ -3,24 +3,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
-use flash_core::Sku;
-use flash_lab_crowd::{Progress, Strategy, create_sku};
+use anyhow::{Context, Result, bail};
+use flash_lab_crowd::Progress;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::books;
-use crate::buyers::{HEALED_PATIENCE, Sale, restock, shop};
-use crate::evidence::{Evidence, Promise};
-use crate::gates::Gates;
-use crate::journal::Journal;
+use crate::buyers::{HEALED_PATIENCE, Sale, probe, restock, shop};
+use crate::evidence::Evidence;
+use crate::gates::{self, Seen};
+use crate::journal::{Journal, micros};
 use crate::judge::judge;
-use crate::probe;
-use crate::result::Run;
+use crate::result::{Counts, Run, story};
 use crate::saboteur::{self, Happened};
-use crate::schedule::{Plan, SALE_MS};
-use crate::world::{GATE_LIFETIME, Recipe, World};
+use crate::schedule::{self, SALE_MS};
+use crate::world::{Recipe, World};
 
 /// Between the last answer and the probe: gates and latches come right by themselves.
 const REST: Duration = Duration::from_secs(2);
@@ -28,131 +25,108 @@ const REST: Duration = Duration::from_secs(2);
 /// How often the progress is told.
 const LOOK: Duration = Duration::from_millis(250);
 
-/// Carries out a plan.
+/// Carries out what happens in the run with this seed.
 ///
 /// # Errors
 ///
 /// What keeps the stores or the servers from running.
 pub(crate) async fn carry_out(
-    recipe: Recipe,
-    plan: Plan,
+    recipe: &Recipe,
+    seed: u64,
     progress: &Progress,
-) -> anyhow::Result<Run> {
+) -> Result<Run> {
     let began = Instant::now();
-    let seller = recipe.seller.clone();
-    let is_hybrid = seller.is(Strategy::Hybrid);
-    let world = Arc::new(World::start(recipe).await?);
-    for planned in &plan.skus {
-        let sku = Sku::new(&*planned.sku)?;
-        let units = u32::try_from(planned.units)?;
-        let limit = planned.limit.map(u32::try_from).transpose()?;
-        create_sku(world.addresses[0], &sku, units, limit).await?;
+    let mut plan = schedule::draw(seed, recipe.breaks_redis());
+    if !recipe.is_ours() {
+        plan.restocks.clear();
     }
-    let plan = Arc::new(plan);
     let sale = Arc::new(Sale {
-        addresses: world.addresses,
-        skus: plan.skus.clone(),
+        world: World::start(recipe, &plan.skus).await?,
+        plan,
         journal: Journal::begin(),
         deadline: watch::Sender::new(None),
-        has_cancels: seller.strategy().is_some(),
     });
+    let (world, plan) = (&sale.world, &sale.plan);
 
-    let mut gates = Gates::new(&world, &plan.skus);
-    let selling = async {
-        let faults = sell(&world, &sale, &plan, progress).await?;
-        tokio::time::sleep(REST).await;
-        anyhow::Ok(faults)
-    };
+    let gate_lifetime = recipe.gate_lifetime();
+    let mut seen = Seen::new();
     let faults = tokio::select! {
-        faults = selling => faults?,
-        () = gates.watch(), if is_hybrid => bail!("nobody sells"),
+        faults = sell(&sale, progress) => faults?,
+        () = gates::watch(world, &mut seen), if gate_lifetime.is_some() => {
+            bail!("nobody sells");
+        }
+    };
+    let emptied = faults.iter().filter(|it| it.empties_gates);
+    let mut evidence = Evidence {
+        skus: plan.skus.clone(),
+        gate_lifetime_us: gate_lifetime.map(micros),
+        emptied_us: emptied.map(|it| (it.from_us, it.to_us)).collect(),
+        ..Evidence::default()
     };
     let mut conn = flash_db::connect(&world.database_url).await?;
-    let began_us = sale.journal.began_unix_us();
-    let mut read =
-        async || books::read(&mut conn, &plan.skus, seller.name(), began_us).await;
-    let mut probes = Vec::new();
-    let lifetime = if is_hybrid {
-        GATE_LIFETIME
-    } else {
-        Duration::ZERO
-    };
-    for (planned, audit) in plan.skus.iter().zip(read().await?.audits) {
-        let left_units = audit.available_units;
-        probes.push(probe::buy_all(&sale, planned, left_units, lifetime).await);
+    let (seller, began_us) = (recipe.seller.name(), sale.journal.began_unix_us);
+    evidence.read(&mut conn, seller, began_us).await?;
+    for (planned, audit) in plan.skus.iter().zip(&evidence.audits) {
+        let (left_units, lifetime) = (audit.available_units, gate_lifetime);
+        let probe = probe(&sale, planned, left_units, lifetime.unwrap_or_default());
+        evidence.probes.push(probe.await);
     }
-    let evidence = Evidence {
-        skus: plan.skus.clone(),
-        entries: sale.journal.entries(),
-        books: read().await?,
-        probes,
-        promise: Promise::of(&seller, GATE_LIFETIME),
-        emptied_us: emptied(&faults),
-    };
-    let violations = judge(&evidence);
-    let mut run = Run::of(&plan, &evidence, faults, violations, began.elapsed());
-    if is_hybrid {
-        let stranded_units = gates.stranded_units(&evidence.entries, &evidence.books);
-        run.stranded_units = Some(stranded_units);
+    evidence.read(&mut conn, seller, began_us).await?;
+    evidence.entries = sale.journal.entries().clone();
+    evidence.entries.sort_by_key(|it| it.sent_us);
+    let mut violations = judge(&evidence);
+    for violation in &mut violations {
+        violation.story = story(violation, &evidence, &faults);
     }
-    Ok(run)
+    let mut answers = Counts::new();
+    for entry in &evidence.entries {
+        *answers.entry(entry.answer.word().to_owned()).or_default() += 1;
+    }
+    Ok(Run {
+        plan: plan.clone(),
+        faults,
+        answers,
+        probed_units: evidence.probes.iter().map(|it| it.bought_units).sum(),
+        stranded_units: gate_lifetime.map(|_| gates::stranded_units(&seen, &evidence)),
+        audits: evidence.audits,
+        violations,
+        seconds: began.elapsed().as_secs_f64(),
+    })
 }
 
-/// When gates were set to nothing.
-fn emptied(faults: &[Happened]) -> Vec<(i64, i64)> {
-    faults
-        .iter()
-        .filter(|it| it.empties_gates)
-        .map(|it| (it.from_us, it.to_us))
-        .collect()
-}
-
-/// The sale with its faults, until everything is healed and everybody has an answer.
-async fn sell(
-    world: &Arc<World>,
-    sale: &Arc<Sale>,
-    plan: &Arc<Plan>,
-    progress: &Progress,
-) -> anyhow::Result<Vec<Happened>> {
+/// The sale with its faults, until everything is healed, everybody has an answer, and gates
+/// and latches had their time.
+async fn sell(sale: &Arc<Sale>, progress: &Progress) -> Result<Vec<Happened>> {
     let mut crowd = JoinSet::new();
-    for number in 0..plan.buyers {
-        crowd.spawn(shop(Arc::clone(sale), Arc::clone(plan), number));
+    for number in 0..sale.plan.buyers {
+        crowd.spawn(shop(Arc::clone(sale), number));
     }
-    for (number, planned) in plan.restocks.iter().enumerate() {
-        let seed = plan.seed;
-        crowd.spawn(restock(Arc::clone(sale), seed, number, planned.clone()));
+    for (number, planned) in sale.plan.restocks.iter().enumerate() {
+        crowd.spawn(restock(Arc::clone(sale), number, planned.clone()));
     }
-
-    let breaking = saboteur::play(world, plan, sale);
+    let breaking = saboteur::play(sale);
     tokio::pin!(breaking);
     let faults = loop {
-        tokio::select! {
-            faults = &mut breaking => break faults,
-            () = tokio::time::sleep(LOOK) => {}
+        if let Ok(faults) = tokio::time::timeout(LOOK, &mut breaking).await {
+            break faults;
         }
-        let answers = sale.journal.len();
-        progress.count(
-            format!("seed {}: {} faults", plan.seed, plan.faults.len()),
-            0,
-            1,
-            &format!("healed, {answers} answers"),
-        );
+        let (seed, faults) = (sale.plan.seed, sale.plan.faults.len());
+        let answers = sale.journal.entries().len();
+        progress.follow(format!("seed {seed}: {faults} faults, {answers} answers"));
     };
-    world
+    sale.world
         .heal()
         .await
         .context("not everything could be healed")?;
-    sale.deadline
-        .send_replace(Some(Instant::now() + HEALED_PATIENCE));
-    let closing = sale.journal.at_ms(SALE_MS);
-    let end = Instant::from_std(closing).max(Instant::now()) + 2 * HEALED_PATIENCE;
+    let healed = Instant::now();
+    sale.deadline.send_replace(Some(healed + HEALED_PATIENCE));
+    let end = sale.journal.at_ms(SALE_MS).max(healed) + 2 * HEALED_PATIENCE;
     while let Some(left) = tokio::time::timeout_at(end, crowd.join_next())
         .await
         .context("the buyers do not come to an end")?
     {
-        if let Err(error) = left {
-            bail!("a buyer was lost: {error}");
-        }
+        left.context("a buyer was lost")?;
     }
+    tokio::time::sleep(REST).await;
     Ok(faults)
 }

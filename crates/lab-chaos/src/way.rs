@@ -1,12 +1,10 @@
 //! Other ways from a server to PostgreSQL, with the same cables in them.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::{Context, Result};
 use clap::ValueEnum;
-use flash_lab_wire::Cable;
 use flash_sandbox::Sandbox;
 use rcgen::{CertificateParams, KeyPair};
 use rustls::ServerConfig;
@@ -28,44 +26,38 @@ pub enum Way {
     Pgbouncer,
 }
 
-/// The ends of TLS in front of two cables, and the file of what has to be trusted.
+/// The end of TLS in front of a cable.
 pub(crate) struct Secured {
-    pub(crate) addresses: [SocketAddr; 2],
-    pub(crate) root: PathBuf,
+    /// Host, port, database and parameters of the URL that leads to it.
+    pub(crate) database: String,
     _accepting: JoinSet<()>,
 }
 
 impl Secured {
     /// Makes a certificate for `localhost`, and shows it to who connects.
-    pub(crate) async fn open(
-        sandbox: &Sandbox,
-        cables: &[Cable; 2],
-    ) -> anyhow::Result<Self> {
+    pub(crate) async fn open(sandbox: &Sandbox, cable: SocketAddr) -> Result<Self> {
         let key = KeyPair::generate()?;
         let params = CertificateParams::new(vec!["localhost".to_owned()])?;
         let certificate = params.self_signed(&key)?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let port = listener.local_addr()?.port();
         // It goes with the sandbox.
-        let root = sandbox.dir().join("chaos.crt");
+        let root = sandbox.dir().join(format!("chaos-{}.crt", port));
         std::fs::write(&root, certificate.pem()).context("no certificate")?;
         let config =
             ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
                 .with_safe_default_protocol_versions()?
                 .with_no_client_auth()
                 .with_single_cert(vec![certificate.der().clone()], key.into())?;
-        let acceptor = TlsAcceptor::from(Arc::new(config));
 
         let mut accepting = JoinSet::new();
-        let mut open = async |cable: &Cable| {
-            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-            let address = listener.local_addr()?;
-            accepting.spawn(accept(listener, acceptor.clone(), cable.address()));
-            anyhow::Ok(address)
-        };
-        let [one, other] = cables;
-        let addresses = [open(one).await?, open(other).await?];
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        accepting.spawn(accept(listener, acceptor, cable));
         Ok(Self {
-            addresses,
-            root,
+            database: format!(
+                "localhost:{port}/flash?sslmode=verify-full&sslrootcert={}",
+                root.display()
+            ),
             _accepting: accepting,
         })
     }
@@ -73,18 +65,12 @@ impl Secured {
 
 async fn accept(listener: TcpListener, acceptor: TlsAcceptor, cable: SocketAddr) {
     let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            Ok((near, _)) = listener.accept() => {
-                connections.spawn(carry(near, acceptor.clone(), cable));
-            }
-            Some(_ended) = connections.join_next() => {}
-            else => return,
-        }
+    while let Ok((near, _)) = listener.accept().await {
+        connections.spawn(carry(near, acceptor.clone(), cable));
     }
 }
 
-/// Either side may end it, and then it ends for the other at once.
+/// Carries what is said between TLS and a cable until both ends have hung up.
 ///
 /// # Source
 ///
@@ -98,14 +84,9 @@ async fn carry(
     near.set_nodelay(true)?;
     near.read_exact(&mut [0; 8]).await?;
     near.write_all(b"S").await?;
-    let (mut near_reads, mut near_writes) =
-        tokio::io::split(acceptor.accept(near).await?);
-    let far = TcpStream::connect(cable).await?;
+    let mut near = acceptor.accept(near).await?;
+    let mut far = TcpStream::connect(cable).await?;
     far.set_nodelay(true)?;
-    let (mut far_reads, mut far_writes) = far.into_split();
-    tokio::select! {
-        ended = tokio::io::copy(&mut near_reads, &mut far_writes) => ended?,
-        ended = tokio::io::copy(&mut far_reads, &mut near_writes) => ended?,
-    };
+    tokio::io::copy_bidirectional(&mut near, &mut far).await?;
     Ok(())
 }

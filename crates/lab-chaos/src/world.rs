@@ -2,24 +2,24 @@
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context, bail};
-use flash_lab_crowd::server_process::limits;
-use flash_lab_crowd::{Seller, Server, server_process, stores};
+use anyhow::{Context, Result, ensure};
+use flash_core::Sku;
+use flash_lab_crowd::server_process::{flags, limits};
+use flash_lab_crowd::{Seller, Server, Strategy, create_sku, stores};
 use flash_lab_wire::{Cable, Store};
-use flash_sandbox::{Options, PgBouncer, PoolMode, Sandbox, SandboxError};
-use tokio::sync::Mutex;
+use flash_sandbox::{Options, PgBouncer, PoolMode, Sandbox};
+use tokio::sync::{Mutex, MutexGuard};
 use tokio::task::block_in_place;
 use tokio::time::Instant;
 
-use crate::schedule::{self, Plan};
+use crate::schedule::PlannedSku;
 use crate::way::{Secured, Way};
 use crate::{postgres, redis};
 
 /// Connections of one instance to PostgreSQL that serve buyers.
-const POOL_SIZE: u16 = 8;
+const POOL_SIZE: &str = "8";
 
 /// Two instances with their pools, lanes, listeners and admin calls, and the judge.
 const MAX_CONNECTIONS: u32 = 100;
@@ -42,7 +42,7 @@ const RECOVERY_LIMIT: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(50);
 
 /// How long a gate of phase 3 lives: what it took comes back while the run goes on.
-pub(crate) const GATE_LIFETIME: Duration = Duration::from_millis(500);
+const GATE_LIFETIME: Duration = Duration::from_millis(500);
 
 /// What is needed to start an instance.
 #[derive(Debug, Clone)]
@@ -55,64 +55,189 @@ pub(crate) struct Recipe {
 }
 
 impl Recipe {
+    /// Whether one of our strategies sells. A program of somebody's own is not asked to cancel
+    /// or to restock.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.seller.strategy().is_some()
+    }
+
     /// Whether there is a Redis that is there to be broken.
-    fn breaks_redis(&self) -> bool {
+    pub(crate) fn breaks_redis(&self) -> bool {
         self.seller.uses_redis() && self.redis_url.is_none()
     }
 
-    /// What happens in the run with this seed. A program of somebody's own is not asked to
-    /// restock.
-    pub(crate) fn plan(&self, seed: u64) -> Plan {
-        let mut plan = schedule::draw(seed, self.breaks_redis());
-        if self.seller.strategy().is_none() {
-            plan.restocks.clear();
+    /// How long gates live; none where they do not expire.
+    pub(crate) fn gate_lifetime(&self) -> Option<Duration> {
+        self.seller.is(Strategy::Hybrid).then_some(GATE_LIFETIME)
+    }
+
+    /// The key under which the seller keeps the gate of a SKU.
+    fn gate_key(&self, sku: &str) -> String {
+        match self.gate_lifetime() {
+            Some(_) => format!("flash:{{{sku}}}:hybrid"),
+            None => flash_engine::gate_key(flash_engine::PREFIX, &Sku::stored(sku)),
         }
-        plan
+    }
+}
+
+/// One of the two servers, and its ways to the stores.
+pub(crate) struct Instance {
+    pub(crate) process: Mutex<Process>,
+    pub(crate) address: SocketAddr,
+    /// The first of the two hosts in its database URL, at which PostgreSQL never was: each
+    /// connection ends at once.
+    pub(crate) first_host: Cable,
+    pub(crate) postgres: Cable,
+    /// In front of it, where servers speak TLS.
+    _secured: Option<Secured>,
+    pub(crate) redis: Cable,
+}
+
+/// The process of an instance, and what it is started with.
+pub(crate) struct Process {
+    /// Where there is none, it could not be started.
+    pub(crate) server: Option<Server>,
+    /// Whether its log cannot be written, from its next start on.
+    pub(crate) log_is_gone: bool,
+    recipe: Recipe,
+    address: SocketAddr,
+    database_url: String,
+    redis_url: String,
+}
+
+impl Process {
+    /// Starts a server at its address, where nobody listens.
+    pub(crate) async fn start(&mut self) -> Result<()> {
+        let (seller, listen) = (&self.recipe.seller, self.address.to_string());
+        let environment = [
+            ("DATABASE_URL", self.database_url.as_str()),
+            ("REDIS_URL", &self.redis_url),
+            ("REDIS_PREFIX", flash_engine::PREFIX),
+            ("ADMIN_TOKEN", ""),
+            ("LISTEN", &listen),
+            ("RUST_LOG", "warn"),
+        ];
+        let mut arguments = seller.arguments();
+        arguments.extend(flags(&limits(POOL_SIZE, WAIT_MS, REQUEST_MS)));
+        arguments.extend(flags(&[
+            ("--listen", &listen),
+            ("--drain-delay-ms", "0"),
+            ("--drain-wait-ms", DRAIN_MS),
+            ("--gate-lifetime-ms", &GATE_LIFETIME.as_millis().to_string()),
+        ]));
+        if let Some(batch_max) = self.recipe.batch_max {
+            arguments.extend(flags(&[("--batch-max", &batch_max.to_string())]));
+        }
+        let (program, address) = (seller.executable(), self.address);
+        self.server = Some(if self.log_is_gone {
+            Server::start_unheard(program, arguments, environment, address).await?
+        } else {
+            Server::start_with(program, arguments, environment).await?.0
+        });
+        Ok(())
+    }
+
+    /// Kills the server, if there is one.
+    pub(crate) fn kill(&mut self) {
+        block_in_place(|| drop(self.server.take()));
+    }
+
+    /// Has the server end, if there is one.
+    pub(crate) async fn drain(&mut self) -> Result<()> {
+        match self.server.take() {
+            Some(server) => server.stop().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Whether the server has ended by itself: a fault that ends one leaves none.
+    fn has_ended(&mut self) -> bool {
+        self.server.as_mut().is_some_and(|it| !it.is_running())
+    }
+}
+
+impl Instance {
+    async fn new(
+        recipe: &Recipe,
+        sandbox: &Sandbox,
+        postgres_socket: &Path,
+        address: SocketAddr,
+    ) -> Result<Self> {
+        let first_host = Cable::open(Store::PostgreSQL, "/nowhere", None).await?;
+        let postgres = Cable::open(Store::PostgreSQL, postgres_socket, None).await?;
+        let redis_socket = sandbox.dir().join("redis.sock");
+        let redis = Cable::open(Store::Redis, redis_socket, None).await?;
+        let secured = match recipe.way {
+            Way::Tls => Some(Secured::open(sandbox, postgres.address()).await?),
+            Way::Plain | Way::Pgbouncer => None,
+        };
+        let (first, second) = (first_host.address(), postgres.address());
+        let database = match &secured {
+            // Not every driver knows several hosts.
+            _ if !recipe.is_ours() => format!("{second}/flash"),
+            None => format!("{first},{second}/flash"),
+            Some(secured) => format!("{first},{}", secured.database),
+        };
+        let own_redis_url = format!("redis://{}", redis.address());
+        let process = Process {
+            server: None,
+            log_is_gone: false,
+            recipe: recipe.clone(),
+            address,
+            database_url: format!("postgresql://flash@{database}"),
+            redis_url: recipe.redis_url.clone().unwrap_or(own_redis_url),
+        };
+        Ok(Self {
+            process: Mutex::new(process),
+            address,
+            first_host,
+            postgres,
+            _secured: secured,
+            redis,
+        })
     }
 }
 
 /// Everything that runs. It ends when this is dropped.
 pub(crate) struct World {
-    recipe: Recipe,
+    pub(crate) recipe: Recipe,
+    pub(crate) instances: [Instance; 2],
     /// The straight way to PostgreSQL, which no fault of a cable touches.
     pub(crate) database_url: String,
     pub(crate) redis_socket: PathBuf,
-    pub(crate) addresses: [SocketAddr; 2],
-    /// Where there is none, it could not be started.
-    pub(crate) servers: [Mutex<Option<Server>>; 2],
-    /// Whether the log of an instance cannot be written, from its next start on.
-    pub(crate) logs_gone: [AtomicBool; 2],
-    /// The first of the two hosts in a database URL, at which PostgreSQL never was: each
-    /// connection ends at once.
-    pub(crate) first_hosts: [Cable; 2],
-    pub(crate) postgres_links: [Cable; 2],
-    /// In front of these, where servers speak TLS.
-    secured: Option<Secured>,
-    /// Behind them, where servers have a pooler.
+    /// Where the gates of what is sold are.
+    pub(crate) gate_keys: Vec<String>,
+    /// Behind the cables, where servers have a pooler.
     _pgbouncer: Option<PgBouncer>,
-    pub(crate) redis_links: [Cable; 2],
     pub(crate) sandbox: Mutex<Sandbox>,
     /// Held while something is done to the store, so that faults do not meet.
     pub(crate) postgres_turn: Mutex<()>,
     pub(crate) redis_turn: Mutex<()>,
-    /// How many columns were to be added.
-    columns: AtomicU64,
 }
 
 impl World {
-    /// Starts the stores and both servers.
-    pub(crate) async fn start(recipe: Recipe) -> anyhow::Result<Self> {
-        let world = Self::with_stores(recipe).await?;
+    /// Starts the stores and both servers, and puts these SKUs on sale.
+    pub(crate) async fn start(recipe: &Recipe, skus: &[PlannedSku]) -> Result<Self> {
+        let world = Self::with_stores(recipe, skus).await?;
         // A program of somebody's own finds the tables.
         flash_db::migrate(&world.database_url, RECOVERY_LIMIT).await?;
-        for (instance, server) in world.servers.iter().enumerate() {
-            *server.lock().await = Some(world.start_server(instance).await?);
+        for instance in &world.instances {
+            instance.process.lock().await.start().await?;
+        }
+        for planned in skus {
+            let sku = Sku::new(&*planned.sku)?;
+            let units = u32::try_from(planned.units)?;
+            let limit = planned.limit.map(u32::try_from).transpose()?;
+            create_sku(world.instances[0].address, &sku, units, limit).await?;
         }
         Ok(world)
     }
 
     /// Starts the stores and no server yet.
-    pub(crate) async fn with_stores(recipe: Recipe) -> anyhow::Result<Self> {
+    pub(crate) async fn with_stores(
+        recipe: &Recipe,
+        skus: &[PlannedSku],
+    ) -> Result<Self> {
         let options = Options {
             redis: recipe.breaks_redis(),
             fsync: true,
@@ -120,118 +245,64 @@ impl World {
             ..Options::default()
         };
         let sandbox = stores::start(options).await?;
-        let pgbouncer = match recipe.way {
-            Way::Pgbouncer => {
-                let starting = || PgBouncer::start(&sandbox, PoolMode::Session);
-                Some(block_in_place(starting)?)
-            }
-            Way::Plain | Way::Tls => None,
-        };
+        let start_pgbouncer =
+            || block_in_place(|| PgBouncer::start(&sandbox, PoolMode::Session));
+        let has_pgbouncer = recipe.way == Way::Pgbouncer;
+        let pgbouncer = has_pgbouncer.then(start_pgbouncer).transpose()?;
         let postgres_socket = match &pgbouncer {
             Some(pgbouncer) => pgbouncer.socket().to_owned(),
             None => sandbox.dir().join(".s.PGSQL.5432"),
         };
-        let postgres_links = pair(Store::PostgreSQL, &postgres_socket).await?;
-        let secured = match recipe.way {
-            Way::Tls => Some(Secured::open(&sandbox, &postgres_links).await?),
-            Way::Plain | Way::Pgbouncer => None,
-        };
-        let redis_socket = sandbox.dir().join("redis.sock");
+        // Both are bound at the same time, so that they differ.
+        let bind = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
+        let (one, other) = (bind()?, bind()?);
+        let (one, other) = (one.local_addr()?, other.local_addr()?);
+        let instances = [
+            Instance::new(recipe, &sandbox, &postgres_socket, one).await?,
+            Instance::new(recipe, &sandbox, &postgres_socket, other).await?,
+        ];
+        let database_url = sandbox.database_url().context("there is no database")?;
         Ok(Self {
-            recipe,
-            database_url: sandbox
-                .database_url()
-                .context("there is no database")?
-                .to_owned(),
-            addresses: free_addresses()?,
-            servers: [Mutex::default(), Mutex::default()],
-            logs_gone: [AtomicBool::default(), AtomicBool::default()],
-            first_hosts: pair(Store::PostgreSQL, Path::new("/nowhere")).await?,
-            postgres_links,
-            secured,
+            recipe: recipe.clone(),
+            instances,
+            database_url: database_url.to_owned(),
+            redis_socket: sandbox.dir().join("redis.sock"),
+            gate_keys: skus.iter().map(|it| recipe.gate_key(&it.sku)).collect(),
             _pgbouncer: pgbouncer,
-            redis_links: pair(Store::Redis, &redis_socket).await?,
-            redis_socket,
             sandbox: Mutex::new(sandbox),
             postgres_turn: Mutex::default(),
             redis_turn: Mutex::default(),
-            columns: AtomicU64::default(),
         })
     }
 
-    /// Starts an instance at its address, which nobody listens at.
-    pub(crate) async fn start_server(&self, instance: usize) -> anyhow::Result<Server> {
-        let arguments = self.arguments(instance);
-        let redis = self.redis_links[instance].address();
-        let given = self.recipe.redis_url.clone();
-        let environment = [
-            ("DATABASE_URL", self.database_url_of(instance)),
-            ("REDIS_URL", given.unwrap_or(format!("redis://{redis}"))),
-            ("REDIS_PREFIX", flash_engine::PREFIX.to_owned()),
-            ("ADMIN_TOKEN", String::new()),
-            ("LISTEN", self.addresses[instance].to_string()),
-            ("RUST_LOG", "warn".to_owned()),
-        ];
-        let program = self.recipe.seller.executable();
-        if self.logs_gone[instance].load(Ordering::Relaxed) {
-            let address = self.addresses[instance];
-            return Server::start_unheard(program, arguments, environment, address)
-                .await;
-        }
-        let (server, _address) =
-            Server::start_with(program, arguments, environment).await?;
-        Ok(server)
-    }
-
-    /// The way of an instance to PostgreSQL, which is the second of two hosts.
-    pub(crate) fn database_url_of(&self, instance: usize) -> String {
-        let first = self.first_hosts[instance].address();
-        let second = self.postgres_links[instance].address();
-        if self.recipe.seller.strategy().is_none() {
-            // Not every driver knows several hosts.
-            return format!("postgresql://flash@{second}/flash");
-        }
-        let Some(secured) = &self.secured else {
-            return format!("postgresql://flash@{first},{second}/flash");
-        };
-        format!(
-            "postgresql://flash@{first},localhost:{}/flash?sslmode=verify-full\
-             &sslrootcert={}",
-            secured.addresses[instance].port(),
-            secured.root.display()
-        )
-    }
-
-    /// The key of the gate of a SKU.
-    pub(crate) fn gate_key(&self, sku: &str) -> String {
-        redis::gate_key(&self.recipe.seller, sku)
-    }
-
-    /// A name that no column has.
-    pub(crate) fn new_column(&self) -> String {
-        format!("note_{}", self.columns.fetch_add(1, Ordering::Relaxed))
+    /// The process of an instance. One that ended by itself stays where it is, for the end of
+    /// the run to find it.
+    pub(crate) fn take(&self, instance: usize) -> Result<MutexGuard<'_, Process>> {
+        let mut process = free(&self.instances[instance].process)?;
+        ensure!(!process.has_ended(), "it ended by itself");
+        Ok(process)
     }
 
     /// Makes everything whole that may still be broken.
-    pub(crate) async fn heal(&self) -> anyhow::Result<()> {
+    pub(crate) async fn heal(&self) -> Result<()> {
         self.heal_stores().await?;
-        for (instance, server) in self.servers.iter().enumerate() {
-            let mut server = server.lock().await;
-            // A fault that ends one leaves none.
-            if server.as_mut().is_some_and(|it| !it.is_running()) {
-                bail!("server {instance} ended by itself");
-            }
-            if server.is_none() {
-                *server = Some(self.start_server(instance).await?);
+        for (number, instance) in self.instances.iter().enumerate() {
+            let mut process = instance.process.lock().await;
+            ensure!(!process.has_ended(), "server {number} ended by itself");
+            if process.server.is_none() {
+                process.start().await?;
             }
         }
         Ok(())
     }
 
     /// Makes the stores and the ways to them whole.
-    pub(crate) async fn heal_stores(&self) -> anyhow::Result<()> {
-        let links = self.postgres_links.iter().chain(&self.redis_links);
-        links.chain(&self.first_hosts).for_each(Cable::heal);
+    pub(crate) async fn heal_stores(&self) -> Result<()> {
+        for it in &self.instances {
+            for cable in [&it.first_host, &it.postgres, &it.redis] {
+                cable.heal();
+            }
+        }
         if self.recipe.breaks_redis() {
             redis::take_writes(&self.redis_socket)
                 .await
@@ -242,7 +313,7 @@ impl World {
 
     /// Waits until PostgreSQL lets somebody in, and is a primary. After the crash of a
     /// backend it comes back by itself, and until then no buyer can have a final answer.
-    async fn postgres_recovered(&self) -> anyhow::Result<()> {
+    async fn postgres_recovered(&self) -> Result<()> {
         let end = Instant::now() + RECOVERY_LIMIT;
         loop {
             let promoted = postgres::promote(&self.database_url).await;
@@ -257,44 +328,9 @@ impl World {
             }
         }
     }
-
-    /// Starts a store again.
-    pub(crate) async fn restart(
-        &self,
-        how: impl FnOnce(&mut Sandbox) -> Result<(), SandboxError>,
-    ) -> anyhow::Result<()> {
-        let mut sandbox = self.sandbox.lock().await;
-        Ok(block_in_place(|| how(&mut sandbox))?)
-    }
-
-    fn arguments(&self, instance: usize) -> Vec<String> {
-        let listen = self.addresses[instance].to_string();
-        let pool_size = POOL_SIZE.to_string();
-        let gate_lifetime_ms = GATE_LIFETIME.as_millis().to_string();
-        let batch_max = self.recipe.batch_max.map(|it| it.to_string());
-        let mut flags = limits(&pool_size, WAIT_MS, REQUEST_MS).to_vec();
-        flags.extend([
-            ("--listen", listen.as_str()),
-            ("--drain-delay-ms", "0"),
-            ("--drain-wait-ms", DRAIN_MS),
-            ("--gate-lifetime-ms", &gate_lifetime_ms),
-        ]);
-        flags.extend(batch_max.as_deref().map(|it| ("--batch-max", it)));
-        let mut arguments = self.recipe.seller.arguments();
-        arguments.extend(server_process::flags(&flags));
-        arguments
-    }
 }
 
-/// A cable for each instance.
-async fn pair(store: Store, socket: &Path) -> anyhow::Result<[Cable; 2]> {
-    let open = || Cable::open(store, socket, None);
-    Ok([open().await?, open().await?])
-}
-
-/// Both are bound at the same time, so that they differ.
-fn free_addresses() -> anyhow::Result<[SocketAddr; 2]> {
-    let bind = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
-    let (one, other) = (bind()?, bind()?);
-    Ok([one.local_addr()?, other.local_addr()?])
+/// What another fault has in its hands is left alone.
+pub(crate) fn free<T>(what: &Mutex<T>) -> Result<MutexGuard<'_, T>> {
+    what.try_lock().ok().context("another fault is at it")
 }
