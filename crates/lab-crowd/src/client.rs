@@ -11,6 +11,7 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{CONTENT_TYPE, HOST};
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
+use serde_json::json;
 use tokio::net::TcpStream;
 
 pub use hyper::{Method, StatusCode};
@@ -111,12 +112,6 @@ impl Client {
     }
 }
 
-#[derive(Serialize)]
-struct NewOrder<'a> {
-    buyer_id: &'a str,
-    units: i64,
-}
-
 /// Makes a purchase request.
 ///
 /// # Errors
@@ -129,7 +124,7 @@ pub fn purchase(
     units: i64,
 ) -> anyhow::Result<JsonRequest> {
     let path = format!("/v1/skus/{sku}/orders");
-    let body = NewOrder { buyer_id, units };
+    let body = json!({"buyer_id": buyer_id, "units": units});
     json_request(Method::POST, address, &path, Some(key), &body)
 }
 

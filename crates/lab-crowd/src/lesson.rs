@@ -53,47 +53,49 @@ pub(crate) fn of(runs: &[Run], pool_size: u16) -> String {
     if let Some(run) = runs.iter().find(is_broken) {
         return broken(run);
     }
-    let told = match by(Strategy::Naive) {
-        Some(run) => naive(run, pool_size, runs.len() > 1),
-        None => runs
-            .first()
-            .map_or(String::new(), |run| exact(run, pool_size)),
+    let mut told = match (by(Strategy::Naive), runs) {
+        (Some(run), _) => naive(run, pool_size, runs.len() > 1),
+        (None, [run, ..]) => sold_exactly(run, pool_size, [EXACT, EXACT]),
+        (None, []) => Vec::new(),
     };
-    match by(Strategy::Hybrid).and(by(Strategy::Engine)) {
-        Some(run) if run.units < run.buyers => format!("{told} {BOUGHT} {MANY_UNITS}"),
-        Some(_) => format!("{told} {BOUGHT}"),
-        None => told,
+    if let Some(run) = by(Strategy::Hybrid).and(by(Strategy::Engine)) {
+        told.push(BOUGHT);
+        if run.units < run.buyers {
+            told.push(MANY_UNITS);
+        }
     }
+    told.join(" ")
 }
 
-fn naive(run: &Run, pool_size: u16, with_others: bool) -> String {
+fn naive(run: &Run, pool_size: u16, with_others: bool) -> Vec<&'static str> {
     if run.audit.oversold_units > 0 {
         match (with_others, run.units) {
-            (true, 1) => format!("{OVERSOLD} {OTHERS} {LINE} {STEPS}"),
-            (true, _) => format!("{OVERSOLD} {OTHERS} {LINE} {ONE_UNIT}"),
-            (false, _) => format!("{OVERSOLD} {DISAPPEAR}"),
+            (true, 1) => vec![OVERSOLD, OTHERS, LINE, STEPS],
+            (true, _) => vec![OVERSOLD, OTHERS, LINE, ONE_UNIT],
+            (false, _) => vec![OVERSOLD, DISAPPEAR],
         }
     } else if run.audit.lost_updates > 0 {
-        LOST_UPDATE.to_owned()
+        vec![LOST_UPDATE]
     } else if is_sold_exactly(run) {
-        match race(run, pool_size) {
-            Race::Alone => ALONE.to_owned(),
-            Race::InLine => IN_LINE.to_owned(),
-            Race::Possible => NOT_MET.to_owned(),
-            Race::Certain => MENDED.to_owned(),
-        }
+        sold_exactly(run, pool_size, [NOT_MET, MENDED])
     } else {
-        NEITHER.to_owned()
+        vec![NEITHER]
     }
 }
 
-/// Phases that promise exact books.
-fn exact(run: &Run, pool_size: u16) -> String {
-    match race(run, pool_size) {
-        Race::Alone => ALONE.to_owned(),
-        Race::InLine => IN_LINE.to_owned(),
-        Race::Possible | Race::Certain => EXACT.to_owned(),
-    }
+/// Says why that is no merit, or what it is where buyers could have collided, and where they
+/// would have.
+fn sold_exactly(
+    run: &Run,
+    pool_size: u16,
+    [possible, certain]: [&'static str; 2],
+) -> Vec<&'static str> {
+    vec![match race(run, pool_size) {
+        Race::Alone => ALONE,
+        Race::InLine => IN_LINE,
+        Race::Possible => possible,
+        Race::Certain => certain,
+    }]
 }
 
 fn broken(run: &Run) -> String {
@@ -193,84 +195,55 @@ what it was for: `git diff crates/phase2-pessimistic` shows what you changed.";
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::Strategy::{Engine, Hybrid, Naive, Pessimistic};
     use crate::run::Outcomes;
-    use crate::run::tests::{audit, sale, told};
+    use crate::run::tests::{sale, told};
 
     fn run(strategy: Strategy, (units, buyers): (u32, u32), orders: u32) -> Run {
         let left = i64::from(units.saturating_sub(orders));
-        let audit = audit(units, orders.into(), left);
         let told = told(orders, buyers - orders);
-        sale(strategy, (units, buyers), told, audit)
-    }
-
-    fn naive(terms: (u32, u32), orders: u32) -> Run {
-        run(Strategy::Naive, terms, orders)
+        sale(strategy, (units, buyers), told, (orders.into(), left))
     }
 
     #[test]
-    fn a_mended_phase_one_is_praised_and_not_called_lucky() {
-        let mended = naive((100, 1000), 100);
-        assert!(is_mended(&mended, 32));
-        let text = of(&[mended], 32);
-        assert!(text.contains("your change held"), "{text}");
-    }
-
-    #[test]
-    fn what_cannot_happen_is_not_called_luck() {
-        let alone = naive((1, 1), 1);
-        assert!(!is_mended(&alone, 32));
-        assert_eq!(of(&[alone], 32), ALONE);
-        let in_line = naive((100, 1000), 100);
-        assert!(!is_mended(&in_line, 1));
-        assert_eq!(of(&[in_line], 1), IN_LINE);
-        let exact = run(Strategy::Hybrid, (5, 40), 5);
-        assert_eq!(of(std::slice::from_ref(&exact), 1), IN_LINE);
-        assert_eq!(of(&[exact], 32), EXACT);
-    }
-
-    #[test]
-    fn few_units_may_be_luck() {
-        let lucky = naive((1, 1000), 1);
-        assert!(!is_mended(&lucky, 32));
-        assert_eq!(of(&[lucky], 32), NOT_MET);
+    fn what_cannot_happen_is_not_called_luck_nor_what_was_mended() {
+        let many = [EXACT, BOUGHT, MANY_UNITS].join(" ");
+        let enough = [EXACT, BOUGHT].join(" ");
+        for (strategies, terms, pool_size, text) in [
+            (&[Naive][..], (100, 1000), 32, MENDED),
+            (&[Naive], (1, 1), 32, ALONE),
+            (&[Naive], (100, 1000), 1, IN_LINE),
+            (&[Naive], (1, 1000), 32, NOT_MET),
+            (&[Hybrid], (5, 40), 1, IN_LINE),
+            (&[Hybrid], (5, 40), 32, EXACT),
+            // These two are told apart by the run that shows it.
+            (&[Hybrid, Engine], (100, 1000), 32, &many),
+            (&[Hybrid, Engine], (1000, 1000), 32, &enough),
+        ] {
+            let sold = terms.0.min(terms.1);
+            let runs = strategies.iter().map(|by| run(*by, terms, sold));
+            let runs: Vec<_> = runs.collect();
+            assert_eq!(of(&runs, pool_size), text, "{runs:?}");
+            let is_praised = text == MENDED;
+            assert_eq!(is_mended(&runs[0], pool_size), is_praised, "{runs:?}");
+        }
     }
 
     #[test]
     fn nobody_is_sent_to_the_command_that_was_just_run() {
-        let exact = run(Strategy::Pessimistic, (1, 1000), 1);
-        let one_unit = of(&[naive((1, 1000), 20), exact], 32);
-        assert!(!one_unit.contains("--units 1"), "{one_unit}");
-        assert!(one_unit.contains("interleave"), "{one_unit}");
-
-        let unlocked = run(Strategy::Pessimistic, (100, 1000), 1000);
-        let text = of(&[unlocked], 32);
-        assert!(!text.contains("demo-oversell"), "{text}");
-        assert!(text.contains(".for_update()"), "{text}");
-    }
-
-    #[test]
-    fn hybrid_and_the_engine_are_told_apart_by_the_run_that_shows_it() {
-        let both = |terms: (u32, u32)| {
-            let sold = terms.0.min(terms.1);
-            let by = |strategy| run(strategy, terms, sold);
-            of(&[by(Strategy::Hybrid), by(Strategy::Engine)], 32)
-        };
-        assert!(both((100, 1000)).ends_with(MANY_UNITS));
-        let text = both((1000, 1000));
-        assert!(text.ends_with(BOUGHT), "{text}");
-        let alone = of(&[run(Strategy::Hybrid, (100, 1000), 100)], 32);
-        assert_eq!(alone, EXACT);
+        let exact = run(Pessimistic, (1, 1000), 1);
+        let text = of(&[run(Naive, (1, 1000), 20), exact], 32);
+        assert_eq!(text, [OVERSOLD, OTHERS, LINE, STEPS].join(" "));
+        assert_eq!(of(&[run(Pessimistic, (100, 1000), 1000)], 32), UNLOCKED);
     }
 
     #[test]
     fn a_server_that_answers_nobody_is_not_praised() {
-        let silent = Run {
-            outcomes: Outcomes {
-                failed: 900,
-                ..told(100, 0)
-            },
-            ..naive((100, 1000), 100)
+        let outcomes = Outcomes {
+            failed: 900,
+            ..told(100, 0)
         };
+        let silent = sale(Naive, (100, 1000), outcomes, (100, 0));
         assert!(!is_mended(&silent, 32));
         assert_eq!(of(&[silent], 32), NEITHER);
     }

@@ -38,5 +38,5 @@ pub use rule::Rule;
 pub use run::{Latency, Outcomes, Run, live_units, millis};
 pub use seller::{Seller, SellerArgs};
 pub use server_process::{FULL, Server, create_sku, put_on_sale};
-pub use sheet::{Cell, Sheet, Tone, sentences};
+pub use sheet::{Cell, Column, Sheet, sentences};
 pub use stores::{Stores, first_line};

@@ -1,6 +1,11 @@
 //! A table that becomes a list where it does not fit.
 
-use crate::look::{Look, wrapped};
+use std::fmt::Display;
+use std::iter;
+
+use console::{Alignment, Style, measure_text_width, pad_str, strip_ansi_codes};
+
+use crate::look::{Look, wrapped_behind};
 
 /// Characters between two columns.
 const GAP: usize = 2;
@@ -11,75 +16,42 @@ const SENTENCE_LEAST: usize = 40;
 /// How far what belongs to a line stands in.
 const INDENT: &str = "  ";
 
-/// What a cell means, which its color shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tone {
-    /// Nothing that its text does not say.
-    Plain,
-    /// As it should be.
-    Good,
-    /// Worth a look.
-    Note,
-    /// As it must not be.
-    Bad,
-}
-
-impl Tone {
-    /// Select graphic rendition.
-    ///
-    /// # Source
-    ///
-    /// ECMA-48, 5th edition, section 8.3.117.
-    fn code(self) -> Option<&'static str> {
-        match self {
-            Self::Plain => None,
-            Self::Good => Some("32"),
-            Self::Note => Some("33"),
-            Self::Bad => Some("1;31"),
-        }
-    }
-}
-
-/// A text with a meaning.
-#[derive(Debug, Clone)]
-pub struct Cell {
-    text: String,
-    tone: Tone,
-}
+/// A text in the color of its meaning.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cell(String);
 
 impl Cell {
     /// A text that means nothing more.
     pub fn new(text: impl ToString) -> Self {
-        Self::toned(text, Tone::Plain)
+        Self(text.to_string())
     }
 
-    /// A text in its color.
-    pub fn toned(text: impl ToString, tone: Tone) -> Self {
-        let text = text.to_string();
-        Self { text, tone }
+    /// What is as it should be.
+    pub fn good(text: impl Display) -> Self {
+        Self::styled(text, Style::new().green())
+    }
+
+    /// What is worth a look.
+    pub fn note(text: impl Display) -> Self {
+        Self::styled(text, Style::new().yellow())
+    }
+
+    /// What is as it must not be.
+    pub fn bad(text: impl Display) -> Self {
+        Self::styled(text, Style::new().red().bold())
     }
 
     /// A number that should be zero.
     pub fn fault(count: i64) -> Self {
-        Self::toned(count, if count == 0 { Tone::Plain } else { Tone::Bad })
-    }
-
-    fn width(&self) -> usize {
-        self.text.chars().count()
-    }
-
-    /// Padded to a width, which colors do not count for.
-    fn padded(&self, width: usize, to_the_right: bool, look: &Look) -> String {
-        let blank = " ".repeat(width.saturating_sub(self.width()));
-        let text = match self.tone.code().filter(|_| look.has_colors) {
-            Some(code) => format!("\u{1b}[{code}m{}\u{1b}[0m", self.text),
-            None => self.text.clone(),
-        };
-        if to_the_right {
-            blank + &text
+        if count == 0 {
+            Self::new(count)
         } else {
-            text + &blank
+            Self::bad(count)
         }
+    }
+
+    fn styled(text: impl Display, style: Style) -> Self {
+        Self::new(style.force_styling(true).apply_to(text))
     }
 }
 
@@ -89,6 +61,9 @@ struct Row {
     cells: Vec<Cell>,
     note: String,
 }
+
+/// The title of a column, and what stands in it.
+pub type Column<T> = (&'static str, fn(&T) -> Cell);
 
 /// A name in the first column, numbers in the others.
 #[derive(Debug, Clone)]
@@ -106,6 +81,15 @@ impl Sheet {
         }
     }
 
+    /// A row for each item.
+    pub fn of<T>(items: &[T], columns: &[Column<T>]) -> Self {
+        let mut sheet = Self::new(columns.iter().map(|(title, _)| title));
+        for item in items {
+            sheet.add(columns.iter().map(|(_, cell)| cell(item)).collect());
+        }
+        sheet
+    }
+
     /// Adds a row.
     pub fn add(&mut self, cells: Vec<Cell>) {
         self.add_with_note(cells, "");
@@ -120,39 +104,34 @@ impl Sheet {
     /// A table where it fits, else a list.
     pub fn text(&self, look: &Look) -> String {
         let widths = self.widths();
-        if whole(&widths) <= look.columns {
+        let text = if widths.iter().sum::<usize>() <= look.columns {
             self.table(&widths, look)
         } else {
             self.list(look)
-        }
+        };
+        in_colors_of(look, &text)
     }
 
+    /// With what keeps a column from the one before it.
     fn widths(&self) -> Vec<usize> {
-        let longest = |title: &String| {
-            let lines = title.lines().map(|line| line.chars().count());
-            lines.max().unwrap_or_default()
+        let width = |(at, title): (usize, &String)| {
+            let cells = self.rows.iter().filter_map(|row| row.cells.get(at));
+            let texts = title.lines().chain(cells.map(|it| it.0.as_str()));
+            longest(texts) + if at == 0 { 0 } else { GAP }
         };
-        let mut widths: Vec<_> = self.header.iter().map(longest).collect();
-        for row in &self.rows {
-            for (width, cell) in widths.iter_mut().zip(&row.cells) {
-                *width = cell.width().max(*width);
-            }
-        }
-        widths
+        self.header.iter().enumerate().map(width).collect()
     }
 
     fn table(&self, widths: &[usize], look: &Look) -> String {
         let lines = self.header.iter().map(|it| it.lines().count());
         let mut text = String::new();
         for line in 0..lines.max().unwrap_or_default() {
-            let title =
-                |it: &String| Cell::new(it.lines().nth(line).unwrap_or_default());
-            let titles: Vec<_> = self.header.iter().map(title).collect();
-            text += &table_line(&titles, widths, look);
+            let titles = self.header.iter().map(|it| it.lines().nth(line));
+            text += &table_line(titles.map(Option::unwrap_or_default), widths);
         }
-        text += &format!("{}\n", "─".repeat(whole(widths)));
+        text += &format!("{}\n", "─".repeat(widths.iter().sum()));
         for row in &self.rows {
-            text += &table_line(&row.cells, widths, look);
+            text += &table_line(row.cells.iter().map(|it| it.0.as_str()), widths);
             text += &below(&row.note, look);
         }
         text
@@ -160,16 +139,15 @@ impl Sheet {
 
     fn list(&self, look: &Look) -> String {
         let titles: Vec<_> = self.header.iter().map(|it| in_one_line(it)).collect();
-        let length = |title: &String| title.chars().count();
-        let widest = titles.iter().skip(1).map(length).max().unwrap_or_default();
+        let widest = longest(titles.iter().skip(1).map(String::as_str));
         let numbers = self.rows.iter().flat_map(|row| row.cells.iter().skip(1));
-        let longest = numbers.map(Cell::width).max().unwrap_or_default();
+        let longest = longest(numbers.map(|it| it.0.as_str()));
         let mut text = String::new();
         for row in &self.rows {
-            let name = row.cells.first().map(|it| it.padded(0, false, look));
-            text += &format!("{}\n", name.unwrap_or_default());
-            for (title, cell) in titles.iter().zip(&row.cells).skip(1) {
-                let number = cell.padded(longest, true, look);
+            let mut cells = titles.iter().zip(&row.cells);
+            text.extend(cells.next().map(|(_, name)| format!("{}\n", name.0)));
+            for (title, Cell(number)) in cells {
+                let number = pad_str(number, longest, Alignment::Right, None);
                 text += &format!("{INDENT}{title:<widest$}{INDENT}{number}\n");
             }
             text += &below(&row.note, look);
@@ -178,27 +156,18 @@ impl Sheet {
     }
 }
 
-/// The width of all columns with what keeps them apart.
-fn whole(widths: &[usize]) -> usize {
-    widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1)
+fn longest<'a>(texts: impl Iterator<Item = &'a str>) -> usize {
+    texts.map(measure_text_width).max().unwrap_or_default()
 }
 
-fn table_line(cells: &[Cell], widths: &[usize], look: &Look) -> String {
-    let padded: Vec<_> = cells
-        .iter()
-        .zip(widths)
-        .enumerate()
-        .map(|(at, (cell, width))| cell.padded(*width, at > 0, look))
+/// The first to the left, the others to the right.
+fn table_line<'a>(texts: impl Iterator<Item = &'a str>, widths: &[usize]) -> String {
+    let sides = iter::once(Alignment::Left).chain(iter::repeat(Alignment::Right));
+    let padded = texts.zip(widths).zip(sides);
+    let line: String = padded
+        .map(|((text, width), side)| pad_str(text, *width, side, None))
         .collect();
-    format!("{}\n", padded.join(&" ".repeat(GAP)).trim_end())
-}
-
-/// Lines that belong to the one above.
-pub fn below(note: &str, look: &Look) -> String {
-    wrapped(note, look.columns - INDENT.len())
-        .iter()
-        .map(|line| format!("{INDENT}{line}\n"))
-        .collect()
+    format!("{}\n", line.trim_end())
 }
 
 /// The title of a column without its break.
@@ -206,30 +175,41 @@ fn in_one_line(title: &str) -> String {
     title.replace("-\n", "").replace('\n', " ")
 }
 
+fn in_colors_of(look: &Look, text: &str) -> String {
+    if look.has_colors {
+        text.to_owned()
+    } else {
+        strip_ansi_codes(text).into_owned()
+    }
+}
+
+/// Lines that belong to the one above.
+pub fn below(note: &str, look: &Look) -> String {
+    if note.is_empty() {
+        return String::new();
+    }
+    wrapped_behind(INDENT, INDENT, note, look.columns).join("\n") + "\n"
+}
+
 /// Rows of a mark, a name and a sentence; the sentence is wrapped beside them, or below
 /// where it would have too little room.
 pub fn sentences(rows: &[(Cell, &str, String)], look: &Look) -> String {
-    let marks = rows.iter().map(|(mark, ..)| mark.width()).max();
-    let names = rows.iter().map(|(_, name, _)| name.chars().count()).max();
-    let (marks, names) = (marks.unwrap_or_default(), names.unwrap_or_default());
+    let marks = longest(rows.iter().map(|(mark, ..)| mark.0.as_str()));
+    let names = longest(rows.iter().map(|(_, name, _)| *name));
     let before = marks + GAP + names + GAP;
-    let fits = look.columns >= before + SENTENCE_LEAST;
-    let indent = if fits { before } else { GAP };
     let mut text = String::new();
-    for (mark, name, sentence) in rows {
-        let mut lines = wrapped(sentence, look.columns - indent).into_iter();
-        let first = if fits { lines.next() } else { None };
-        let line = format!(
-            "{}  {name:<names$}  {}",
-            mark.padded(marks, false, look),
-            first.unwrap_or_default()
-        );
-        text += &format!("{}\n", line.trim_end());
-        for line in lines {
-            text += &format!("{}{line}\n", " ".repeat(indent));
+    for (Cell(mark), name, sentence) in rows {
+        let mark = pad_str(mark, marks, Alignment::Left, None);
+        let head = format!("{mark}  {name:<names$}  ");
+        if look.columns >= before + SENTENCE_LEAST {
+            let further = " ".repeat(before);
+            let lines = wrapped_behind(&head, &further, sentence, look.columns);
+            text += &format!("{}\n", lines.join("\n"));
+        } else {
+            text += &format!("{}\n{}", head.trim_end(), below(sentence, look));
         }
     }
-    text
+    in_colors_of(look, &text)
 }
 
 #[cfg(test)]
@@ -244,21 +224,27 @@ mod tests {
     fn sheet() -> Sheet {
         let mut sheet = Sheet::new(["strategy", "over-\nsold", "lost\nupdates"]);
         let cells = vec![Cell::new("naive"), Cell::fault(900), Cell::new(967)];
-        sheet.add_with_note(cells, "what was lost");
+        sheet.add_with_note(cells, "what was lost, see `just diff 1 2`");
         sheet
     }
 
     #[test]
-    fn a_table_has_its_numbers_on_the_right() {
-        assert_eq!(
-            sheet().text(&Look::FILE),
-            "          over-     lost\n\
-             strategy   sold  updates\n\
-             ────────────────────────\n\
-             naive       900      967\n  what was lost\n"
-                .replace("          over-", "strategy  over-")
-                .replace("strategy   sold", "           sold")
-        );
+    fn a_table_has_its_numbers_on_the_right_and_colors_take_no_room() {
+        let plain = "\
+strategy  over-     lost
+           sold  updates
+────────────────────────
+naive       900      967
+  what was lost, see
+  `just diff 1 2`
+";
+        assert_eq!(sheet().text(&NARROW), plain);
+        let colored = sheet().text(&Look {
+            has_colors: true,
+            ..NARROW
+        });
+        assert!(colored.contains("\u{1b}[31m\u{1b}[1m900\u{1b}[0m"));
+        assert_eq!(strip_ansi_codes(&colored), plain);
     }
 
     #[test]
@@ -267,29 +253,26 @@ mod tests {
             columns: 23,
             ..NARROW
         };
-        assert_eq!(
-            sheet().text(&look),
-            "naive\n  oversold      900\n  lost updates  967\n  what was lost\n"
-        );
-        assert!(sheet().text(&NARROW).contains('─'));
-    }
-
-    #[test]
-    fn colors_take_no_room_and_are_left_out_where_they_are_not_wanted() {
-        let colored = Look {
-            has_colors: true,
-            ..Look::FILE
-        };
-        let text = sheet().text(&colored);
-        assert!(text.contains("\u{1b}[1;31m900\u{1b}[0m"), "{text}");
-        let plain = text.replace("\u{1b}[1;31m", "").replace("\u{1b}[0m", "");
-        assert_eq!(plain, sheet().text(&Look::FILE));
+        let list = "\
+naive
+  oversold      900
+  lost updates  967
+  what was lost, see
+  `just diff 1 2`
+";
+        assert_eq!(sheet().text(&look), list);
     }
 
     #[test]
     fn a_sentence_stands_beside_its_name_or_below_it() {
-        let rows = [(Cell::new("ok"), "Rust", "cargo here".to_owned())];
-        assert_eq!(sentences(&rows, &Look::FILE), "ok  Rust  cargo here\n");
-        assert_eq!(sentences(&rows, &NARROW), "ok  Rust\n  cargo here\n");
+        let rows = [(
+            Cell::good("ok"),
+            "Rust",
+            "cargo\n/a/word/that/is/too/long".into(),
+        )];
+        let beside = "ok  Rust  cargo\n          /a/word/that/is/too/long\n";
+        assert_eq!(sentences(&rows, &Look::FILE), beside);
+        let below = "ok  Rust\n  cargo\n  /a/word/that/is/too/long\n";
+        assert_eq!(sentences(&rows, &NARROW), below);
     }
 }
