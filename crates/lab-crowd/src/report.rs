@@ -100,7 +100,7 @@ fn verdict(run: &Run, look: &Look) -> String {
         return paragraph(&format!("{strategy}: {judged}; {row}"), look);
     }
     let judged = paragraph(&format!("{strategy}: {judged}"), look);
-    judged + &below(&stock_row(audit), look)
+    format!("{judged}{}\n", below(&stock_row(audit), look).join("\n"))
 }
 
 /// What the stock row should say, what it says, and what became of the difference.

@@ -1,20 +1,16 @@
 //! A table that becomes a list where it does not fit.
 
 use std::fmt::Display;
-use std::iter;
 
 use console::{Alignment, Style, measure_text_width, pad_str, strip_ansi_codes};
 
 use crate::look::{Look, wrapped_behind};
 
-/// Characters between two columns.
-const GAP: usize = 2;
+/// Between two columns, and in front of what belongs to the line above.
+const GAP: &str = "  ";
 
 /// A column of sentences needs so many characters to be read.
 const SENTENCE_LEAST: usize = 40;
-
-/// How far what belongs to a line stands in.
-const INDENT: &str = "  ";
 
 /// A text in the color of its meaning.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,13 +51,6 @@ impl Cell {
     }
 }
 
-/// A name and its numbers, and a sentence about them where there is one.
-#[derive(Debug, Clone)]
-struct Row {
-    cells: Vec<Cell>,
-    note: String,
-}
-
 /// The title of a column, and what stands in it.
 pub type Column<T> = (&'static str, fn(&T) -> Cell);
 
@@ -69,7 +58,9 @@ pub type Column<T> = (&'static str, fn(&T) -> Cell);
 #[derive(Debug, Clone)]
 pub struct Sheet {
     header: Vec<String>,
-    rows: Vec<Row>,
+    rows: Vec<Vec<String>>,
+    /// What stands below each row.
+    notes: Vec<String>,
 }
 
 impl Sheet {
@@ -78,6 +69,7 @@ impl Sheet {
         Self {
             header: header.into_iter().map(|it| it.to_string()).collect(),
             rows: Vec::new(),
+            notes: Vec::new(),
         }
     }
 
@@ -97,119 +89,112 @@ impl Sheet {
 
     /// The note stands below the row.
     pub fn add_with_note(&mut self, cells: Vec<Cell>, note: &str) {
-        let note = note.to_owned();
-        self.rows.push(Row { cells, note });
+        self.rows.push(cells.into_iter().map(|it| it.0).collect());
+        self.notes.push(note.to_owned());
     }
 
     /// A table where it fits, else a list.
     pub fn text(&self, look: &Look) -> String {
-        let widths = self.widths();
-        let text = if widths.iter().sum::<usize>() <= look.columns {
-            self.table(&widths, look)
-        } else {
-            self.list(look)
-        };
-        in_colors_of(look, &text)
+        let titles = self.titles();
+        let mut lines = aligned(&[&titles[..], &self.rows].concat());
+        let width = longest(&lines);
+        if width > look.columns {
+            return self.list(look);
+        }
+        let rows = lines.split_off(titles.len());
+        lines.push("─".repeat(width));
+        for (row, note) in rows.into_iter().zip(&self.notes) {
+            lines.push(row);
+            lines.extend(below(note, look));
+        }
+        in_colors_of(look, &lines)
     }
 
-    /// With what keeps a column from the one before it.
-    fn widths(&self) -> Vec<usize> {
-        let width = |(at, title): (usize, &String)| {
-            let cells = self.rows.iter().filter_map(|row| row.cells.get(at));
-            let texts = title.lines().chain(cells.map(|it| it.0.as_str()));
-            longest(texts) + if at == 0 { 0 } else { GAP }
+    /// The lines of the header.
+    fn titles(&self) -> Vec<Vec<String>> {
+        let line = |at: usize| {
+            let titles = self.header.iter().map(|it| it.lines().nth(at));
+            titles.map(|it| it.unwrap_or_default().to_owned()).collect()
         };
-        self.header.iter().enumerate().map(width).collect()
-    }
-
-    fn table(&self, widths: &[usize], look: &Look) -> String {
-        let lines = self.header.iter().map(|it| it.lines().count());
-        let mut text = String::new();
-        for line in 0..lines.max().unwrap_or_default() {
-            let titles = self.header.iter().map(|it| it.lines().nth(line));
-            text += &table_line(titles.map(Option::unwrap_or_default), widths);
-        }
-        text += &format!("{}\n", "─".repeat(widths.iter().sum()));
-        for row in &self.rows {
-            text += &table_line(row.cells.iter().map(|it| it.0.as_str()), widths);
-            text += &below(&row.note, look);
-        }
-        text
+        let lines = self.header.iter().map(|it| it.lines().count()).max();
+        (0..lines.unwrap_or_default()).map(line).collect()
     }
 
     fn list(&self, look: &Look) -> String {
-        let titles: Vec<_> = self.header.iter().map(|it| in_one_line(it)).collect();
-        let widest = longest(titles.iter().skip(1).map(String::as_str));
-        let numbers = self.rows.iter().flat_map(|row| row.cells.iter().skip(1));
-        let longest = longest(numbers.map(|it| it.0.as_str()));
-        let mut text = String::new();
-        for row in &self.rows {
-            let mut cells = titles.iter().zip(&row.cells);
-            text.extend(cells.next().map(|(_, name)| format!("{}\n", name.0)));
-            for (title, Cell(number)) in cells {
-                let number = pad_str(number, longest, Alignment::Right, None);
-                text += &format!("{INDENT}{title:<widest$}{INDENT}{number}\n");
-            }
-            text += &below(&row.note, look);
+        let whole = |title: &String| title.replace("-\n", "").replace('\n', " ");
+        let title = |title| format!("{GAP}{}", whole(title));
+        let titles: Vec<_> = self.header.iter().skip(1).map(title).collect();
+        let numbers = self.rows.iter().flat_map(|row| row.iter().skip(1).cloned());
+        let pairs = titles.iter().cloned().cycle().zip(numbers);
+        let grid: Vec<_> = pairs.map(|pair| Vec::from(<[_; 2]>::from(pair))).collect();
+        let mut numbers = aligned(&grid).into_iter();
+        let mut lines = Vec::new();
+        for (row, note) in self.rows.iter().zip(&self.notes) {
+            lines.extend(row.first().cloned());
+            lines.extend(numbers.by_ref().take(titles.len()));
+            lines.extend(below(note, look));
         }
-        text
+        in_colors_of(look, &lines)
     }
 }
 
-fn longest<'a>(texts: impl Iterator<Item = &'a str>) -> usize {
-    texts.map(measure_text_width).max().unwrap_or_default()
+/// The first of each line to the left, the others to the right.
+fn aligned(grid: &[Vec<String>]) -> Vec<String> {
+    let columns = grid.iter().map(Vec::len).max().unwrap_or_default();
+    let width = |at| longest(grid.iter().filter_map(|line| line.get(at)));
+    let widths: Vec<_> = (0..columns).map(width).collect();
+    let padded = |line: &Vec<String>| {
+        let mut padded = String::new();
+        for (at, (text, width)) in line.iter().zip(&widths).enumerate() {
+            padded += &match at {
+                0 => pad_str(text, *width, Alignment::Left, None),
+                _ => pad_str(text, *width + GAP.len(), Alignment::Right, None),
+            };
+        }
+        padded.trim_end().to_owned()
+    };
+    grid.iter().map(padded).collect()
 }
 
-/// The first to the left, the others to the right.
-fn table_line<'a>(texts: impl Iterator<Item = &'a str>, widths: &[usize]) -> String {
-    let sides = iter::once(Alignment::Left).chain(iter::repeat(Alignment::Right));
-    let padded = texts.zip(widths).zip(sides);
-    let line: String = padded
-        .map(|((text, width), side)| pad_str(text, *width, side, None))
-        .collect();
-    format!("{}\n", line.trim_end())
+fn longest(texts: impl IntoIterator<Item: AsRef<str>>) -> usize {
+    let widths = texts.into_iter().map(|it| measure_text_width(it.as_ref()));
+    widths.max().unwrap_or_default()
 }
 
-/// The title of a column without its break.
-fn in_one_line(title: &str) -> String {
-    title.replace("-\n", "").replace('\n', " ")
-}
-
-fn in_colors_of(look: &Look, text: &str) -> String {
+fn in_colors_of(look: &Look, lines: &[String]) -> String {
+    let text = lines.join("\n") + "\n";
     if look.has_colors {
-        text.to_owned()
-    } else {
-        strip_ansi_codes(text).into_owned()
+        return text;
     }
+    strip_ansi_codes(&text).into_owned()
 }
 
 /// Lines that belong to the one above.
-pub fn below(note: &str, look: &Look) -> String {
-    if note.is_empty() {
-        return String::new();
+pub(crate) fn below(note: &str, look: &Look) -> Vec<String> {
+    match note {
+        "" => Vec::new(),
+        note => wrapped_behind(GAP, GAP, note, look.columns),
     }
-    wrapped_behind(INDENT, INDENT, note, look.columns).join("\n") + "\n"
 }
 
 /// Rows of a mark, a name and a sentence; the sentence is wrapped beside them, or below
 /// where it would have too little room.
 pub fn sentences(rows: &[(Cell, &str, String)], look: &Look) -> String {
-    let marks = longest(rows.iter().map(|(mark, ..)| mark.0.as_str()));
-    let names = longest(rows.iter().map(|(_, name, _)| *name));
-    let before = marks + GAP + names + GAP;
-    let mut text = String::new();
+    let marks = longest(rows.iter().map(|(mark, ..)| &mark.0));
+    let names = longest(rows.iter().map(|(_, name, _)| name));
+    let further = " ".repeat(marks + names + 2 * GAP.len());
+    let mut lines = Vec::new();
     for (Cell(mark), name, sentence) in rows {
         let mark = pad_str(mark, marks, Alignment::Left, None);
-        let head = format!("{mark}  {name:<names$}  ");
-        if look.columns >= before + SENTENCE_LEAST {
-            let further = " ".repeat(before);
-            let lines = wrapped_behind(&head, &further, sentence, look.columns);
-            text += &format!("{}\n", lines.join("\n"));
+        let head = format!("{mark}{GAP}{name:<names$}{GAP}");
+        if look.columns >= further.len() + SENTENCE_LEAST {
+            lines.extend(wrapped_behind(&head, &further, sentence, look.columns));
         } else {
-            text += &format!("{}\n{}", head.trim_end(), below(sentence, look));
+            lines.push(head.trim_end().to_owned());
+            lines.extend(below(sentence, look));
         }
     }
-    in_colors_of(look, &text)
+    in_colors_of(look, &lines)
 }
 
 #[cfg(test)]
@@ -221,46 +206,32 @@ mod tests {
         has_colors: false,
     };
 
-    fn sheet() -> Sheet {
+    #[test]
+    fn a_table_that_does_not_fit_is_a_list_with_whole_words() {
         let mut sheet = Sheet::new(["strategy", "over-\nsold", "lost\nupdates"]);
         let cells = vec![Cell::new("naive"), Cell::fault(900), Cell::new(967)];
         sheet.add_with_note(cells, "what was lost, see `just diff 1 2`");
-        sheet
-    }
-
-    #[test]
-    fn a_table_has_its_numbers_on_the_right_and_colors_take_no_room() {
-        let plain = "\
+        let note = "  what was lost, see\n  `just diff 1 2`\n";
+        let table = "\
 strategy  over-     lost
            sold  updates
 ────────────────────────
 naive       900      967
-  what was lost, see
-  `just diff 1 2`
 ";
-        assert_eq!(sheet().text(&NARROW), plain);
-        let colored = sheet().text(&Look {
-            has_colors: true,
-            ..NARROW
-        });
-        assert!(colored.contains("\u{1b}[31m\u{1b}[1m900\u{1b}[0m"));
-        assert_eq!(strip_ansi_codes(&colored), plain);
-    }
-
-    #[test]
-    fn a_table_that_does_not_fit_is_a_list_with_whole_words() {
-        let look = Look {
-            columns: 23,
-            ..NARROW
-        };
-        let list = "\
-naive
-  oversold      900
-  lost updates  967
-  what was lost, see
-  `just diff 1 2`
-";
-        assert_eq!(sheet().text(&look), list);
+        let list = "naive\n  oversold      900\n  lost updates  967\n";
+        for (columns, expected) in [(24, table), (23, list)] {
+            let text = |has_colors| {
+                let look = Look {
+                    columns,
+                    has_colors,
+                };
+                sheet.text(&look)
+            };
+            assert_eq!(text(false), format!("{expected}{note}"));
+            // Colors take no room, and are left out where they are not wanted.
+            assert!(text(true).contains("\u{1b}[31m\u{1b}[1m900\u{1b}[0m"));
+            assert_eq!(strip_ansi_codes(&text(true)), text(false));
+        }
     }
 
     #[test]
