@@ -1,6 +1,6 @@
 //! The judge: reads the database of a sale, and only reads.
 
-use anyhow::{Context, bail};
+use anyhow::{Context, ensure};
 use diesel::dsl::sql;
 use diesel::sql_types::{Bool, Text};
 use diesel::{QueryResult, Queryable};
@@ -54,12 +54,14 @@ impl Auditor {
         // PostgreSQL itself now refuses whatever would write.
         conn.batch_execute("SET default_transaction_read_only = on")
             .await?;
-        if !has_tables(&mut conn).await? {
-            bail!(
-                "this database has no flash sale: the tables skus and orders are \
-                 missing, which a server creates when it starts"
-            );
-        }
+        let is_sale = sql::<Bool>(
+            "SELECT to_regclass('skus') IS NOT NULL AND to_regclass('orders') IS NOT NULL",
+        );
+        ensure!(
+            is_sale.get_result::<bool>(&mut conn).await?,
+            "this database has no flash sale: the tables skus and orders are missing, \
+             which a server creates when it starts"
+        );
         Ok(Self { conn })
     }
 
@@ -115,11 +117,4 @@ impl Auditor {
         let facts = DatabaseFacts::ask(&mut self.conn).await;
         facts.context("cannot ask PostgreSQL for its version")
     }
-}
-
-async fn has_tables(conn: &mut AsyncPgConnection) -> anyhow::Result<bool> {
-    let present = sql::<Bool>(
-        "SELECT to_regclass('skus') IS NOT NULL AND to_regclass('orders') IS NOT NULL",
-    );
-    Ok(present.get_result(conn).await?)
 }

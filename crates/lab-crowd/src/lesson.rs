@@ -13,36 +13,25 @@ const CHANCES_ENOUGH: u32 = 10;
 /// So many transactions at once fill the time between a read and its write.
 const AT_ONCE_ENOUGH: u32 = 4;
 
-/// Whether buyers could have collided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Race {
-    /// There was one buyer.
-    Alone,
-    /// There was one connection, and so one transaction after the other.
-    InLine,
-    /// They could, but need not.
-    Possible,
-    /// Where nothing prevents it, they do.
-    Certain,
+/// Whether phase 1 was mended: nothing that it loses by design was lost, though it could.
+pub(crate) fn is_mended(run: &Run, pool_size: u16) -> bool {
+    is_sold_exactly(run) && exact(run, pool_size) == MENDED
 }
 
-fn race(run: &Run, pool_size: u16) -> Race {
+/// What there is to say where each unit was sold once: whether buyers could have collided,
+/// and would have where nothing prevents it.
+fn exact(run: &Run, pool_size: u16) -> &'static str {
     let at_once = run.buyers.min(pool_size.into());
     // Whoever buys the last unit ends the race; whoever comes first has nobody to meet.
     let chances = run.units.min(run.buyers.saturating_sub(1));
+    let is_certain = chances >= CHANCES_ENOUGH && at_once >= AT_ONCE_ENOUGH;
     match (run.buyers, pool_size) {
-        (1, _) => Race::Alone,
-        (_, 1) => Race::InLine,
-        _ if chances >= CHANCES_ENOUGH && at_once >= AT_ONCE_ENOUGH => Race::Certain,
-        _ => Race::Possible,
+        (1, _) => ALONE,
+        (_, 1) => IN_LINE,
+        _ if !run.seller.is(Strategy::Naive) => EXACT,
+        _ if is_certain => MENDED,
+        _ => NOT_MET,
     }
-}
-
-/// Whether phase 1 was mended: nothing that it loses by design was lost, though it could.
-pub(crate) fn is_mended(run: &Run, pool_size: u16) -> bool {
-    run.seller.is(Strategy::Naive)
-        && is_sold_exactly(run)
-        && race(run, pool_size) == Race::Certain
 }
 
 /// A few sentences.
@@ -55,7 +44,7 @@ pub(crate) fn of(runs: &[Run], pool_size: u16) -> String {
     }
     let mut told = match (by(Strategy::Naive), runs) {
         (Some(run), _) => naive(run, pool_size, runs.len() > 1),
-        (None, [run, ..]) => sold_exactly(run, pool_size, [EXACT, EXACT]),
+        (None, [run, ..]) => vec![exact(run, pool_size)],
         (None, []) => Vec::new(),
     };
     if let Some(run) = by(Strategy::Hybrid).and(by(Strategy::Engine)) {
@@ -77,25 +66,10 @@ fn naive(run: &Run, pool_size: u16, with_others: bool) -> Vec<&'static str> {
     } else if run.audit.lost_updates > 0 {
         vec![LOST_UPDATE]
     } else if is_sold_exactly(run) {
-        sold_exactly(run, pool_size, [NOT_MET, MENDED])
+        vec![exact(run, pool_size)]
     } else {
         vec![NEITHER]
     }
-}
-
-/// Says why that is no merit, or what it is where buyers could have collided, and where they
-/// would have.
-fn sold_exactly(
-    run: &Run,
-    pool_size: u16,
-    [possible, certain]: [&'static str; 2],
-) -> Vec<&'static str> {
-    vec![match race(run, pool_size) {
-        Race::Alone => ALONE,
-        Race::InLine => IN_LINE,
-        Race::Possible => possible,
-        Race::Certain => certain,
-    }]
 }
 
 fn broken(run: &Run) -> String {

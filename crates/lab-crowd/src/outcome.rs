@@ -1,11 +1,12 @@
 //! What an answer means to a buyer.
 
 use serde_json::Value;
+use strum::EnumIter;
 
 use crate::client::{Reply, SendError};
 
 /// What a buyer knows after one attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumIter)]
 pub enum Outcome {
     /// The buyer has an order.
     Accepted,

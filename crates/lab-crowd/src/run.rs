@@ -72,7 +72,12 @@ impl Latency {
     #[must_use]
     pub fn of(mut latencies: Vec<Duration>) -> Self {
         latencies.sort_unstable();
-        Self::at(|percent| millis(percentile(&latencies, percent.into())))
+        // The nearest rank: the smallest value that so many percent do not exceed.
+        Self::at(|percent| {
+            let rank = (latencies.len() * usize::from(percent)).div_ceil(100);
+            let value = latencies.get(rank.saturating_sub(1));
+            millis(value.copied().unwrap_or_default())
+        })
     }
 
     /// Asks how long so many percent waited at most.
@@ -85,15 +90,6 @@ impl Latency {
             max: percentile(100),
         }
     }
-}
-
-/// The nearest rank: the smallest value that `percent` of the values do not exceed.
-fn percentile(sorted: &[Duration], percent: usize) -> Duration {
-    let rank = (sorted.len() * percent).div_ceil(100);
-    sorted
-        .get(rank.saturating_sub(1))
-        .copied()
-        .unwrap_or_default()
 }
 
 /// Milliseconds, exact to the microsecond.
@@ -138,7 +134,7 @@ impl Sale {
 #[derive(Debug, Clone, Serialize)]
 pub struct Run {
     /// Who sold, by name.
-    #[serde(rename = "strategy", serialize_with = "name_only")]
+    #[serde(rename = "strategy")]
     pub seller: Seller,
     /// Units for sale.
     pub units: u32,
@@ -155,13 +151,6 @@ pub struct Run {
     pub latency_ms: Latency,
     /// What the stores say.
     pub audit: Audit,
-}
-
-fn name_only<S: serde::Serializer>(
-    seller: &Seller,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(seller.name())
 }
 
 /// Units of live orders.
@@ -194,18 +183,16 @@ pub(crate) mod tests {
     use std::path::PathBuf;
 
     use flash_core::{AuditCounts, Sku};
+    use strum::IntoEnumIterator;
 
     use super::*;
     use crate::cli::Strategy;
 
-    pub(crate) const fn told(accepted: u32, sold_out: u32) -> Outcomes {
+    pub(crate) fn told(accepted: u32, sold_out: u32) -> Outcomes {
         Outcomes {
             accepted,
             sold_out,
-            limit_reached: 0,
-            busy: 0,
-            failed: 0,
-            unknown: 0,
+            ..Outcomes::default()
         }
     }
 
@@ -267,16 +254,7 @@ pub(crate) mod tests {
     #[test]
     fn each_outcome_is_counted_once() {
         let mut outcomes = Outcomes::default();
-        for outcome in [
-            Outcome::Accepted,
-            Outcome::SoldOut,
-            Outcome::LimitReached,
-            Outcome::Busy,
-            Outcome::Failed,
-            Outcome::Unknown,
-        ] {
-            outcomes.add(outcome);
-        }
+        Outcome::iter().for_each(|outcome| outcomes.add(outcome));
         assert_eq!((outcomes.total(), outcomes.without_answer()), (6, 3));
     }
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args as ClapArgs;
+use serde::Serialize;
 
 use crate::cli::Strategy;
 use crate::error::Ending;
@@ -15,13 +16,17 @@ use crate::stores::Stores;
 /// How long the tables may take to be made.
 const MIGRATION_LIMIT: Duration = Duration::from_secs(30);
 
-/// Who sells.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Who sells; its name is what stands of it in JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
 pub struct Seller {
     name: String,
+    #[serde(skip)]
     program: PathBuf,
+    #[serde(skip)]
     strategy: Option<Strategy>,
     /// What the program is told besides.
+    #[serde(skip)]
     arguments: Vec<String>,
 }
 

@@ -172,10 +172,8 @@ fn store(variable: &str, found: Result<Found, SandboxError>) -> Finding {
 }
 
 fn server() -> Finding {
-    match server_process::find() {
-        Ok(path) => Good(from_here(&path)),
-        Err(error) => Optional(error.to_string()),
-    }
+    let found = server_process::find().map(|path| from_here(&path));
+    found.map_or_else(|error| Optional(error.to_string()), Good)
 }
 
 /// A path below the directory of the caller is told from there.
