@@ -40,7 +40,10 @@ pub(crate) fn of(runs: &[Run], pool_size: u16) -> String {
     let is_broken =
         |run: &&Run| !run.seller.is(Strategy::Naive) && !is_sold_exactly(run);
     if let Some(run) = runs.iter().find(is_broken) {
-        return broken(run);
+        let unanswered = run.outcomes.without_answer().to_string();
+        return in_one_line(broken(run))
+            .replace("{strategy}", run.seller.name())
+            .replace("{unanswered}", &unanswered);
     }
     let mut told = match (by(Strategy::Naive), runs) {
         (Some(run), _) => naive(run, pool_size, runs.len() > 1),
@@ -53,7 +56,11 @@ pub(crate) fn of(runs: &[Run], pool_size: u16) -> String {
             told.push(MANY_UNITS);
         }
     }
-    told.join(" ")
+    in_one_line(&told.join(" "))
+}
+
+fn in_one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn naive(run: &Run, pool_size: u16, with_others: bool) -> Vec<&'static str> {
@@ -72,99 +79,37 @@ fn naive(run: &Run, pool_size: u16, with_others: bool) -> Vec<&'static str> {
     }
 }
 
-fn broken(run: &Run) -> String {
+fn broken(run: &Run) -> &'static str {
     let lost = run.audit.oversold_units > 0 || run.audit.lost_updates > 0;
-    let strategy = &run.seller;
-    match (strategy.strategy(), lost, run.audit.verdict) {
-        (Some(Strategy::Pessimistic), true, _) => UNLOCKED.to_owned(),
-        (None, true, _) => format!(
-            "{strategy} sold what was not there, or lost what was written. \
-             `./just judge --server PROGRAM` says which order of two buyers' steps does it, \
-             and why."
-        ),
-        (_, true, _) => format!(
-            "{strategy} decides under the row's lock as well, so this must not happen: \
-             whoever changed it finds the lock in `./just diff 1 2`. \
-             `./just interleave --strategy {strategy}` looks for an order of two buyers' \
-             steps that does it."
-        ),
-        (_, false, Verdict::Exact) if run.outcomes.without_answer() > 0 => format!(
-            "{} of {strategy}'s buyers got no answer; its books balance. Look at the \
-             columns `busy` and `failed`, and run it again.",
-            run.outcomes.without_answer()
-        ),
-        (_, false, _) => format!(
-            "{strategy} sold too few, or lost units on the way; the lines above say how \
-             many. `./just interleave --strategy {strategy}` looks for an order of two \
-             buyers' steps that does it."
-        ),
+    match (run.seller.strategy(), lost, run.audit.verdict) {
+        (Some(Strategy::Pessimistic), true, _) => UNLOCKED,
+        (None, true, _) => NO_LOCK_KNOWN,
+        (_, true, _) => NO_LOCK,
+        (_, false, Verdict::Exact) if run.outcomes.without_answer() > 0 => NO_ANSWER,
+        (_, false, _) => TOO_FEW,
     }
 }
 
-const OVERSOLD: &str = "\
-Naive buyers read the same stock at the same time, and each wrote back what it had \
-computed.";
-
-const OTHERS: &str = "\
-The others decide under the row's lock, and their books balance.";
-
-const BOUGHT: &str = "\
-Hybrid buys the refusals: Redis sends losers away, and they wait for nobody's commit. The \
-engine buys the sales: one commit for all who wait.";
-
-const MANY_UNITS: &str = "\
-That shows with more units: `./just demo-oversell --units 1000`.";
-
-const LINE: &str = "Look at the one line that makes the difference: `./just diff 1 2`.";
-
-const ONE_UNIT: &str = "\
-Then sell a single unit: `./just demo-oversell --strategy naive --units 1`.";
-
-const STEPS: &str = "Then see it step by step: `./just interleave --strategy naive`.";
-
-const DISAPPEAR: &str = "\
-See it disappear with `./just demo-oversell --strategy pessimistic`, and why: \
-`./just diff 1 2`.";
-
-const LOST_UPDATE: &str = "\
-There was enough for all, and yet the naive stock row forgot orders: buyers overwrote \
-each other's number, which is a lost update. With fewer units it becomes an oversell: \
-`./just demo-oversell`. What is missing is one line: `./just diff 1 2`.";
-
-const ALONE: &str = "\
-One buyer has nobody to collide with, so no strategy can go wrong here. Let a crowd come: \
-`./just demo-oversell`.";
-
-const IN_LINE: &str = "\
-With one connection the transactions come one after the other, so no buyer can read \
-between another's read and write: exact, and one buyer at a time. Let them meet: \
-`./just demo-oversell`.";
-
-const NOT_MET: &str = "\
-No two naive buyers met this time, and so few need not meet. If phase 1 is as it was, run \
-this again, or `./just demo-oversell`, where they always do. If you have mended it, that \
-is the test to pass, and `./just interleave --strategy naive` tries every order of two \
-buyers' steps.";
-
-const MENDED: &str = "\
-So many buyers at once, and no naive one overwrote another's number: that is no luck. If \
-you have mended phase 1, your change held. `./just interleave --strategy naive` tries \
-every order of two buyers' steps, which no crowd can; compare with phase 2's answer: \
-`./just diff 1 2`.";
-
-const NEITHER: &str = "\
-The naive sale did not oversell, and was not exact either: the line above says what is \
-wrong with its books or its answers. A mended phase 1 sells each unit once and answers \
-everybody; phase 2 does, by one line: `./just diff 1 2`.";
-
-const EXACT: &str = "\
-Each unit was sold once. See what happens without a lock: `./just demo-oversell \
---strategy naive`; the lock is one line: `./just diff 1 2`.";
-
-const UNLOCKED: &str = "\
-Phase 2 sold what another buyer had: two of its buyers read the same number, which cannot \
-happen while each locks the row that it reads. If you took `.for_update()` out, this is \
-what it was for: `git diff crates/phase2-pessimistic` shows what you changed.";
+const OVERSOLD: &str = include_str!("lesson/oversold.txt");
+const OTHERS: &str = include_str!("lesson/others.txt");
+const BOUGHT: &str = include_str!("lesson/bought.txt");
+const MANY_UNITS: &str = include_str!("lesson/many-units.txt");
+const LINE: &str = include_str!("lesson/line.txt");
+const ONE_UNIT: &str = include_str!("lesson/one-unit.txt");
+const STEPS: &str = include_str!("lesson/steps.txt");
+const DISAPPEAR: &str = include_str!("lesson/disappear.txt");
+const LOST_UPDATE: &str = include_str!("lesson/lost-update.txt");
+const ALONE: &str = include_str!("lesson/alone.txt");
+const IN_LINE: &str = include_str!("lesson/in-line.txt");
+const NOT_MET: &str = include_str!("lesson/not-met.txt");
+const MENDED: &str = include_str!("lesson/mended.txt");
+const NEITHER: &str = include_str!("lesson/neither.txt");
+const EXACT: &str = include_str!("lesson/exact.txt");
+const UNLOCKED: &str = include_str!("lesson/unlocked.txt");
+const NO_LOCK_KNOWN: &str = include_str!("lesson/no-lock-known.txt");
+const NO_LOCK: &str = include_str!("lesson/no-lock.txt");
+const NO_ANSWER: &str = include_str!("lesson/no-answer.txt");
+const TOO_FEW: &str = include_str!("lesson/too-few.txt");
 
 #[cfg(test)]
 mod tests {
@@ -197,7 +142,7 @@ mod tests {
             let sold = terms.0.min(terms.1);
             let runs = strategies.iter().map(|by| run(*by, terms, sold));
             let runs: Vec<_> = runs.collect();
-            assert_eq!(of(&runs, pool_size), text, "{runs:?}");
+            assert_eq!(of(&runs, pool_size), in_one_line(text), "{runs:?}");
             let is_praised = text == MENDED;
             assert_eq!(is_mended(&runs[0], pool_size), is_praised, "{runs:?}");
         }
@@ -207,8 +152,15 @@ mod tests {
     fn nobody_is_sent_to_the_command_that_was_just_run() {
         let exact = run(Pessimistic, (1, 1000), 1);
         let text = of(&[run(Naive, (1, 1000), 20), exact], 32);
-        assert_eq!(text, [OVERSOLD, OTHERS, LINE, STEPS].join(" "));
-        assert_eq!(of(&[run(Pessimistic, (100, 1000), 1000)], 32), UNLOCKED);
+        let expected = [OVERSOLD, OTHERS, LINE, STEPS].join(" ");
+        assert_eq!(text, in_one_line(&expected));
+        let unlocked = run(Pessimistic, (100, 1000), 1000);
+        assert_eq!(of(&[unlocked], 32), in_one_line(UNLOCKED));
+        let wrong = of(&[run(Hybrid, (100, 1000), 1000)], 32);
+        assert!(
+            wrong.contains("`./just interleave --strategy hybrid`"),
+            "{wrong}"
+        );
     }
 
     #[test]
@@ -219,6 +171,6 @@ mod tests {
         };
         let silent = sale(Naive, (100, 1000), outcomes, (100, 0));
         assert!(!is_mended(&silent, 32));
-        assert_eq!(of(&[silent], 32), NEITHER);
+        assert_eq!(of(&[silent], 32), in_one_line(NEITHER));
     }
 }

@@ -118,36 +118,30 @@ mod tests {
             ..told(accepted, sold_out)
         };
         for (strategies, told, books, how) in [
-            (EXACT, told(100, 900), (100, 0), None),
-            (NAIVE, told(912, 88), (912, 12), None),
-            (EXACT, told(912, 88), (912, 12), Some("oversold instead of")),
-            (NAIVE, told(100, 900), (100, 0), Some("did not oversell")),
+            (EXACT, told(100, 900), (100, 0), ""),
+            (NAIVE, told(912, 88), (912, 12), ""),
+            (EXACT, told(912, 88), (912, 12), "oversold instead of"),
+            (NAIVE, told(100, 900), (100, 0), "did not oversell"),
             // An undersell is never promised.
-            (EXACT, told(99, 901), (99, 1), Some("1 units were left")),
-            (EXACT, told(99, 901), (99, 0), Some("drifted instead of")),
+            (EXACT, told(99, 901), (99, 1), "1 units were left"),
+            (EXACT, told(99, 901), (99, 0), "drifted instead of"),
             // Fewer may be sold where buyers got no answer.
-            (EXACT, of(60, 0, [940, 0, 0]), (60, 40), None),
+            (EXACT, of(60, 0, [940, 0, 0]), (60, 40), ""),
             // An unknown outcome may be an order, and a failure may not.
-            (EXACT, of(99, 900, [0, 0, 1]), (100, 0), None),
-            (
-                EXACT,
-                of(99, 900, [0, 1, 0]),
-                (100, 0),
-                Some("has 100 orders"),
-            ),
+            (EXACT, of(99, 900, [0, 0, 1]), (100, 0), ""),
+            (EXACT, of(99, 900, [0, 1, 0]), (100, 0), "has 100 orders"),
             // Nobody may be told of an order that is not there.
-            (ANY, told(101, 899), (100, 0), Some("101 buyers were told")),
+            (ANY, told(101, 899), (100, 0), "101 buyers were told"),
             // Outcomes have to add up, and silence proves nothing.
-            (ANY, told(500, 499), (500, 0), Some("999 outcomes for 1000")),
-            (ANY, of(0, 0, [0, 1000, 0]), (0, 100), Some("no buyer got")),
+            (ANY, told(500, 499), (500, 0), "999 outcomes for 1000"),
+            (ANY, of(0, 0, [0, 1000, 0]), (0, 100), "no buyer got"),
         ] {
             for strategy in strategies {
                 let run = sale(*strategy, (100, 1000), told.clone(), books);
                 let broken = broken_promise(&run, DEFAULT_POOL_SIZE);
-                let is_told = broken
-                    .as_deref()
-                    .map(|it| how.is_some_and(|how| it.contains(how)));
-                assert_eq!(is_told, how.map(|_| true), "{run:?}: {broken:?}");
+                let broken = broken.unwrap_or_default();
+                assert!(broken.contains(how), "{run:?}: {broken}");
+                assert_eq!(broken.is_empty(), how.is_empty(), "{run:?}: {broken}");
             }
         }
     }
