@@ -58,14 +58,11 @@ async fn the_audit_finds_what_the_demo_left_in_a_given_database() -> Result<()> 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_audit_reads_the_gates_under_the_prefix_of_the_shop() -> Result<()> {
     let stores = Stores::empty().await?;
-    let with_stores = |arguments: &str| {
-        let mut command = lab(arguments);
-        command.env("DATABASE_URL", stores.database_url());
-        command.env("REDIS_URL", stores.redis_url());
-        // What the demo starts does not take it over.
-        command.env("REDIS_PREFIX", "nobody:");
-        command
-    };
+    let (postgres, redis) = (stores.database_url(), stores.redis_url());
+    let given = format!("DATABASE_URL={postgres} REDIS_URL={redis}");
+    // What the demo starts does not take the prefix over.
+    let with_stores =
+        |arguments: &str| lab(&format!("{given} REDIS_PREFIX=nobody: {arguments}"));
     let demo = "demo-oversell --units 5 --buyers 20 --strategy engine";
     ended(&mut with_stores(demo), 0);
     for (prefix, has_gate) in [("", false), ("--redis-prefix flash:", true)] {

@@ -73,8 +73,8 @@ fn check_run(run: &Value) {
 #[test]
 fn a_table_is_a_list_where_the_terminal_is_narrow() {
     for (columns, is_list) in [("60", true), ("80", false)] {
-        let command = &mut lab("demo-oversell --units 5 --buyers 10");
-        let (text, _) = ended(command.env("COLUMNS", columns), 0);
+        let line = format!("COLUMNS={columns} demo-oversell --units 5 --buyers 10");
+        let (text, _) = ended(&mut lab(&line), 0);
         assert_eq!(text.contains("  lost updates"), is_list, "{text}");
         let longest = text.lines().map(|line| line.chars().count()).max();
         assert!(longest <= columns.parse().ok(), "{text}");

@@ -21,13 +21,20 @@ use std::process::Command;
 
 use serde_json::Value;
 
-/// A `lab` that knows nothing of the stores and programs of whoever runs the tests.
-fn lab(arguments: &str) -> Command {
+/// A `lab` that knows nothing of the stores and programs of whoever runs the tests. In front
+/// of its arguments there may be variables, as in `COLUMNS=60 doctor`.
+fn lab(line: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lab"));
     for name in ["DATABASE_URL", "REDIS_URL", "REDIS_PREFIX"] {
         command.env_remove(name);
     }
-    command.args(arguments.split_whitespace());
+    let is_variable = |name: &str| name.starts_with(|it: char| it.is_ascii_uppercase());
+    for word in line.split_whitespace() {
+        match word.split_once('=') {
+            Some((name, value)) if is_variable(name) => command.env(name, value),
+            _ => command.arg(word),
+        };
+    }
     command
 }
 
