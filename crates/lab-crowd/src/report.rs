@@ -34,28 +34,26 @@ The programs are not optimized, so that they build quickly: compare the times wi
 other only; `./just bench` measures.";
 
 const SOLD: [Column<Run>; 3] = [
-    ("strategy", |run| Cell::new(&run.seller)),
-    ("accepted", |run| Cell::new(run.outcomes.accepted)),
-    ("sold\nout", |run| Cell::new(run.outcomes.sold_out)),
+    ("strategy", |it| Cell::new(&it.seller)),
+    ("accepted", |it| Cell::new(it.outcomes.accepted)),
+    ("sold\nout", |it| Cell::new(it.outcomes.sold_out)),
 ];
 
 /// A column that would be all zeros in a good sale is shown in a bad one only.
 const TROUBLES: [Column<Run>; 4] = [
-    ("limit\nreached", |run| {
-        of_buyers(run.outcomes.limit_reached)
-    }),
-    ("busy", |run| of_buyers(run.outcomes.busy)),
-    ("failed", |run| of_buyers(run.outcomes.failed)),
-    ("un-\nknown", |run| of_buyers(run.outcomes.unknown)),
+    ("limit\nreached", |it| of_buyers(it.outcomes.limit_reached)),
+    ("busy", |it| of_buyers(it.outcomes.busy)),
+    ("failed", |it| of_buyers(it.outcomes.failed)),
+    ("un-\nknown", |it| of_buyers(it.outcomes.unknown)),
 ];
 
 const COUNTED: [Column<Run>; 6] = [
-    ("over-\nsold", |run| Cell::fault(run.audit.oversold_units)),
-    ("under-\nsold", |run| Cell::fault(run.undersold_units)),
-    ("lost\nupdates", |run| Cell::fault(run.audit.lost_updates)),
-    ("p50\nms", |run| whole(run.latency_ms.p50)),
-    ("p99\nms", |run| whole(run.latency_ms.p99)),
-    ("max\nms", |run| whole(run.latency_ms.max)),
+    ("over-\nsold", |it| Cell::fault(it.audit.oversold_units)),
+    ("under-\nsold", |it| Cell::fault(it.undersold_units)),
+    ("lost\nupdates", |it| Cell::fault(it.audit.lost_updates)),
+    ("p50\nms", |it| whole(it.latency_ms.p50)),
+    ("p99\nms", |it| whole(it.latency_ms.p99)),
+    ("max\nms", |it| whole(it.latency_ms.max)),
 ];
 
 fn of_buyers(count: u32) -> Cell {
@@ -148,21 +146,16 @@ mod tests {
         let good = naive_run((912, 12));
         let mut troubled = good.clone();
         troubled.outcomes.busy = 3;
-        for columns in [60, 80] {
+        for (columns, runs) in [(60, [&good; 2]), (80, [&good, &troubled])] {
             let look = Look {
                 columns,
                 ..Look::FILE
             };
-            for (runs, is_troubled) in [
-                (&[good.clone()][..], false),
-                (&[good.clone(), troubled.clone()], true),
-            ] {
-                let text = demo(runs, DEFAULT_POOL_SIZE, &look);
-                let lengths = text.lines().map(|line| line.chars().count());
-                assert!(lengths.max() <= Some(columns), "{text}");
-                assert_eq!(text.contains('─'), columns == 80, "{text}");
-                assert_eq!(text.contains("busy"), is_troubled, "{text}");
-            }
+            let text = demo(&runs.map(Run::clone), DEFAULT_POOL_SIZE, &look);
+            let lengths = text.lines().map(|line| line.chars().count());
+            assert!(lengths.max() <= Some(columns), "{text}");
+            assert_eq!(text.contains('─'), columns == 80, "{text}");
+            assert_eq!(text.contains("busy"), columns == 80, "{text}");
         }
     }
 }

@@ -82,22 +82,20 @@ fn judge(audits: &[Audit]) -> anyhow::Result<()> {
 
 /// A row for each SKU.
 const COLUMNS: [Column<Audit>; 9] = [
-    ("SKU", |audit| Cell::new(&audit.sku)),
-    ("units", |audit| {
-        Cell::new(audit.initial_units + audit.restocked_units)
+    ("SKU", |it| Cell::new(&it.sku)),
+    ("units", |it| {
+        Cell::new(it.initial_units + it.restocked_units)
     }),
-    ("orders", |audit| Cell::new(live_units(audit))),
-    ("left", |audit| Cell::new(audit.available_units)),
-    ("over-\nsold", |audit| Cell::fault(audit.oversold_units)),
-    ("lost\nupdates", |audit| Cell::fault(audit.lost_updates)),
-    ("lost\nunits", |audit| {
-        Cell::fault(audit.unaccounted_units.max(0))
+    ("orders", |it| Cell::new(live_units(it))),
+    ("left", |it| Cell::new(it.available_units)),
+    ("over-\nsold", |it| Cell::fault(it.oversold_units)),
+    ("lost\nupdates", |it| Cell::fault(it.lost_updates)),
+    ("lost\nunits", |it| Cell::fault(it.unaccounted_units.max(0))),
+    ("gate\ndrift", |it| {
+        it.gate_drift_units.map_or(Cell::new("-"), Cell::new)
     }),
-    ("gate\ndrift", |audit| {
-        audit.gate_drift_units.map_or(Cell::new("-"), Cell::new)
-    }),
-    ("verdict", |audit| {
-        Cell::new(format!("{:?}", audit.verdict).to_lowercase())
+    ("verdict", |it| {
+        Cell::new(format!("{:?}", it.verdict).to_lowercase())
     }),
 ];
 

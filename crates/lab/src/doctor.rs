@@ -74,28 +74,19 @@ async fn look_around() -> [Line; 13] {
     let browser = browsers.into_iter().find_map(version);
     let commands = "demo, page, interleave, chaos and bench";
     let data = "the data of private stores";
+    let crowd = "the crowd: each buyer is a connection";
+    let pictures = "./just test-page, ci and pictures alone";
+    let postgres = store("DATABASE_URL", find_postgres());
     [
         ("Rust", cargo(), "every build"),
         ("C linker", linker(), "every build"),
-        (
-            "PostgreSQL >= 14",
-            store("DATABASE_URL", find_postgres()),
-            stores,
-        ),
+        ("PostgreSQL >= 14", postgres, stores),
         ("Redis >= 7", store("REDIS_URL", find_redis()), stores),
         ("just", optional(version("just"), NO_JUST), "the recipes"),
-        (
-            "Chromium",
-            optional(browser, NO_BROWSER),
-            "./just test-page, ci and pictures alone",
-        ),
+        ("Chromium", optional(browser, NO_BROWSER), pictures),
         ("Docker, compose", docker(), "./just up and down alone"),
         ("server", server(), commands),
-        (
-            "open files",
-            open_files_limit(),
-            "the crowd: each buyer is a connection",
-        ),
+        ("open files", open_files_limit(), crowd),
         ("temporary files", temporary_directory(), data),
         ("free space", free_space(), data),
         ("DATABASE_URL", given_postgres().await, sales),
