@@ -23,9 +23,7 @@ pub mod report;
 
 pub use audit::{Auditor, DatabaseFacts};
 pub use cli::{DEFAULT_POOL_SIZE, StoreArgs, Strategy, TermArgs};
-pub use client::{
-    Client, Method, Reply, SendError, StatusCode, json_request, purchase,
-};
+pub use client::{Client, Method, Reply, SendError, json_request, purchase};
 pub use crowd::{Answer, Onlooker};
 pub use environment::{Environment, Here, environment};
 pub use error::{Ending, exit_code, sentence};

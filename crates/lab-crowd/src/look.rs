@@ -77,10 +77,9 @@ pub(crate) fn wrapped_behind(
     let mut is_command = false;
     let unbroken = text.chars().map(|letter| {
         is_command ^= letter == '`';
-        if is_command && letter == ' ' {
-            NO_BREAK_SPACE
-        } else {
-            letter
+        match letter {
+            ' ' if is_command => NO_BREAK_SPACE,
+            letter => letter,
         }
     });
     wrap(&unbroken.collect::<String>(), options)

@@ -28,19 +28,12 @@ impl JsonFile {
             return Ok(Self::Stdout);
         }
         let is_new = !path.exists();
-        OpenOptions::new()
-            .append(true)
-            .create(true)
-            .open(&path)
+        let opened = OpenOptions::new().append(true).create(true).open(&path);
+        opened.with_context(|| format!("cannot write {}", path.display()))?;
+        if is_new {
             // A command that is interrupted leaves no empty file.
-            .and_then(|_| {
-                if is_new {
-                    fs::remove_file(&path)
-                } else {
-                    Ok(())
-                }
-            })
-            .with_context(|| format!("cannot write {}", path.display()))?;
+            fs::remove_file(&path)?;
+        }
         Ok(Self::Path(path))
     }
 

@@ -16,11 +16,17 @@ use crate::run::{Run, live_units};
 /// - The others are exact, turn nobody away while units are left, and sell
 ///   to as many buyers as there are units; to fewer only where buyers got no answer.
 fn broken_promise(run: &Run, pool_size: u16) -> Option<String> {
+    // Other parameters may leave the race too little room to show.
+    let parameters = (run.units, run.buyers, pool_size);
+    let is_default = parameters == (DEFAULT_UNITS, DEFAULT_BUYERS, DEFAULT_POOL_SIZE);
     broken_books(run).or_else(|| match run.seller.strategy() {
-        Some(Strategy::Naive) => missing_oversell(run, pool_size),
+        Some(Strategy::Naive) => (is_default && run.audit.oversold_units == 0)
+            .then(|| NO_OVERSELL.to_owned()),
         _ => broken_exactness(run),
     })
 }
+
+const NO_OVERSELL: &str = "it did not oversell, which it does with these parameters";
 
 fn broken_books(run: &Run) -> Option<String> {
     let (outcomes, buyers) = (&run.outcomes, run.buyers);
@@ -40,14 +46,6 @@ fn broken_books(run: &Run) -> Option<String> {
     } else {
         None
     }
-}
-
-/// Other parameters may leave the race too little room to show.
-fn missing_oversell(run: &Run, pool_size: u16) -> Option<String> {
-    let parameters = (run.units, run.buyers, pool_size);
-    let default = parameters == (DEFAULT_UNITS, DEFAULT_BUYERS, DEFAULT_POOL_SIZE);
-    (default && run.audit.oversold_units == 0)
-        .then(|| "it did not oversell, which it does with these parameters".to_owned())
 }
 
 fn broken_exactness(run: &Run) -> Option<String> {
