@@ -1,27 +1,42 @@
 //! The judge: reads the database of a sale, and only reads.
 
-use anyhow::{Context, bail};
-use diesel::Queryable;
+use anyhow::{Context, ensure};
 use diesel::dsl::sql;
 use diesel::sql_types::{Bool, Text};
-use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
+use diesel::{QueryResult, Queryable};
+use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use flash_core::{Audit, Sku};
-use flash_db::{Connection, Pool, PoolOptions};
+use serde::Serialize;
 
 use crate::seller::Seller;
 
 /// An open view of the database.
 pub struct Auditor {
-    conn: Connection,
+    conn: AsyncPgConnection,
 }
 
 /// What PostgreSQL says about itself.
-#[derive(Debug, Clone, Queryable)]
+#[derive(Debug, Clone, Queryable, Serialize)]
 pub struct DatabaseFacts {
-    /// Such as `16.4`.
-    pub version: String,
+    /// Its version, such as `16.4`.
+    pub postgresql: String,
     /// Whether a commit waits for the disk.
     pub fsync: bool,
+}
+
+impl DatabaseFacts {
+    /// Asks PostgreSQL what it is.
+    ///
+    /// # Errors
+    ///
+    /// It does not answer.
+    pub async fn ask(conn: &mut AsyncPgConnection) -> QueryResult<Self> {
+        let facts = sql::<(Text, Bool)>(
+            "SELECT split_part(current_setting('server_version'), ' ', 1), \
+                    current_setting('fsync')::boolean",
+        );
+        facts.get_result(conn).await
+    }
 }
 
 impl Auditor {
@@ -31,24 +46,22 @@ impl Auditor {
     ///
     /// What is wrong with the URL, the connection or the database.
     pub async fn open(database_url: &str) -> anyhow::Result<Self> {
-        let options = PoolOptions {
-            size: 1,
-            ..PoolOptions::default()
-        };
-        let pool = Pool::new(database_url, options)?;
-        let mut conn = pool.get().await.with_context(|| {
+        let connected = flash_db::connect(database_url).await;
+        let mut conn = connected.with_context(|| {
             let address = flash_db::address(database_url);
             format!("cannot use PostgreSQL at {address}")
         })?;
         // PostgreSQL itself now refuses whatever would write.
         conn.batch_execute("SET default_transaction_read_only = on")
             .await?;
-        if !has_tables(&mut conn).await? {
-            bail!(
-                "this database has no flash sale: the tables skus and orders are \
-                 missing, which a server creates when it starts"
-            );
-        }
+        let is_sale = sql::<Bool>(
+            "SELECT to_regclass('skus') IS NOT NULL AND to_regclass('orders') IS NOT NULL",
+        );
+        ensure!(
+            is_sale.get_result::<bool>(&mut conn).await?,
+            "this database has no flash sale: the tables skus and orders are missing, \
+             which a server creates when it starts"
+        );
         Ok(Self { conn })
     }
 
@@ -101,19 +114,7 @@ impl Auditor {
     ///
     /// It does not answer.
     pub async fn database_facts(&mut self) -> anyhow::Result<DatabaseFacts> {
-        sql::<(Text, Bool)>(
-            "SELECT split_part(current_setting('server_version'), ' ', 1), \
-                    current_setting('fsync')::boolean",
-        )
-        .get_result(&mut self.conn)
-        .await
-        .context("cannot ask PostgreSQL for its version")
+        let facts = DatabaseFacts::ask(&mut self.conn).await;
+        facts.context("cannot ask PostgreSQL for its version")
     }
-}
-
-async fn has_tables(conn: &mut Connection) -> anyhow::Result<bool> {
-    let present = sql::<Bool>(
-        "SELECT to_regclass('skus') IS NOT NULL AND to_regclass('orders') IS NOT NULL",
-    );
-    Ok(present.get_result(&mut **conn).await?)
 }

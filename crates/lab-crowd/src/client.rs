@@ -11,6 +11,7 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{CONTENT_TYPE, HOST};
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
+use serde_json::json;
 use tokio::net::TcpStream;
 
 pub use hyper::{Method, StatusCode};
@@ -84,37 +85,28 @@ impl Client {
         request: JsonRequest,
         limit: Duration,
     ) -> Result<Reply, SendError> {
+        let not_sent = |error: hyper::Error| SendError::NotSent(error.to_string());
         let no_answer = |error: hyper::Error| SendError::NoAnswer(error.to_string());
         let exchange = async {
-            self.sender
-                .ready()
-                .await
-                .map_err(|error| SendError::NotSent(error.to_string()))?;
-            let response = match self.sender.try_send_request(request).await {
-                Ok(response) => response,
-                Err(failed) if failed.message().is_some() => {
-                    return Err(SendError::NotSent(failed.into_error().to_string()));
+            self.sender.ready().await.map_err(not_sent)?;
+            let sent = self.sender.try_send_request(request).await;
+            let response = sent.map_err(|failed| {
+                let has_request = failed.message().is_some();
+                let why = failed.into_error();
+                if has_request {
+                    not_sent(why)
+                } else {
+                    no_answer(why)
                 }
-                Err(failed) => return Err(no_answer(failed.into_error())),
-            };
+            })?;
             let status = response.status();
             let body = response.into_body().collect().await.map_err(no_answer)?;
-            Ok(Reply {
-                status,
-                body: body.to_bytes(),
-            })
+            let body = body.to_bytes();
+            Ok(Reply { status, body })
         };
-        match tokio::time::timeout(limit, exchange).await {
-            Ok(answer) => answer,
-            Err(elapsed) => Err(SendError::NoAnswer(elapsed.to_string())),
-        }
+        let answer = tokio::time::timeout(limit, exchange).await;
+        answer.unwrap_or_else(|late| Err(SendError::NoAnswer(late.to_string())))
     }
-}
-
-#[derive(Serialize)]
-struct NewOrder<'a> {
-    buyer_id: &'a str,
-    units: i64,
 }
 
 /// Makes a purchase request.
@@ -129,7 +121,7 @@ pub fn purchase(
     units: i64,
 ) -> anyhow::Result<JsonRequest> {
     let path = format!("/v1/skus/{sku}/orders");
-    let body = NewOrder { buyer_id, units };
+    let body = json!({"buyer_id": buyer_id, "units": units});
     json_request(Method::POST, address, &path, Some(key), &body)
 }
 
@@ -153,8 +145,6 @@ pub fn json_request(
     if let Some(key) = idempotency_key {
         request = request.header("idempotency-key", key);
     }
-    let body = Full::new(serde_json::to_vec(body)?.into());
-    request
-        .body(body)
-        .with_context(|| format!("no request for {path}"))
+    let request = request.body(Full::new(serde_json::to_vec(body)?.into()));
+    request.with_context(|| format!("no request for {path}"))
 }

@@ -44,22 +44,22 @@ impl Here {
 pub struct Environment {
     #[serde(flatten)]
     here: Here,
-    postgresql: String,
+    #[serde(flatten)]
+    facts: DatabaseFacts,
     /// Null where Redis was not used, or was given by its URL.
     redis: Option<String>,
-    fsync: bool,
     pool_size: u16,
 }
 
 impl Environment {
     /// The same for people.
     pub fn sentence(&self) -> String {
-        let here = &self.here;
-        let fsync = if self.fsync { "on" } else { "off" };
+        let Self { here, facts, .. } = self;
+        let fsync = if facts.fsync { "on" } else { "off" };
         format!(
             "{}; {}; {} CPUs; PostgreSQL {}, fsync {fsync}; {} connections per server; \
              lab {}",
-            here.date, here.os, here.cpus, self.postgresql, self.pool_size, here.lab
+            here.date, here.os, here.cpus, facts.postgresql, self.pool_size, here.lab
         )
     }
 }
@@ -76,9 +76,8 @@ pub fn environment(
 ) -> anyhow::Result<Environment> {
     Ok(Environment {
         here: Here::now()?,
-        postgresql: facts.version,
+        facts,
         redis,
-        fsync: facts.fsync,
         pool_size,
     })
 }

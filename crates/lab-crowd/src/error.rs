@@ -50,15 +50,9 @@ impl Ending {
 /// Returns the exit code for an error.
 #[must_use]
 pub fn exit_code(error: &anyhow::Error) -> u8 {
-    error
-        .downcast_ref::<Ending>()
-        .map(Ending::exit_code)
-        .or_else(|| {
-            error
-                .downcast_ref::<SandboxError>()
-                .map(SandboxError::exit_code)
-        })
-        .unwrap_or(1)
+    let ending = error.downcast_ref().map(Ending::exit_code);
+    let missing = || error.downcast_ref().map(SandboxError::exit_code);
+    ending.or_else(missing).unwrap_or(1)
 }
 
 /// Joins an error and its causes with colons, without those that an error before has
@@ -78,7 +72,7 @@ pub fn sentence(error: &anyhow::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use anyhow::{Context, anyhow};
+    use anyhow::anyhow;
 
     use super::*;
 
@@ -87,17 +81,14 @@ mod tests {
         let error = anyhow!("no space left")
             .context("cannot write a: no space left")
             .context("the run stopped");
-        assert_eq!(
-            sentence(&error),
-            "the run stopped: cannot write a: no space left"
-        );
+        let text = "the run stopped: cannot write a: no space left";
+        assert_eq!(sentence(&error), text);
     }
 
     #[test]
     fn the_exit_code_survives_context() {
-        let ended: anyhow::Result<()> = Err(Ending::NotAsPromised("x".into()).into());
-        let error = ended.context("naive").unwrap_err();
-        assert_eq!(exit_code(&error), 3);
+        let ending = anyhow::Error::from(Ending::NotAsPromised("x".into()));
+        assert_eq!(exit_code(&ending.context("naive")), 3);
         assert_eq!(exit_code(&anyhow!("anything")), 1);
     }
 }

@@ -23,9 +23,7 @@ pub mod report;
 
 pub use audit::{Auditor, DatabaseFacts};
 pub use cli::{DEFAULT_POOL_SIZE, StoreArgs, Strategy, TermArgs};
-pub use client::{
-    Client, Method, Reply, SendError, StatusCode, json_request, purchase,
-};
+pub use client::{Client, Method, Reply, SendError, json_request, purchase};
 pub use crowd::{Answer, Onlooker};
 pub use environment::{Environment, Here, environment};
 pub use error::{Ending, exit_code, sentence};
@@ -38,5 +36,5 @@ pub use rule::Rule;
 pub use run::{Latency, Outcomes, Run, live_units, millis};
 pub use seller::{Seller, SellerArgs};
 pub use server_process::{FULL, Server, create_sku, put_on_sale};
-pub use sheet::{Cell, Sheet, Tone, sentences};
+pub use sheet::{Cell, Column, Sheet, sentences};
 pub use stores::{Stores, first_line};

@@ -3,12 +3,16 @@
 use std::env;
 
 use console::Term;
+use textwrap::{Options, WordSeparator, WordSplitter, wrap};
 
 /// What every table fits into, and what a terminal has that does not tell its width.
 pub const COLUMNS: usize = 80;
 
 /// A terminal of this width or less is as good as none.
 const COLUMNS_LEAST: usize = 20;
+
+/// A space at which no line is broken.
+const NO_BREAK_SPACE: char = '\u{a0}';
 
 /// Room and colors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,38 +58,34 @@ impl Look {
 /// Breaks a text between words into lines of at most so many characters. A longer word
 /// has a line of its own; a command between backticks counts as one word, to be copied.
 pub fn wrapped(text: &str, columns: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for paragraph in text.lines() {
-        let mut line = String::new();
-        for word in words(paragraph) {
-            let length = line.chars().count() + 1 + word.chars().count();
-            if !line.is_empty() && length > columns {
-                lines.push(std::mem::take(&mut line));
-            }
-            if !line.is_empty() {
-                line.push(' ');
-            }
-            line.push_str(&word);
-        }
-        lines.push(line);
-    }
-    lines
+    wrapped_behind("", "", text, columns)
 }
 
-fn words(text: &str) -> Vec<String> {
-    let mut words: Vec<String> = Vec::new();
-    let mut is_inside = false;
-    for part in text.split_whitespace() {
-        match words.last_mut().filter(|_| is_inside) {
-            Some(word) => {
-                word.push(' ');
-                word.push_str(part);
-            }
-            None => words.push(part.to_owned()),
+/// The same, with something in front of the first line, and of all others.
+pub(crate) fn wrapped_behind(
+    first: &str,
+    further: &str,
+    text: &str,
+    columns: usize,
+) -> Vec<String> {
+    let options = Options::new(columns)
+        .initial_indent(first)
+        .subsequent_indent(further)
+        .break_words(false)
+        .word_separator(WordSeparator::AsciiSpace)
+        .word_splitter(WordSplitter::NoHyphenation);
+    let mut is_command = false;
+    let unbroken = text.chars().map(|letter| {
+        is_command ^= letter == '`';
+        match letter {
+            ' ' if is_command => NO_BREAK_SPACE,
+            letter => letter,
         }
-        is_inside ^= part.matches('`').count() % 2 == 1;
-    }
-    words
+    });
+    wrap(&unbroken.collect::<String>(), options)
+        .iter()
+        .map(|line| line.replace(NO_BREAK_SPACE, " "))
+        .collect()
 }
 
 /// A text in lines that fit.
@@ -98,15 +98,4 @@ pub fn paragraph(text: &str, look: &Look) -> String {
 pub fn count(number: i64, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {noun}{plural}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_line_is_broken_between_words_only() {
-        assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
-        assert_eq!(wrapped("a /long/path\nand", 5), ["a", "/long/path", "and"]);
-    }
 }

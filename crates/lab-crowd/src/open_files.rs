@@ -26,22 +26,14 @@ pub fn buyers_within(limit: u64) -> u64 {
 ///
 /// This machine does not allow so many.
 pub fn raise_for(buyers: u32) -> anyhow::Result<()> {
-    let needed = u64::from(buyers) + SPARE;
-    let (soft, hard) = limits()?;
-    if soft >= needed {
-        return Ok(());
-    }
+    let fits = raise_towards(buyers)?;
+    let (needed, (_, hard)) = (u64::from(buyers) + SPARE, limits()?);
     ensure!(
-        hard >= needed,
+        fits >= buyers,
         "{buyers} buyers need {needed} open files and this machine allows {hard}: take \
-         --buyers {} or less, or raise the limit (as root: `ulimit -n {needed}`)",
-        buyers_within(hard)
+         --buyers {fits} or less, or raise the limit (as root: `ulimit -n {needed}`)"
     );
-    setrlimit(Resource::RLIMIT_NOFILE, needed, hard).with_context(|| {
-        format!(
-            "{buyers} buyers need {needed} open files and the limit stays at {soft}"
-        )
-    })
+    Ok(())
 }
 
 /// Raises the limit as far as it goes towards a crowd, and returns the crowd that fits.
@@ -50,9 +42,12 @@ pub fn raise_for(buyers: u32) -> anyhow::Result<()> {
 ///
 /// The limit stays where it is.
 pub fn raise_towards(buyers: u32) -> anyhow::Result<u32> {
-    let (_, hard) = limits()?;
-    let fits = u32::try_from(buyers_within(hard)).unwrap_or(u32::MAX);
-    let most = buyers.min(fits);
-    raise_for(most)?;
-    Ok(most)
+    let (soft, hard) = limits()?;
+    let wanted = (u64::from(buyers) + SPARE).min(hard);
+    if wanted > soft {
+        setrlimit(Resource::RLIMIT_NOFILE, wanted, hard)
+            .with_context(|| format!("the limit of open files stays at {soft}"))?;
+    }
+    let fits = buyers_within(wanted.max(soft));
+    Ok(buyers.min(u32::try_from(fits).unwrap_or(u32::MAX)))
 }

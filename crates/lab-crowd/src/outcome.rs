@@ -1,12 +1,12 @@
 //! What an answer means to a buyer.
 
-use flash_core::Code;
-use serde::Deserialize;
+use serde_json::Value;
+use strum::EnumIter;
 
-use crate::client::{Reply, SendError, StatusCode};
+use crate::client::{Reply, SendError};
 
 /// What a buyer knows after one attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumIter)]
 pub enum Outcome {
     /// The buyer has an order.
     Accepted,
@@ -20,12 +20,6 @@ pub enum Outcome {
     Failed,
     /// The order exists or it does not.
     Unknown,
-}
-
-/// A problem document, as far as it matters.
-#[derive(Deserialize)]
-struct Problem {
-    code: Code,
 }
 
 impl Outcome {
@@ -42,26 +36,13 @@ impl Outcome {
         }
     }
 
-    /// Classifies what came back for a purchase request.
-    #[must_use]
-    pub fn of(answer: &Result<Reply, SendError>) -> Self {
-        let reply = match answer {
-            Ok(reply) => reply,
-            Err(SendError::NotSent(_)) => return Self::Failed,
-            Err(SendError::NoAnswer(_)) => return Self::Unknown,
-        };
-        if matches!(reply.status, StatusCode::CREATED | StatusCode::OK) {
-            return Self::Accepted;
-        }
-        let problem = serde_json::from_slice::<Problem>(&reply.body).ok();
-        let code = problem.map(|problem| problem.code);
-        match (reply.status, code) {
-            (StatusCode::CONFLICT, Some(Code::SoldOut)) => Self::SoldOut,
-            (StatusCode::CONFLICT, Some(Code::LimitReached)) => Self::LimitReached,
-            (StatusCode::SERVICE_UNAVAILABLE, Some(Code::Busy)) => Self::Busy,
-            (StatusCode::SERVICE_UNAVAILABLE, Some(Code::OutcomeUnknown)) => {
-                Self::Unknown
-            }
+    fn of(status: u16, code: &str) -> Self {
+        match (status, code) {
+            (200 | 201, _) => Self::Accepted,
+            (409, "sold-out") => Self::SoldOut,
+            (409, "limit-reached") => Self::LimitReached,
+            (503, "busy") => Self::Busy,
+            (503, "outcome-unknown") => Self::Unknown,
             _ => Self::Failed,
         }
     }
@@ -82,30 +63,38 @@ pub struct Told {
     pub available_units: Option<i64>,
 }
 
-/// What an answer may name.
-#[derive(Default, Deserialize)]
-struct Named {
-    order_id: Option<serde_json::Value>,
-    code: Option<String>,
-    available_units: Option<i64>,
-}
-
 impl Told {
     /// Reads what came back for a purchase request.
     #[must_use]
     pub fn of(answer: &Result<Reply, SendError>) -> Self {
-        let reply = answer.as_ref().ok();
-        let named = reply.and_then(|it| serde_json::from_slice::<Named>(&it.body).ok());
-        let named = named.unwrap_or_default();
+        let reply = match answer {
+            Ok(reply) => reply,
+            Err(SendError::NotSent(_)) => return Self::nothing(Outcome::Failed),
+            Err(SendError::NoAnswer(_)) => return Self::nothing(Outcome::Unknown),
+        };
+        let status = reply.status.as_u16();
+        let body: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
+        let code = body["code"].as_str();
         Self {
-            outcome: Outcome::of(answer),
-            order_id: named.order_id.map(|id| match id {
-                serde_json::Value::String(id) => id,
-                other => other.to_string(),
-            }),
-            status: reply.map(|it| it.status.as_u16()),
-            code: named.code,
-            available_units: named.available_units,
+            outcome: Outcome::of(status, code.unwrap_or_default()),
+            order_id: match &body["order_id"] {
+                Value::Null => None,
+                Value::String(id) => Some(id.clone()),
+                other => Some(other.to_string()),
+            },
+            status: Some(status),
+            code: code.map(str::to_owned),
+            available_units: body["available_units"].as_i64(),
+        }
+    }
+
+    fn nothing(outcome: Outcome) -> Self {
+        Self {
+            outcome,
+            order_id: None,
+            status: None,
+            code: None,
+            available_units: None,
         }
     }
 }
@@ -113,48 +102,39 @@ impl Told {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn outcome(status: u16, body: &str) -> Outcome {
-        Outcome::of(&Ok(Reply {
-            status: StatusCode::from_u16(status).expect("a status"),
-            body: body.to_owned().into(),
-        }))
-    }
+    use crate::client::StatusCode;
 
     #[test]
-    fn each_answer_of_the_contract_has_its_class() {
-        for (status, code, expected) in [
-            (409, "sold-out", Outcome::SoldOut),
-            (409, "limit-reached", Outcome::LimitReached),
-            (503, "busy", Outcome::Busy),
-            (503, "outcome-unknown", Outcome::Unknown),
-            (503, "unavailable", Outcome::Failed),
-            (404, "unknown-sku", Outcome::Failed),
-            (422, "key-reused", Outcome::Failed),
+    fn each_answer_of_the_contract_has_its_class_and_any_other_is_a_failure() {
+        for (status, body, expected) in [
+            // An order, and its replay.
+            (201, "{}", Outcome::Accepted),
+            (200, "{}", Outcome::Accepted),
+            (409, r#"{"code":"sold-out"}"#, Outcome::SoldOut),
+            (409, r#"{"code":"limit-reached"}"#, Outcome::LimitReached),
+            (503, r#"{"code":"busy"}"#, Outcome::Busy),
+            (503, r#"{"code":"outcome-unknown"}"#, Outcome::Unknown),
+            (503, r#"{"code":"unavailable"}"#, Outcome::Failed),
+            (404, r#"{"code":"unknown-sku"}"#, Outcome::Failed),
+            (422, r#"{"code":"key-reused"}"#, Outcome::Failed),
+            // A conflict without a known code is not taken for sold out.
+            (409, r#"{"code":"sku-exists"}"#, Outcome::Failed),
+            (409, "<html>", Outcome::Failed),
+            (500, "", Outcome::Failed),
         ] {
-            let body = format!(r#"{{"code":"{code}","status":{status}}}"#);
-            assert_eq!(outcome(status, &body), expected, "{status} {code}");
+            let told = Told::of(&Ok(Reply {
+                status: StatusCode::from_u16(status).expect("a status"),
+                body: body.into(),
+            }));
+            assert_eq!(told.outcome, expected, "{status} {body}");
         }
-    }
-
-    #[test]
-    fn an_order_and_its_replay_are_both_accepted() {
-        assert_eq!(outcome(201, "{}"), Outcome::Accepted);
-        assert_eq!(outcome(200, "{}"), Outcome::Accepted);
-    }
-
-    #[test]
-    fn a_conflict_without_a_known_code_is_not_taken_for_sold_out() {
-        assert_eq!(outcome(409, r#"{"code":"sku-exists"}"#), Outcome::Failed);
-        assert_eq!(outcome(409, "<html>"), Outcome::Failed);
-        assert_eq!(outcome(500, ""), Outcome::Failed);
     }
 
     #[test]
     fn silence_after_sending_is_unknown_and_before_it_a_failure() {
         let silent = Err(SendError::NoAnswer("connection closed".to_owned()));
-        assert_eq!(Outcome::of(&silent), Outcome::Unknown);
+        assert_eq!(Told::of(&silent).outcome, Outcome::Unknown);
         let unsent = Err(SendError::NotSent("connection closed".to_owned()));
-        assert_eq!(Outcome::of(&unsent), Outcome::Failed);
+        assert_eq!(Told::of(&unsent).outcome, Outcome::Failed);
     }
 }

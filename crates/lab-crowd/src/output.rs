@@ -27,15 +27,13 @@ impl JsonFile {
         if path.as_os_str() == "-" {
             return Ok(Self::Stdout);
         }
-        let found = match OpenOptions::new().write(true).create_new(true).open(&path) {
+        let is_new = !path.exists();
+        let opened = OpenOptions::new().append(true).create(true).open(&path);
+        opened.with_context(|| format!("cannot write {}", path.display()))?;
+        if is_new {
             // A command that is interrupted leaves no empty file.
-            Ok(_) => fs::remove_file(&path),
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                OpenOptions::new().append(true).open(&path).map(drop)
-            }
-            Err(error) => Err(error),
-        };
-        found.with_context(|| format!("cannot write {}", path.display()))?;
+            fs::remove_file(&path)?;
+        }
         Ok(Self::Path(path))
     }
 
@@ -77,14 +75,10 @@ pub fn escaped(text: &str) -> String {
 /// Nobody takes it.
 pub fn to_stdout(text: &str) -> anyhow::Result<()> {
     let mut stdout = io::stdout().lock();
-    match stdout
-        .write_all(text.as_bytes())
-        .and_then(|()| stdout.flush())
-    {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(error).context("cannot write to standard output")
-        }
-        _ => Ok(()),
+    let written = stdout.write_all(text.as_bytes());
+    match written.and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("cannot write to standard output"),
     }
 }
 
@@ -119,13 +113,12 @@ mod tests {
     fn a_file_is_there_once_something_is_written_into_it() {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("out.json");
-        let file = JsonFile::open(path.clone()).expect("writable");
-        assert!(!path.exists());
-        file.write_text("{}").expect("written");
-
-        let again = JsonFile::open(path.clone()).expect("writable");
-        assert_eq!(fs::read_to_string(&path).expect("text"), "{}");
-        again.write_text("[]").expect("written");
+        for (before, text) in [(None, "{}"), (Some("{}"), "[]")] {
+            let file = JsonFile::open(path.clone()).expect("writable");
+            let found = fs::read_to_string(&path).ok();
+            assert_eq!(found.as_deref(), before);
+            file.write_text(text).expect("written");
+        }
         assert_eq!(fs::read_to_string(&path).expect("text"), "[]");
     }
 }

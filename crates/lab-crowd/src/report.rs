@@ -5,20 +5,20 @@ use flash_core::{Audit, Verdict};
 use crate::lesson;
 use crate::look::{Look, count, paragraph};
 use crate::run::{Run, live_units};
-use crate::sheet::{Cell, Sheet, below};
+use crate::sheet::{Cell, Column, Sheet, below};
 
 /// The table, a verdict per strategy, and what to do next.
 pub fn demo(runs: &[Run], pool_size: u16, look: &Look) -> String {
     let verdicts: String = runs.iter().map(|run| verdict(run, look)).collect();
-    let legend = if cfg!(debug_assertions) {
-        format!("{LEGEND} {LEGEND_DEBUG}")
+    let debug = if cfg!(debug_assertions) {
+        LEGEND_DEBUG
     } else {
-        LEGEND.to_owned()
+        ""
     };
     format!(
         "\n{}\n{}\n{verdicts}\n{}",
         demo_table(runs).text(look),
-        paragraph(&legend, look),
+        paragraph(&format!("{LEGEND}{debug}"), look),
         paragraph(&lesson::of(runs, pool_size), look)
     )
 }
@@ -29,54 +29,48 @@ oversold: units sold beyond the supply; undersold: units left although buyers we
 refused; lost updates: units sold that the stock row still counts as there; p50, p99, \
 max: half, 99 of 100, all of the buyers had their answers so long after all were let go.";
 
-const LEGEND_DEBUG: &str = "\
+const LEGEND_DEBUG: &str = " \
 The programs are not optimized, so that they build quickly: compare the times with each \
 other only; `./just bench` measures.";
 
-/// A column that would be all zeros in a good sale is shown in a bad one only.
-type Column = (&'static str, fn(&Run) -> u32);
-const TROUBLES: [Column; 4] = [
-    ("limit\nreached", |run| run.outcomes.limit_reached),
-    ("busy", |run| run.outcomes.busy),
-    ("failed", |run| run.outcomes.failed),
-    ("un-\nknown", |run| run.outcomes.unknown),
+const SOLD: [Column<Run>; 3] = [
+    ("strategy", |it| Cell::new(&it.seller)),
+    ("accepted", |it| Cell::new(it.outcomes.accepted)),
+    ("sold\nout", |it| Cell::new(it.outcomes.sold_out)),
 ];
 
-fn demo_table(runs: &[Run]) -> Sheet {
-    let troubles: Vec<_> = TROUBLES
-        .into_iter()
-        .filter(|(_, count)| runs.iter().any(|run| count(run) > 0))
-        .collect();
-    let mut header = vec!["strategy", "accepted", "sold\nout"];
-    header.extend(troubles.iter().map(|(title, _)| *title));
-    header.extend(["over-\nsold", "under-\nsold", "lost\nupdates"]);
-    header.extend(["p50\nms", "p99\nms", "max\nms"]);
+/// A column that would be all zeros in a good sale is shown in a bad one only.
+const TROUBLES: [Column<Run>; 4] = [
+    ("limit\nreached", |it| of_buyers(it.outcomes.limit_reached)),
+    ("busy", |it| of_buyers(it.outcomes.busy)),
+    ("failed", |it| of_buyers(it.outcomes.failed)),
+    ("un-\nknown", |it| of_buyers(it.outcomes.unknown)),
+];
 
-    let mut table = Sheet::new(header);
-    for run in runs {
-        let mut row = vec![
-            Cell::new(&run.seller),
-            Cell::new(run.outcomes.accepted),
-            Cell::new(run.outcomes.sold_out),
-        ];
-        row.extend(
-            troubles
-                .iter()
-                .map(|(_, count)| Cell::fault(count(run).into())),
-        );
-        row.extend([
-            Cell::fault(run.audit.oversold_units),
-            Cell::fault(run.undersold_units),
-            Cell::fault(run.audit.lost_updates),
-        ]);
-        let latency = &run.latency_ms;
-        row.extend(
-            [latency.p50, latency.p99, latency.max]
-                .map(|ms| Cell::new(format!("{ms:.0}"))),
-        );
-        table.add(row);
-    }
-    table
+const COUNTED: [Column<Run>; 6] = [
+    ("over-\nsold", |it| Cell::fault(it.audit.oversold_units)),
+    ("under-\nsold", |it| Cell::fault(it.undersold_units)),
+    ("lost\nupdates", |it| Cell::fault(it.audit.lost_updates)),
+    ("p50\nms", |it| whole(it.latency_ms.p50)),
+    ("p99\nms", |it| whole(it.latency_ms.p99)),
+    ("max\nms", |it| whole(it.latency_ms.max)),
+];
+
+fn of_buyers(count: u32) -> Cell {
+    Cell::fault(count.into())
+}
+
+fn whole(ms: f64) -> Cell {
+    Cell::new(format!("{ms:.0}"))
+}
+
+fn demo_table(runs: &[Run]) -> Sheet {
+    let mut columns = SOLD.to_vec();
+    let is_there =
+        |(_, cell): &Column<Run>| runs.iter().any(|it| cell(it) != of_buyers(0));
+    columns.extend(TROUBLES.into_iter().filter(is_there));
+    columns.extend(COUNTED);
+    Sheet::of(runs, &columns)
 }
 
 /// One line, and where the books do not balance a second one that says how.
@@ -104,26 +98,21 @@ fn verdict(run: &Run, look: &Look) -> String {
         return paragraph(&format!("{strategy}: {judged}; {row}"), look);
     }
     let judged = paragraph(&format!("{strategy}: {judged}"), look);
-    judged + &below(&stock_row(audit), look)
+    format!("{judged}{}\n", below(&stock_row(audit), look).join("\n"))
 }
 
 /// What the stock row should say, what it says, and what became of the difference.
 fn stock_row(audit: &Audit) -> String {
-    let says = audit.available_units;
-    let should = says + audit.unaccounted_units;
-    let lost = audit.lost_updates;
-    let gone = audit.unaccounted_units;
-    match gone {
-        0 => format!("the stock row says {says}, as it should"),
-        1.. => format!(
-            "the stock row should say {should} and says {says}: {} lost",
-            count(gone, "unit")
-        ),
-        _ => format!(
-            "the stock row should say {should} and says {says}: {}",
-            count(lost, "lost update")
-        ),
-    }
+    let (says, gone) = (audit.available_units, audit.unaccounted_units);
+    let lost = match gone {
+        0 => return format!("the stock row says {says}, as it should"),
+        1.. => format!("{} lost", count(gone, "unit")),
+        _ => count(audit.lost_updates, "lost update"),
+    };
+    format!(
+        "the stock row should say {} and says {says}: {lost}",
+        says + gone
+    )
 }
 
 #[cfg(test)]
@@ -131,63 +120,42 @@ mod tests {
     use super::*;
     use crate::cli::{DEFAULT_POOL_SIZE, Strategy};
     use crate::run::Latency;
-    use crate::run::tests::{audit, sale, told};
+    use crate::run::tests::{sale, told};
 
-    fn naive_run() -> Run {
-        let audit = audit(100, 912, 12);
-        Run {
-            elapsed_ms: 123_456.0,
-            latency_ms: Latency {
-                max: 123_456.0,
-                ..Latency::at(|_| 99_999.0)
-            },
-            ..sale(Strategy::Naive, (100, 1000), told(912, 88), audit)
-        }
-    }
-
-    fn longest_line(text: &str) -> usize {
-        let lengths = text.lines().map(|line| line.chars().count());
-        lengths.max().unwrap_or_default()
+    fn naive_run(books: (i64, i64)) -> Run {
+        let run = sale(Strategy::Naive, (100, 1000), told(912, 88), books);
+        let latency_ms = Latency::at(|_| 123_456.0);
+        Run { latency_ms, ..run }
     }
 
     #[test]
-    fn an_oversell_is_told_with_what_the_stock_row_should_say() {
+    fn where_books_do_not_balance_it_is_told_what_the_stock_row_should_say() {
         assert_eq!(
-            verdict(&naive_run(), &Look::FILE),
+            verdict(&naive_run((912, 12)), &Look::FILE),
             "naive: oversold by 812: 912 orders for 100 units\n  the stock row should \
              say -812 and says 12: 824 lost updates\n"
         );
-    }
-
-    #[test]
-    fn a_lost_unit_is_no_lost_update() {
-        let run = Run {
-            audit: audit(100, 99, 0),
-            ..naive_run()
-        };
-        let text = verdict(&run, &Look::FILE);
-        assert!(
-            text.ends_with("should say 1 and says 0: 1 unit lost\n"),
-            "{text}"
-        );
+        // A lost unit is no lost update.
+        let text = verdict(&naive_run((99, 0)), &Look::FILE);
+        let lost = "should say 1 and says 0: 1 unit lost\n";
+        assert!(text.ends_with(lost), "{text}");
     }
 
     #[test]
     fn eighty_columns_hold_the_table_and_sixty_a_list() {
-        let mut troubled = naive_run();
+        let good = naive_run((912, 12));
+        let mut troubled = good.clone();
         troubled.outcomes.busy = 3;
-        for columns in [60, 80] {
+        for (columns, runs) in [(60, [&good; 2]), (80, [&good, &troubled])] {
             let look = Look {
                 columns,
                 ..Look::FILE
             };
-            let text = demo(&[naive_run()], DEFAULT_POOL_SIZE, &look);
-            assert!(longest_line(&text) <= columns, "{text}");
-            assert_eq!(text.contains("─"), columns == 80, "{text}");
-            assert!(!text.contains("busy"), "{text}");
-            let text = demo(&[naive_run(), troubled.clone()], DEFAULT_POOL_SIZE, &look);
-            assert!(longest_line(&text) <= columns, "{text}");
-            assert!(text.contains("busy"), "{text}");
+            let text = demo(&runs.map(Run::clone), DEFAULT_POOL_SIZE, &look);
+            let lengths = text.lines().map(|line| line.chars().count());
+            assert!(lengths.max() <= Some(columns), "{text}");
+            assert_eq!(text.contains('─'), columns == 80, "{text}");
+            assert_eq!(text.contains("busy"), columns == 80, "{text}");
         }
     }
 }

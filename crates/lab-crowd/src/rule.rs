@@ -1,12 +1,14 @@
 //! What must hold in every sale.
 
-use std::fmt;
-
 use serde::Serialize;
+use strum::Display;
 
 /// What must hold, the gravest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Display,
+)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum Rule {
     /// Not more units live in orders than were supplied.
     Oversold,
@@ -28,21 +30,4 @@ pub enum Rule {
     Returned,
     /// Every request gets a final answer once everything is healed, and a proper one.
     Unanswered,
-}
-
-impl fmt::Display for Rule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Oversold => "oversold",
-            Self::Books => "books",
-            Self::Acknowledged => "acknowledged",
-            Self::WinnerRefused => "winner-refused",
-            Self::RefusedButSold => "refused-but-sold",
-            Self::Limit => "limit",
-            Self::FalseSoldOut => "false-sold-out",
-            Self::Stranded => "stranded",
-            Self::Returned => "returned",
-            Self::Unanswered => "unanswered",
-        })
-    }
 }

@@ -72,7 +72,12 @@ impl Latency {
     #[must_use]
     pub fn of(mut latencies: Vec<Duration>) -> Self {
         latencies.sort_unstable();
-        Self::at(|percent| millis(percentile(&latencies, percent.into())))
+        // The nearest rank: the smallest value that so many percent do not exceed.
+        Self::at(|percent| {
+            let rank = (latencies.len() * usize::from(percent)).div_ceil(100);
+            let value = latencies.get(rank.saturating_sub(1));
+            millis(value.copied().unwrap_or_default())
+        })
     }
 
     /// Asks how long so many percent waited at most.
@@ -87,26 +92,49 @@ impl Latency {
     }
 }
 
-/// The nearest rank: the smallest value that `percent` of the values do not exceed.
-fn percentile(sorted: &[Duration], percent: usize) -> Duration {
-    let rank = (sorted.len() * percent).div_ceil(100);
-    sorted
-        .get(rank.saturating_sub(1))
-        .copied()
-        .unwrap_or_default()
-}
-
 /// Milliseconds, exact to the microsecond.
 #[must_use]
 pub fn millis(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e3
 }
 
+/// What became of all buyers.
+#[derive(Debug, Default)]
+pub struct Sale {
+    /// How many of each.
+    pub outcomes: Outcomes,
+    /// From the release to the answer, in no order; without buyers who never came to ask.
+    pub latencies: Vec<Duration>,
+    /// From the release to the last answer.
+    pub elapsed: Duration,
+}
+
+impl Sale {
+    /// What a sale to so many was, once it is counted.
+    pub fn counted(
+        self,
+        seller: &Seller,
+        (units, buyers): (u32, u32),
+        audit: Audit,
+    ) -> Run {
+        Run {
+            seller: seller.clone(),
+            units,
+            buyers,
+            undersold_units: undersold_units(&self.outcomes, &audit),
+            outcomes: self.outcomes,
+            elapsed_ms: millis(self.elapsed),
+            latency_ms: Latency::of(self.latencies),
+            audit,
+        }
+    }
+}
+
 /// One sale of one strategy.
 #[derive(Debug, Clone, Serialize)]
 pub struct Run {
     /// Who sold, by name.
-    #[serde(rename = "strategy", serialize_with = "name_only")]
+    #[serde(rename = "strategy")]
     pub seller: Seller,
     /// Units for sale.
     pub units: u32,
@@ -123,13 +151,6 @@ pub struct Run {
     pub latency_ms: Latency,
     /// What the stores say.
     pub audit: Audit,
-}
-
-fn name_only<S: serde::Serializer>(
-    seller: &Seller,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(seller.name())
 }
 
 /// Units of live orders.
@@ -149,13 +170,12 @@ pub(crate) fn is_sold_exactly(run: &Run) -> bool {
 
 /// Supply − live where a buyer was told "sold out", else 0. A buyer who is told "busy"
 /// or gets no answer is not turned away: the same request may still be accepted.
-#[must_use]
-pub fn undersold_units(outcomes: &Outcomes, audit: &Audit) -> i64 {
-    if outcomes.sold_out == 0 {
-        return 0;
-    }
+fn undersold_units(outcomes: &Outcomes, audit: &Audit) -> i64 {
     let supply = audit.initial_units + audit.restocked_units;
-    (supply - live_units(audit)).max(0)
+    match outcomes.sold_out {
+        0 => 0,
+        _ => (supply - live_units(audit)).max(0),
+    }
 }
 
 #[cfg(test)]
@@ -163,43 +183,10 @@ pub(crate) mod tests {
     use std::path::PathBuf;
 
     use flash_core::{AuditCounts, Sku};
+    use strum::IntoEnumIterator;
 
     use super::*;
     use crate::cli::Strategy;
-
-    pub(crate) fn audit(units: u32, orders: i64, available: i64) -> Audit {
-        AuditCounts {
-            sku: Sku::new("demo").expect("a valid sku"),
-            initial_units: units.into(),
-            restocked_units: 0,
-            accepted_units: orders,
-            cancelled_units: 0,
-            available_units: available,
-            duplicate_keys: 0,
-            limit_overruns: 0,
-            gate_free_units: None,
-        }
-        .judge(None)
-    }
-
-    /// A sale of so many units to so many buyers, with what they were told.
-    pub(crate) fn sale(
-        strategy: Strategy,
-        (units, buyers): (u32, u32),
-        outcomes: Outcomes,
-        audit: Audit,
-    ) -> Run {
-        Run {
-            seller: Seller::of_server(PathBuf::new(), strategy),
-            units,
-            buyers,
-            undersold_units: undersold_units(&outcomes, &audit),
-            outcomes,
-            elapsed_ms: 1.0,
-            latency_ms: Latency::default(),
-            audit,
-        }
-    }
 
     pub(crate) fn told(accepted: u32, sold_out: u32) -> Outcomes {
         Outcomes {
@@ -209,53 +196,65 @@ pub(crate) mod tests {
         }
     }
 
-    #[test]
-    fn a_percentile_is_a_value_that_was_measured() {
-        let sorted: Vec<_> = (1..=200).map(Duration::from_millis).collect();
-        assert_eq!(percentile(&sorted, 50), Duration::from_millis(100));
-        assert_eq!(percentile(&sorted, 99), Duration::from_millis(198));
-        assert_eq!(percentile(&sorted, 100), Duration::from_millis(200));
-        assert_eq!(percentile(&sorted[..1], 50), Duration::from_millis(1));
-        assert_eq!(percentile(&[], 50), Duration::ZERO);
+    /// A sale of so many units to so many buyers, with what they were told, the orders that
+    /// there are, and what the stock row says.
+    pub(crate) fn sale(
+        strategy: Strategy,
+        (units, buyers): (u32, u32),
+        outcomes: Outcomes,
+        (orders, available_units): (i64, i64),
+    ) -> Run {
+        let counts = AuditCounts {
+            sku: Sku::new("demo").expect("a valid sku"),
+            initial_units: units.into(),
+            restocked_units: 0,
+            accepted_units: orders,
+            cancelled_units: 0,
+            available_units,
+            duplicate_keys: 0,
+            limit_overruns: 0,
+            gate_free_units: None,
+        };
+        let sale = Sale {
+            outcomes,
+            ..Sale::default()
+        };
+        let seller = Seller::of_server(PathBuf::new(), strategy);
+        sale.counted(&seller, (units, buyers), counts.judge(None))
     }
 
     #[test]
-    fn latencies_need_no_order() {
-        let latency = Latency::of([30, 10, 20].map(Duration::from_millis).to_vec());
-        assert_eq!((latency.p50, latency.max), (20.0, 30.0));
-    }
-
-    #[test]
-    fn milliseconds_end_at_the_microsecond() {
+    fn a_percentile_is_a_value_that_was_measured_and_latencies_need_no_order() {
+        let waited = |all: &[u64]| {
+            let all = all.iter().map(|ms| Duration::from_millis(*ms));
+            let it = Latency::of(all.collect());
+            [it.p50, it.p90, it.p99, it.max]
+        };
+        let many: Vec<_> = (1..=200).rev().collect();
+        assert_eq!(waited(&many), [100.0, 180.0, 198.0, 200.0]);
+        assert_eq!(waited(&[30, 10, 20]), [20.0, 30.0, 30.0, 30.0]);
+        assert_eq!(waited(&[1]), [1.0; 4]);
+        assert_eq!(waited(&[]), [0.0; 4]);
         assert_eq!(millis(Duration::from_nanos(1_234_567)), 1.235);
     }
 
     #[test]
     fn units_left_are_undersold_only_where_a_buyer_was_turned_away() {
-        let left = audit(100, 97, 3);
-        assert_eq!(undersold_units(&told(97, 10), &left), 3);
-        assert_eq!(undersold_units(&told(97, 0), &left), 0);
-    }
-
-    #[test]
-    fn an_oversell_is_no_negative_undersell() {
-        assert_eq!(undersold_units(&told(912, 88), &audit(100, 912, 12)), 0);
+        for (told, books, undersold) in [
+            (told(97, 10), (97, 3), 3),
+            (told(97, 0), (97, 3), 0),
+            // An oversell is no negative undersell.
+            (told(912, 88), (912, 12), 0),
+        ] {
+            let run = sale(Strategy::Naive, (100, 1000), told, books);
+            assert_eq!(run.undersold_units, undersold);
+        }
     }
 
     #[test]
     fn each_outcome_is_counted_once() {
         let mut outcomes = Outcomes::default();
-        for outcome in [
-            Outcome::Accepted,
-            Outcome::SoldOut,
-            Outcome::LimitReached,
-            Outcome::Busy,
-            Outcome::Failed,
-            Outcome::Unknown,
-        ] {
-            outcomes.add(outcome);
-        }
-        assert_eq!(outcomes.total(), 6);
-        assert_eq!(outcomes.without_answer(), 3);
+        Outcome::iter().for_each(|outcome| outcomes.add(outcome));
+        assert_eq!((outcomes.total(), outcomes.without_answer()), (6, 3));
     }
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args as ClapArgs;
+use serde::Serialize;
 
 use crate::cli::Strategy;
 use crate::error::Ending;
@@ -15,13 +16,17 @@ use crate::stores::Stores;
 /// How long the tables may take to be made.
 const MIGRATION_LIMIT: Duration = Duration::from_secs(30);
 
-/// Who sells.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Who sells; its name is what stands of it in JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
 pub struct Seller {
     name: String,
+    #[serde(skip)]
     program: PathBuf,
+    #[serde(skip)]
     strategy: Option<Strategy>,
     /// What the program is told besides.
+    #[serde(skip)]
     arguments: Vec<String>,
 }
 
@@ -49,19 +54,11 @@ impl SellerArgs {
     ///
     /// A program that is not there.
     pub fn sellers(&self, default: &[Strategy]) -> anyhow::Result<Vec<Seller>> {
-        let ours = self.strategies(default).iter().map(|it| Seller::of(*it));
+        let is_named = !self.strategies.is_empty() || !self.servers.is_empty();
+        let ours = if is_named { &self.strategies } else { default };
+        let ours = ours.iter().map(|it| Seller::of(*it));
         let own = self.servers.iter().map(|it| Seller::own(it));
         ours.chain(own).collect()
-    }
-}
-
-impl SellerArgs {
-    fn strategies<'a>(&'a self, default: &'a [Strategy]) -> &'a [Strategy] {
-        if self.strategies.is_empty() && self.servers.is_empty() {
-            default
-        } else {
-            &self.strategies
-        }
     }
 }
 
@@ -93,15 +90,14 @@ impl Seller {
     /// It is not there.
     pub fn own(program: &Path) -> anyhow::Result<Self> {
         let found = program.canonicalize().ok().filter(|path| path.is_file());
-        let Some(program) = found else {
+        let found = found.ok_or_else(|| {
             let path = program.display();
-            let text = format!("--server {path}: there is no such program");
-            return Err(Ending::Usage(text).into());
-        };
-        let name = program.file_stem().unwrap_or_default().to_string_lossy();
+            Ending::Usage(format!("--server {path}: there is no such program"))
+        })?;
+        let name = found.file_stem().unwrap_or_default().to_string_lossy();
         Ok(Self {
             name: name.into_owned(),
-            program,
+            program: found,
             strategy: None,
             arguments: Vec::new(),
         })
@@ -178,7 +174,7 @@ impl Seller {
         let mut arguments = self.arguments();
         arguments.extend(server_process::flags(&[("--listen", ANYWHERE)]));
         arguments.extend(server_process::flags(flags));
-        arguments.extend(self.arguments.iter().cloned());
+        arguments.extend_from_slice(&self.arguments);
         // URLs hold passwords, and everybody can read the arguments of a process.
         let mut environment = vec![
             ("DATABASE_URL", database_url),
@@ -192,9 +188,7 @@ impl Seller {
         environment.extend(redis_url.map(|url| ("REDIS_URL", url)));
         Server::start_with(&self.program, arguments, environment).await
     }
-}
 
-impl Seller {
     /// Starts a server for a crowd, that waits as long as its buyers, and whose gates outlive
     /// the lesson.
     ///
@@ -225,26 +219,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn where_nobody_is_named_the_phases_sell_in_their_order_and_then_the_engine() {
-        let nobody = SellerArgs::default();
-        let names = nobody
-            .strategies(&Strategy::ALL)
-            .iter()
-            .map(|it| it.as_str());
-        let names: Vec<_> = names.collect();
-        assert_eq!(names, ["naive", "pessimistic", "hybrid", "engine"]);
-
-        let own = SellerArgs {
-            servers: vec![PathBuf::from("./my-server")],
+    fn a_program_of_ones_own_sells_alone_where_nobody_else_is_named() {
+        let args = SellerArgs {
+            servers: vec![PathBuf::from("/bin/sh")],
             ..SellerArgs::default()
         };
-        assert!(own.strategies(&Strategy::ALL).is_empty());
-    }
-
-    #[test]
-    fn a_program_that_is_not_there_is_named() {
-        let error = Seller::own(Path::new("/nowhere/shop")).expect_err("none");
-        let text = "--server /nowhere/shop: there is no such program";
-        assert_eq!(error.to_string(), text);
+        let sellers = args.sellers(&Strategy::ALL).expect("a program");
+        let [seller] = sellers.as_slice() else {
+            panic!("{sellers:?}");
+        };
+        assert_eq!((seller.strategy(), seller.slug()), (None, "own"));
     }
 }

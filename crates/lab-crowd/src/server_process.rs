@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use flash_core::Sku;
 use flash_sandbox::Supervised;
-use serde::Serialize;
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::client::{Client, Method, json_request};
@@ -51,13 +51,8 @@ const LOG_TAIL_LINES: usize = 20;
 /// A running server; it is killed when this value is dropped, however that happens.
 pub struct Server {
     process: Supervised,
-    log: Log,
-}
-
-enum Log {
-    Kept(File),
-    /// It cannot be written, so that only its answers at this address tell of the server.
-    Lost(SocketAddr),
+    /// None where it cannot be written.
+    log: Option<File>,
 }
 
 /// Finds the server that was built together with this program.
@@ -77,13 +72,11 @@ pub fn find() -> anyhow::Result<PathBuf> {
 pub fn find_beside(name: &str) -> anyhow::Result<PathBuf> {
     let lab = env::current_exe().context("cannot find out where this program is")?;
     let found = lab.with_file_name(format!("{name}{}", env::consts::EXE_SUFFIX));
-    if found.is_file() {
-        return Ok(found);
+    if !found.is_file() {
+        let text = format!("no `{name}` beside `lab`: run `cargo build --bins`");
+        return Err(Ending::MissingProgram(text).into());
     }
-    Err(Ending::MissingProgram(format!(
-        "no `{name}` beside `lab`: run `cargo build --bins`"
-    ))
-    .into())
+    Ok(found)
 }
 
 impl Server {
@@ -97,13 +90,13 @@ impl Server {
         arguments: Vec<String>,
         environment: impl IntoIterator<Item = (&'static str, V)>,
     ) -> anyhow::Result<(Self, SocketAddr)> {
-        let named = tempfile::NamedTempFile::new()
+        let log = tempfile::NamedTempFile::new()
             .context("cannot make a file for the log of the server")?;
-        let process = Supervised::spawn(program, arguments, environment, named.path())?;
+        let process = Supervised::spawn(program, arguments, environment, log.path())?;
         // Both have it open; without a name it leaves nothing behind.
-        let log = Log::Kept(named.into_file());
+        let log = Some(log.into_file());
         let mut server = Self { process, log };
-        let address = server.wait_until_ready().await?;
+        let address = server.wait_until_ready(None).await?;
         Ok((server, address))
     }
 
@@ -119,45 +112,39 @@ impl Server {
         environment: impl IntoIterator<Item = (&'static str, V)>,
         address: SocketAddr,
     ) -> anyhow::Result<Self> {
-        let process =
-            Supervised::spawn(program, arguments, environment, Path::new(FULL))?;
-        let log = Log::Lost(address);
-        let mut server = Self { process, log };
-        server.wait_until_ready().await?;
+        let full = Path::new(FULL);
+        let process = Supervised::spawn(program, arguments, environment, full)?;
+        let mut server = Self { process, log: None };
+        server.wait_until_ready(Some(address)).await?;
         Ok(server)
     }
 
-    async fn wait_until_ready(&mut self) -> anyhow::Result<SocketAddr> {
+    /// Where its log cannot be written, only its answers tell of the server.
+    async fn wait_until_ready(
+        &mut self,
+        unheard: Option<SocketAddr>,
+    ) -> anyhow::Result<SocketAddr> {
         let end = Instant::now() + READY_LIMIT;
         loop {
             // In this order: the last words of a server that ends are still read.
             let ended = self.process.wait(Duration::ZERO);
-            if let Some(address) = self.look().await? {
-                return Ok(address);
-            }
-            if let Some(code) = ended {
-                bail!(
-                    "the server ended with code {code} before it was ready{}",
-                    self.last_words()
-                );
-            }
-            if Instant::now() >= end {
-                bail!(
-                    "the server was not ready within {} s{}",
-                    READY_LIMIT.as_secs(),
-                    self.last_words()
-                );
-            }
-            tokio::time::sleep(LOOK_AGAIN).await;
+            let listening = match unheard {
+                Some(address) => is_alive(address).await.then_some(address),
+                None => listening_address(&self.read_log()?),
+            };
+            let why = match (listening, ended) {
+                (Some(address), _) => return Ok(address),
+                (_, Some(code)) => {
+                    format!("ended with code {code} before it was ready")
+                }
+                _ if Instant::now() < end => {
+                    tokio::time::sleep(LOOK_AGAIN).await;
+                    continue;
+                }
+                _ => format!("was not ready within {} s", READY_LIMIT.as_secs()),
+            };
+            bail!("the server {why}{}", self.last_words());
         }
-    }
-
-    /// Where it listens, once it does.
-    async fn look(&mut self) -> anyhow::Result<Option<SocketAddr>> {
-        Ok(match self.log {
-            Log::Kept(_) => listening_address(&self.read_log()?),
-            Log::Lost(address) => is_alive(address).await.then_some(address),
-        })
     }
 
     /// Returns its process id.
@@ -182,10 +169,8 @@ impl Server {
     /// It had ended on its own: then its answers are not those of a sale.
     pub async fn stop(mut self) -> anyhow::Result<()> {
         if let Some(code) = self.process.wait(Duration::ZERO) {
-            bail!(
-                "the server ended during the sale with code {code}{}",
-                self.last_words()
-            );
+            let words = self.last_words();
+            bail!("the server ended during the sale with code {code}{words}");
         }
         self.process.terminate();
         let end = Instant::now() + STOP_LIMIT;
@@ -196,10 +181,9 @@ impl Server {
     }
 
     fn read_log(&self) -> anyhow::Result<String> {
-        let Log::Kept(log) = &self.log else {
+        let Some(mut log) = self.log.as_ref() else {
             bail!("it went to {FULL}");
         };
-        let mut log = log;
         let mut bytes = Vec::new();
         log.seek(SeekFrom::Start(0))?;
         log.read_to_end(&mut bytes)?;
@@ -272,10 +256,8 @@ fn listening_address(log: &str) -> Option<SocketAddr> {
 fn tail(log: &str) -> String {
     let lines: Vec<_> = log.lines().collect();
     let start = lines.len().saturating_sub(LOG_TAIL_LINES);
-    lines[start..]
-        .iter()
-        .map(|line| format!("\n    {line}"))
-        .collect()
+    let lines = lines.iter().skip(start);
+    lines.map(|line| format!("\n    {line}")).collect()
 }
 
 /// Puts units on sale, under a name that no earlier sale in a given database has.
@@ -296,12 +278,6 @@ pub async fn put_on_sale(
     Ok(sku)
 }
 
-#[derive(Serialize)]
-struct NewSku {
-    initial_units: u32,
-    per_buyer_limit: Option<u32>,
-}
-
 /// Puts units on sale.
 ///
 /// # Errors
@@ -313,23 +289,35 @@ pub async fn create_sku(
     units: u32,
     per_buyer_limit: Option<u32>,
 ) -> anyhow::Result<()> {
-    let terms = NewSku {
-        initial_units: units,
-        per_buyer_limit,
-    };
+    let terms = json!({"initial_units": units, "per_buyer_limit": per_buyer_limit});
     let path = format!("/v1/skus/{sku}");
     let request = json_request(Method::PUT, address, &path, None, &terms)?;
     let mut client = Client::connect(address).await?;
     let reply = client.send(request, ADMIN_LIMIT).await?;
     if !reply.status.is_success() {
-        bail!(
-            "the server did not create the SKU {sku}: {} {}",
-            reply.status,
-            String::from_utf8_lossy(&reply.body)
-        );
+        let (status, body) = (reply.status, String::from_utf8_lossy(&reply.body));
+        bail!("the server did not create the SKU {sku}: {status} {body}");
     }
     Ok(())
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_is_read_once_its_line_is_complete() {
+        let address = "127.0.0.1:41234".parse().ok();
+        let log = "INFO migrating\nlistening on http://127.0.0.1:41234\nINFO ready\n";
+        assert_eq!(listening_address(log), address);
+        assert_eq!(listening_address("listening on http://127.0.0.1:41"), None);
+        assert_eq!(listening_address(""), None);
+    }
+
+    #[test]
+    fn the_tail_is_short_and_indented() {
+        let log: String = (0..30).map(|n| format!("line {n}\n")).collect();
+        assert!(tail(&log).starts_with("\n    line 10\n"));
+        assert!(tail(&log).ends_with("\n    line 29"));
+    }
+}

@@ -1,100 +1,66 @@
 //! A table that becomes a list where it does not fit.
 
-use crate::look::{Look, wrapped};
+use std::fmt::Display;
 
-/// Characters between two columns.
-const GAP: usize = 2;
+use console::{Alignment, Style, measure_text_width, pad_str, strip_ansi_codes};
+
+use crate::look::{Look, wrapped_behind};
+
+/// Between two columns, and in front of what belongs to the line above.
+const GAP: &str = "  ";
 
 /// A column of sentences needs so many characters to be read.
 const SENTENCE_LEAST: usize = 40;
 
-/// How far what belongs to a line stands in.
-const INDENT: &str = "  ";
-
-/// What a cell means, which its color shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tone {
-    /// Nothing that its text does not say.
-    Plain,
-    /// As it should be.
-    Good,
-    /// Worth a look.
-    Note,
-    /// As it must not be.
-    Bad,
-}
-
-impl Tone {
-    /// Select graphic rendition.
-    ///
-    /// # Source
-    ///
-    /// ECMA-48, 5th edition, section 8.3.117.
-    fn code(self) -> Option<&'static str> {
-        match self {
-            Self::Plain => None,
-            Self::Good => Some("32"),
-            Self::Note => Some("33"),
-            Self::Bad => Some("1;31"),
-        }
-    }
-}
-
-/// A text with a meaning.
-#[derive(Debug, Clone)]
-pub struct Cell {
-    text: String,
-    tone: Tone,
-}
+/// A text in the color of its meaning.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cell(String);
 
 impl Cell {
     /// A text that means nothing more.
     pub fn new(text: impl ToString) -> Self {
-        Self::toned(text, Tone::Plain)
+        Self(text.to_string())
     }
 
-    /// A text in its color.
-    pub fn toned(text: impl ToString, tone: Tone) -> Self {
-        let text = text.to_string();
-        Self { text, tone }
+    /// What is as it should be.
+    pub fn good(text: impl Display) -> Self {
+        Self::styled(text, Style::new().green())
+    }
+
+    /// What is worth a look.
+    pub fn note(text: impl Display) -> Self {
+        Self::styled(text, Style::new().yellow())
+    }
+
+    /// What is as it must not be.
+    pub fn bad(text: impl Display) -> Self {
+        Self::styled(text, Style::new().red().bold())
     }
 
     /// A number that should be zero.
     pub fn fault(count: i64) -> Self {
-        Self::toned(count, if count == 0 { Tone::Plain } else { Tone::Bad })
-    }
-
-    fn width(&self) -> usize {
-        self.text.chars().count()
-    }
-
-    /// Padded to a width, which colors do not count for.
-    fn padded(&self, width: usize, to_the_right: bool, look: &Look) -> String {
-        let blank = " ".repeat(width.saturating_sub(self.width()));
-        let text = match self.tone.code().filter(|_| look.has_colors) {
-            Some(code) => format!("\u{1b}[{code}m{}\u{1b}[0m", self.text),
-            None => self.text.clone(),
-        };
-        if to_the_right {
-            blank + &text
+        if count == 0 {
+            Self::new(count)
         } else {
-            text + &blank
+            Self::bad(count)
         }
     }
+
+    fn styled(text: impl Display, style: Style) -> Self {
+        Self::new(style.force_styling(true).apply_to(text))
+    }
 }
 
-/// A name and its numbers, and a sentence about them where there is one.
-#[derive(Debug, Clone)]
-struct Row {
-    cells: Vec<Cell>,
-    note: String,
-}
+/// The title of a column, and what stands in it.
+pub type Column<T> = (&'static str, fn(&T) -> Cell);
 
 /// A name in the first column, numbers in the others.
 #[derive(Debug, Clone)]
 pub struct Sheet {
     header: Vec<String>,
-    rows: Vec<Row>,
+    rows: Vec<Vec<String>>,
+    /// What stands below each row.
+    notes: Vec<String>,
 }
 
 impl Sheet {
@@ -103,7 +69,17 @@ impl Sheet {
         Self {
             header: header.into_iter().map(|it| it.to_string()).collect(),
             rows: Vec::new(),
+            notes: Vec::new(),
         }
+    }
+
+    /// A row for each item.
+    pub fn of<T>(items: &[T], columns: &[Column<T>]) -> Self {
+        let mut sheet = Self::new(columns.iter().map(|(title, _)| title));
+        for item in items {
+            sheet.add(columns.iter().map(|(_, cell)| cell(item)).collect());
+        }
+        sheet
     }
 
     /// Adds a row.
@@ -113,123 +89,112 @@ impl Sheet {
 
     /// The note stands below the row.
     pub fn add_with_note(&mut self, cells: Vec<Cell>, note: &str) {
-        let note = note.to_owned();
-        self.rows.push(Row { cells, note });
+        self.rows.push(cells.into_iter().map(|it| it.0).collect());
+        self.notes.push(note.to_owned());
     }
 
     /// A table where it fits, else a list.
     pub fn text(&self, look: &Look) -> String {
-        let widths = self.widths();
-        if whole(&widths) <= look.columns {
-            self.table(&widths, look)
-        } else {
-            self.list(look)
+        let titles = self.titles();
+        let mut lines = aligned(&[&titles[..], &self.rows].concat());
+        let width = longest(&lines);
+        if width > look.columns {
+            return self.list(look);
         }
+        let rows = lines.split_off(titles.len());
+        lines.push("─".repeat(width));
+        for (row, note) in rows.into_iter().zip(&self.notes) {
+            lines.push(row);
+            lines.extend(below(note, look));
+        }
+        in_colors_of(look, &lines)
     }
 
-    fn widths(&self) -> Vec<usize> {
-        let longest = |title: &String| {
-            let lines = title.lines().map(|line| line.chars().count());
-            lines.max().unwrap_or_default()
+    /// The lines of the header.
+    fn titles(&self) -> Vec<Vec<String>> {
+        let line = |at: usize| {
+            let titles = self.header.iter().map(|it| it.lines().nth(at));
+            titles.map(|it| it.unwrap_or_default().to_owned()).collect()
         };
-        let mut widths: Vec<_> = self.header.iter().map(longest).collect();
-        for row in &self.rows {
-            for (width, cell) in widths.iter_mut().zip(&row.cells) {
-                *width = cell.width().max(*width);
-            }
-        }
-        widths
-    }
-
-    fn table(&self, widths: &[usize], look: &Look) -> String {
-        let lines = self.header.iter().map(|it| it.lines().count());
-        let mut text = String::new();
-        for line in 0..lines.max().unwrap_or_default() {
-            let title =
-                |it: &String| Cell::new(it.lines().nth(line).unwrap_or_default());
-            let titles: Vec<_> = self.header.iter().map(title).collect();
-            text += &table_line(&titles, widths, look);
-        }
-        text += &format!("{}\n", "─".repeat(whole(widths)));
-        for row in &self.rows {
-            text += &table_line(&row.cells, widths, look);
-            text += &below(&row.note, look);
-        }
-        text
+        let lines = self.header.iter().map(|it| it.lines().count()).max();
+        (0..lines.unwrap_or_default()).map(line).collect()
     }
 
     fn list(&self, look: &Look) -> String {
-        let titles: Vec<_> = self.header.iter().map(|it| in_one_line(it)).collect();
-        let length = |title: &String| title.chars().count();
-        let widest = titles.iter().skip(1).map(length).max().unwrap_or_default();
-        let numbers = self.rows.iter().flat_map(|row| row.cells.iter().skip(1));
-        let longest = numbers.map(Cell::width).max().unwrap_or_default();
-        let mut text = String::new();
-        for row in &self.rows {
-            let name = row.cells.first().map(|it| it.padded(0, false, look));
-            text += &format!("{}\n", name.unwrap_or_default());
-            for (title, cell) in titles.iter().zip(&row.cells).skip(1) {
-                let number = cell.padded(longest, true, look);
-                text += &format!("{INDENT}{title:<widest$}{INDENT}{number}\n");
-            }
-            text += &below(&row.note, look);
+        let whole = |title: &String| title.replace("-\n", "").replace('\n', " ");
+        let title = |title| format!("{GAP}{}", whole(title));
+        let titles: Vec<_> = self.header.iter().skip(1).map(title).collect();
+        let numbers = self.rows.iter().flat_map(|row| row.iter().skip(1).cloned());
+        let pairs = titles.iter().cloned().cycle().zip(numbers);
+        let grid: Vec<_> = pairs.map(|pair| Vec::from(<[_; 2]>::from(pair))).collect();
+        let mut numbers = aligned(&grid).into_iter();
+        let mut lines = Vec::new();
+        for (row, note) in self.rows.iter().zip(&self.notes) {
+            lines.extend(row.first().cloned());
+            lines.extend(numbers.by_ref().take(titles.len()));
+            lines.extend(below(note, look));
         }
-        text
+        in_colors_of(look, &lines)
     }
 }
 
-/// The width of all columns with what keeps them apart.
-fn whole(widths: &[usize]) -> usize {
-    widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1)
+/// The first of each line to the left, the others to the right.
+fn aligned(grid: &[Vec<String>]) -> Vec<String> {
+    let columns = grid.iter().map(Vec::len).max().unwrap_or_default();
+    let width = |at| longest(grid.iter().filter_map(|line| line.get(at)));
+    let widths: Vec<_> = (0..columns).map(width).collect();
+    let padded = |line: &Vec<String>| {
+        let mut padded = String::new();
+        for (at, (text, width)) in line.iter().zip(&widths).enumerate() {
+            padded += &match at {
+                0 => pad_str(text, *width, Alignment::Left, None),
+                _ => pad_str(text, *width + GAP.len(), Alignment::Right, None),
+            };
+        }
+        padded.trim_end().to_owned()
+    };
+    grid.iter().map(padded).collect()
 }
 
-fn table_line(cells: &[Cell], widths: &[usize], look: &Look) -> String {
-    let padded: Vec<_> = cells
-        .iter()
-        .zip(widths)
-        .enumerate()
-        .map(|(at, (cell, width))| cell.padded(*width, at > 0, look))
-        .collect();
-    format!("{}\n", padded.join(&" ".repeat(GAP)).trim_end())
+fn longest(texts: impl IntoIterator<Item: AsRef<str>>) -> usize {
+    let widths = texts.into_iter().map(|it| measure_text_width(it.as_ref()));
+    widths.max().unwrap_or_default()
+}
+
+fn in_colors_of(look: &Look, lines: &[String]) -> String {
+    let text = lines.join("\n") + "\n";
+    if look.has_colors {
+        return text;
+    }
+    strip_ansi_codes(&text).into_owned()
 }
 
 /// Lines that belong to the one above.
-pub fn below(note: &str, look: &Look) -> String {
-    wrapped(note, look.columns - INDENT.len())
-        .iter()
-        .map(|line| format!("{INDENT}{line}\n"))
-        .collect()
-}
-
-/// The title of a column without its break.
-fn in_one_line(title: &str) -> String {
-    title.replace("-\n", "").replace('\n', " ")
+pub(crate) fn below(note: &str, look: &Look) -> Vec<String> {
+    match note {
+        "" => Vec::new(),
+        note => wrapped_behind(GAP, GAP, note, look.columns),
+    }
 }
 
 /// Rows of a mark, a name and a sentence; the sentence is wrapped beside them, or below
 /// where it would have too little room.
 pub fn sentences(rows: &[(Cell, &str, String)], look: &Look) -> String {
-    let marks = rows.iter().map(|(mark, ..)| mark.width()).max();
-    let names = rows.iter().map(|(_, name, _)| name.chars().count()).max();
-    let (marks, names) = (marks.unwrap_or_default(), names.unwrap_or_default());
-    let before = marks + GAP + names + GAP;
-    let fits = look.columns >= before + SENTENCE_LEAST;
-    let indent = if fits { before } else { GAP };
-    let mut text = String::new();
-    for (mark, name, sentence) in rows {
-        let mut lines = wrapped(sentence, look.columns - indent).into_iter();
-        let first = if fits { lines.next() } else { None };
-        let line = format!(
-            "{}  {name:<names$}  {}",
-            mark.padded(marks, false, look),
-            first.unwrap_or_default()
-        );
-        text += &format!("{}\n", line.trim_end());
-        for line in lines {
-            text += &format!("{}{line}\n", " ".repeat(indent));
+    let marks = longest(rows.iter().map(|(mark, ..)| &mark.0));
+    let names = longest(rows.iter().map(|(_, name, _)| name));
+    let further = " ".repeat(marks + names + 2 * GAP.len());
+    let mut lines = Vec::new();
+    for (Cell(mark), name, sentence) in rows {
+        let mark = pad_str(mark, marks, Alignment::Left, None);
+        let head = format!("{mark}{GAP}{name:<names$}{GAP}");
+        if look.columns >= further.len() + SENTENCE_LEAST {
+            lines.extend(wrapped_behind(&head, &further, sentence, look.columns));
+        } else {
+            lines.push(head.trim_end().to_owned());
+            lines.extend(below(sentence, look));
         }
     }
-    text
+    in_colors_of(look, &lines)
 }
 
 #[cfg(test)]
@@ -241,55 +206,44 @@ mod tests {
         has_colors: false,
     };
 
-    fn sheet() -> Sheet {
-        let mut sheet = Sheet::new(["strategy", "over-\nsold", "lost\nupdates"]);
-        let cells = vec![Cell::new("naive"), Cell::fault(900), Cell::new(967)];
-        sheet.add_with_note(cells, "what was lost");
-        sheet
-    }
-
-    #[test]
-    fn a_table_has_its_numbers_on_the_right() {
-        assert_eq!(
-            sheet().text(&Look::FILE),
-            "          over-     lost\n\
-             strategy   sold  updates\n\
-             ────────────────────────\n\
-             naive       900      967\n  what was lost\n"
-                .replace("          over-", "strategy  over-")
-                .replace("strategy   sold", "           sold")
-        );
-    }
-
     #[test]
     fn a_table_that_does_not_fit_is_a_list_with_whole_words() {
-        let look = Look {
-            columns: 23,
-            ..NARROW
-        };
-        assert_eq!(
-            sheet().text(&look),
-            "naive\n  oversold      900\n  lost updates  967\n  what was lost\n"
-        );
-        assert!(sheet().text(&NARROW).contains('─'));
-    }
-
-    #[test]
-    fn colors_take_no_room_and_are_left_out_where_they_are_not_wanted() {
-        let colored = Look {
-            has_colors: true,
-            ..Look::FILE
-        };
-        let text = sheet().text(&colored);
-        assert!(text.contains("\u{1b}[1;31m900\u{1b}[0m"), "{text}");
-        let plain = text.replace("\u{1b}[1;31m", "").replace("\u{1b}[0m", "");
-        assert_eq!(plain, sheet().text(&Look::FILE));
+        let mut sheet = Sheet::new(["strategy", "over-\nsold", "lost\nupdates"]);
+        let cells = vec![Cell::new("naive"), Cell::fault(900), Cell::new(967)];
+        sheet.add_with_note(cells, "what was lost, see `just diff 1 2`");
+        let note = "  what was lost, see\n  `just diff 1 2`\n";
+        let table = "\
+strategy  over-     lost
+           sold  updates
+────────────────────────
+naive       900      967
+";
+        let list = "naive\n  oversold      900\n  lost updates  967\n";
+        for (columns, expected) in [(24, table), (23, list)] {
+            let text = |has_colors| {
+                let look = Look {
+                    columns,
+                    has_colors,
+                };
+                sheet.text(&look)
+            };
+            assert_eq!(text(false), format!("{expected}{note}"));
+            // Colors take no room, and are left out where they are not wanted.
+            assert!(text(true).contains("\u{1b}[31m\u{1b}[1m900\u{1b}[0m"));
+            assert_eq!(strip_ansi_codes(&text(true)), text(false));
+        }
     }
 
     #[test]
     fn a_sentence_stands_beside_its_name_or_below_it() {
-        let rows = [(Cell::new("ok"), "Rust", "cargo here".to_owned())];
-        assert_eq!(sentences(&rows, &Look::FILE), "ok  Rust  cargo here\n");
-        assert_eq!(sentences(&rows, &NARROW), "ok  Rust\n  cargo here\n");
+        let rows = [(
+            Cell::good("ok"),
+            "Rust",
+            "cargo\n/a/word/that/is/too/long".into(),
+        )];
+        let beside = "ok  Rust  cargo\n          /a/word/that/is/too/long\n";
+        assert_eq!(sentences(&rows, &Look::FILE), beside);
+        let below = "ok  Rust\n  cargo\n  /a/word/that/is/too/long\n";
+        assert_eq!(sentences(&rows, &NARROW), below);
     }
 }

@@ -40,37 +40,30 @@ impl Stores {
             max_connections: u32::from(pool_size) + SPARE_CONNECTIONS,
             ..Options::default()
         };
-        let sandbox = if options.postgres || options.redis {
+        let mut stores = Self {
+            database_url: given.database_url.unwrap_or_default(),
+            redis_url: given.redis_url.filter(|_| with_redis),
+            sandbox: None,
+        };
+        if options.postgres || options.redis {
             progress.step("starting private stores");
             let sandbox = start(options).await?;
             progress.note(&first_line(&sandbox.announce()));
-            Some(sandbox)
-        } else {
-            None
-        };
-
-        let private = sandbox.as_ref();
-        let database_url = given
-            .database_url
-            .or_else(|| private?.database_url().map(str::to_owned))
-            .context("there is no database")?;
-        let redis_url = given
-            .redis_url
-            .or_else(|| private?.redis_url().map(str::to_owned))
-            .filter(|_| with_redis);
-        Ok(Self {
-            database_url,
-            redis_url,
-            sandbox,
-        })
+            if let Some(url) = sandbox.database_url() {
+                stores.database_url = url.to_owned();
+            }
+            if let Some(url) = sandbox.redis_url() {
+                stores.redis_url = Some(url.to_owned());
+            }
+            stores.sandbox = Some(sandbox);
+        }
+        Ok(stores)
     }
 
     /// How to look into what was started, for as long as it is there.
     pub fn ways_in(&self) -> Option<String> {
         let announcement = self.sandbox.as_ref()?.announce();
-        announcement
-            .split_once('\n')
-            .map(|(_, rest)| rest.to_owned())
+        Some(announcement.split_once('\n')?.1.to_owned())
     }
 
     /// Makes a database of its own in the same PostgreSQL, beside the one that is here.
@@ -84,11 +77,10 @@ impl Stores {
         database: &str,
         with_redis: bool,
     ) -> anyhow::Result<Self> {
-        let making = format!("cannot make the database {database}");
         let mut conn = flash_db::connect(&self.database_url).await?;
         conn.batch_execute(&format!("CREATE DATABASE {database}"))
             .await
-            .context(making)?;
+            .with_context(|| format!("cannot make the database {database}"))?;
         let (head, parameters) = self
             .database_url
             .split_once('?')

@@ -1,15 +1,19 @@
 //! `lab audit`: the judge, called by hand.
 
-use anyhow::anyhow;
+use anyhow::Context;
 use flash_core::{Audit, Verdict};
 use flash_engine::Gates;
 use flash_lab_crowd::{
-    Auditor, Cell, Ending, JsonFile, Look, Sheet, live_units, output, paragraph,
+    Auditor, Cell, Column, Ending, JsonFile, Look, Sheet, live_units, output, paragraph,
 };
 use serde::Serialize;
 
 use crate::cli::AuditArgs;
 use crate::given;
+
+const NO_DATABASE: &str = "\
+an audit reads the stores of a running sale: give --database-url or DATABASE_URL, which \
+`server` prints when it starts private ones";
 
 #[derive(Serialize)]
 struct Audits<'a> {
@@ -24,18 +28,13 @@ struct Audits<'a> {
 /// books are not exact.
 pub async fn run(args: AuditArgs) -> anyhow::Result<()> {
     let stores = args.stores.without_empty();
-    let Some(database_url) = stores.database_url.clone() else {
-        return Err(Ending::Usage(
-            "an audit reads the stores of a running sale: give --database-url or \
-             DATABASE_URL, which `server` prints when it starts private ones"
-                .to_owned(),
-        )
-        .into());
+    let Some(database_url) = stores.database_url.as_deref() else {
+        return Err(Ending::Usage(NO_DATABASE.to_owned()).into());
     };
     let json = args.json.map(JsonFile::open).transpose()?;
     given::check(&stores, true).await?;
 
-    let mut auditor = Auditor::open(&database_url).await?;
+    let mut auditor = Auditor::open(database_url).await?;
     let skus = match &args.sku {
         Some(sku) => vec![sku.clone()],
         None => auditor.skus().await?,
@@ -47,10 +46,12 @@ pub async fn run(args: AuditArgs) -> anyhow::Result<()> {
             prefix: &args.redis_prefix,
         });
         let free = given::gate_free_units(gates, &sku).await?;
-        match auditor.audit(&sku, None, free).await? {
-            Some(audit) => audits.push(audit),
-            None => return Err(anyhow!("unknown SKU {sku}: this database has none")),
-        }
+        let audit = auditor.audit(&sku, None, free).await?;
+        audits.push(
+            audit.with_context(|| {
+                format!("unknown SKU {sku}: this database has none")
+            })?,
+        );
     }
 
     let look = output::look_beside_json(json.as_ref());
@@ -65,92 +66,49 @@ pub async fn run(args: AuditArgs) -> anyhow::Result<()> {
 }
 
 fn judge(audits: &[Audit]) -> anyhow::Result<()> {
-    let inexact: Vec<_> = audits
-        .iter()
-        .filter(|audit| audit.verdict != Verdict::Exact)
-        .map(|audit| audit.sku.as_str())
-        .collect();
-    if inexact.is_empty() {
+    let inexact = audits.iter().filter(|it| it.verdict != Verdict::Exact);
+    let names: Vec<_> = inexact.map(|it| it.sku.as_str()).collect();
+    if names.is_empty() {
         return Ok(());
     }
     Err(Ending::NotAsPromised(format!(
         "{} of {} SKUs are not exact: {}",
-        inexact.len(),
+        names.len(),
         audits.len(),
-        inexact.join(", ")
+        names.join(", ")
     ))
     .into())
 }
 
 /// A row for each SKU.
+const COLUMNS: [Column<Audit>; 9] = [
+    ("SKU", |it| Cell::new(&it.sku)),
+    ("units", |it| {
+        Cell::new(it.initial_units + it.restocked_units)
+    }),
+    ("orders", |it| Cell::new(live_units(it))),
+    ("left", |it| Cell::new(it.available_units)),
+    ("over-\nsold", |it| Cell::fault(it.oversold_units)),
+    ("lost\nupdates", |it| Cell::fault(it.lost_updates)),
+    ("lost\nunits", |it| Cell::fault(it.unaccounted_units.max(0))),
+    ("gate\ndrift", |it| {
+        it.gate_drift_units.map_or(Cell::new("-"), Cell::new)
+    }),
+    ("verdict", |it| {
+        Cell::new(format!("{:?}", it.verdict).to_lowercase())
+    }),
+];
+
 fn table(audits: &[Audit], look: &Look) -> String {
     if audits.is_empty() {
         return "no SKU was created in this database\n".to_owned();
     }
-    let mut table = Sheet::new([
-        "SKU",
-        "units",
-        "orders",
-        "left",
-        "over-\nsold",
-        "lost\nupdates",
-        "lost\nunits",
-        "gate\ndrift",
-        "verdict",
-    ]);
-    for audit in audits {
-        let supply = audit.initial_units + audit.restocked_units;
-        let gate_drift = audit.gate_drift_units.map_or(Cell::new("-"), Cell::new);
-        let verdict = format!("{:?}", audit.verdict).to_lowercase();
-        table.add(vec![
-            Cell::new(&audit.sku),
-            Cell::new(supply),
-            Cell::new(live_units(audit)),
-            Cell::new(audit.available_units),
-            Cell::fault(audit.oversold_units),
-            Cell::fault(audit.lost_updates),
-            Cell::fault(audit.unaccounted_units.max(0)),
-            gate_drift,
-            Cell::new(verdict),
-        ]);
-    }
-    format!("{}\n{}", table.text(look), paragraph(AUDIT_LEGEND, look))
+    let table = Sheet::of(audits, &COLUMNS).text(look);
+    format!("{table}\n{}", paragraph(LEGEND, look))
 }
 
-const AUDIT_LEGEND: &str = "\
+const LEGEND: &str = "\
 units: all that were ever supplied; orders: units in orders that are not cancelled; left: \
 what the stock row says; lost updates: units sold that the stock row still counts as \
 there; lost units: units that neither the stock row nor an order has; gate drift: Redis - \
 PostgreSQL, at rest (- without --redis-url).";
-
-#[cfg(test)]
-mod tests {
-    use flash_core::{AuditCounts, Sku};
-
-    use super::*;
-
-    #[test]
-    fn eighty_columns_hold_the_table_and_sixty_a_list() {
-        let audit = AuditCounts {
-            sku: Sku::new("demo").expect("a valid sku"),
-            initial_units: 100,
-            restocked_units: 0,
-            accepted_units: 912,
-            cancelled_units: 0,
-            available_units: 12,
-            duplicate_keys: 0,
-            limit_overruns: 0,
-            gate_free_units: None,
-        };
-        let audits = [audit.judge(None)];
-        for columns in [60, 80] {
-            let look = Look {
-                columns,
-                ..Look::FILE
-            };
-            let text = table(&audits, &look);
-            let lengths = text.lines().map(|line| line.chars().count());
-            assert!(lengths.max() <= Some(columns), "{text}");
-        }
-    }
-}

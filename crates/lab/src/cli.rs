@@ -13,7 +13,7 @@ use flash_lab_page::{PageArgs, ReportArgs};
 
 /// Shows what flash-sale strategies promise, and counts whether they keep it.
 #[derive(Debug, Parser)]
-#[command(name = "lab", version, after_help = EXIT_CODES)]
+#[command(name = "lab", version, after_help = include_str!("exit-codes.txt"))]
 pub struct Args {
     /// What to do.
     #[command(subcommand)]
@@ -24,7 +24,7 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Sell the same units once per strategy and count who oversells
-    #[command(after_help = DEMO_EXAMPLES)]
+    #[command(after_help = include_str!("demo-oversell.txt"))]
     DemoOversell(DemoArgs),
     /// Show a sale live in the browser, and the race step by step
     #[command(after_help = flash_lab_page::EXAMPLES)]
@@ -45,7 +45,7 @@ pub enum Command {
     #[command(after_help = flash_lab_judge::EXAMPLES)]
     Judge(JudgeArgs),
     /// Count the books of a database: oversold, lost updates, lost units; never writes
-    #[command(after_help = AUDIT_EXAMPLES)]
+    #[command(after_help = include_str!("audit.txt"))]
     Audit(AuditArgs),
     /// List what this machine has and lacks, and what each thing is needed for
     Doctor,
@@ -90,43 +90,4 @@ pub struct AuditArgs {
     #[arg(long, env = "REDIS_PREFIX", default_value = flash_engine::PREFIX,
           value_name = "TEXT")]
     pub redis_prefix: String,
-}
-
-const DEMO_EXAMPLES: &str = "\
-Examples:
-  lab demo-oversell                                 100 units, 1000 buyers, all four
-  lab demo-oversell --strategy naive --units 1      one unit is enough
-  lab demo-oversell --units 1000                    tells phase 3 and the engine apart
-  lab demo-oversell --server ./my-server            a program of your own
-  lab demo-oversell --buyers 5000 --json out.json
-  lab demo-oversell --json - | jq '.runs[].audit.verdict'
-
-Without --database-url (or --redis-url) a private PostgreSQL (or Redis) is started and
-removed at the end. A database that is given keeps one SKU demo-… and its orders per run.
-
-Times are in milliseconds, counted from the moment that releases all buyers at once.
-Exit codes: 0 each strategy did as promised, 1 error, 2 usage, 3 one did not (also where
-phase 1 was mended and does not oversell), 69 a needed program is missing";
-
-const AUDIT_EXAMPLES: &str = "\
-Examples:
-  lab audit --database-url postgres://shop@db/shop
-  DATABASE_URL=… REDIS_URL=… lab audit --sku tee --json -
-
-Exit codes: 0 every SKU is exact, 1 error, 2 usage, 3 one is not";
-
-const EXIT_CODES: &str = "\
-Exit codes: 0 as promised, 1 error, 2 usage, 3 an invariant is violated (or the promised
-oversell did not happen), 69 a needed program is missing";
-
-#[cfg(test)]
-mod tests {
-    use clap::CommandFactory;
-
-    use super::*;
-
-    #[test]
-    fn the_command_line_is_sound() {
-        Args::command().debug_assert();
-    }
 }

@@ -1,13 +1,12 @@
 //! `lab demo-oversell`: one sale per strategy, from an empty database to the verdict.
 
-use std::time::Instant;
-
 use anyhow::Context;
 use flash_lab_crowd::{
     Answer, Auditor, Environment, JsonFile, Onlooker, Outcomes, Progress, Run, Seller,
-    StoreArgs, Stores, Strategy, TermArgs, crowd, environment, keep_promises,
-    open_files, output, put_on_sale, report,
+    Stores, Strategy, TermArgs, crowd, environment, keep_promises, open_files, output,
+    put_on_sale, report,
 };
+use flash_sandbox::find_redis;
 use serde::Serialize;
 
 use crate::cli::DemoArgs;
@@ -29,43 +28,40 @@ struct Demo<'a> {
 /// # Cancel safety
 ///
 /// A dropped future ends and removes what it has started.
-pub async fn run(mut args: DemoArgs) -> anyhow::Result<()> {
-    let json = args.json.take().map(JsonFile::open).transpose()?;
+pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
+    let (terms, pool_size) = (args.terms, args.terms.pool_size);
+    let json = args.json.map(JsonFile::open).transpose()?;
     let sellers = args.sellers.sellers(&Strategy::ALL)?;
-    open_files::raise_for(args.terms.buyers)?;
+    open_files::raise_for(terms.buyers)?;
 
     let progress = Progress::start();
-    let given = std::mem::take(&mut args.stores).without_empty();
+    let given = args.stores.without_empty();
     let with_redis = sellers.iter().any(Seller::uses_redis);
-    let redis = redis_version(with_redis, &given);
+    // Only a strategy knows how to talk to one that is given.
+    let is_private = with_redis && given.redis_url.is_none();
+    let redis = is_private.then(find_redis).and_then(Result::ok);
     given::check(&given, with_redis).await?;
-    let stores =
-        Stores::open(given, with_redis, args.terms.pool_size, &progress).await?;
+    let stores = Stores::open(given, with_redis, pool_size, &progress).await?;
     let mut runs = Vec::new();
     for seller in &sellers {
-        let run = sell(seller, &stores, args.terms, &progress)
-            .await
-            .with_context(|| format!("{seller} could not sell"))?;
-        runs.push(run);
+        let sold = sell(seller, &stores, terms, &progress).await;
+        runs.push(sold.with_context(|| format!("{seller} could not sell"))?);
     }
-    let facts = Auditor::open(&stores.database_url)
-        .await?
-        .database_facts()
-        .await?;
+    let mut auditor = Auditor::open(&stores.database_url).await?;
+    let facts = auditor.database_facts().await?;
     progress.step("removing what was started");
-    drop(stores);
-    drop(progress);
+    drop((auditor, stores, progress));
 
-    let kept = keep_promises(&runs, args.terms.pool_size);
+    let kept = keep_promises(&runs, pool_size);
     if let Some(json) = &json {
         json.write(&Demo {
-            environment: environment(facts, redis, args.terms.pool_size)?,
+            environment: environment(facts, redis.map(|it| it.version), pool_size)?,
             runs: &runs,
             as_promised: kept.is_ok(),
         })?;
     }
     let look = output::look_beside_json(json.as_ref());
-    let text = report::demo(&runs, args.terms.pool_size, &look);
+    let text = report::demo(&runs, pool_size, &look);
     output::beside_json(json.as_ref(), &text)?;
     kept
 }
@@ -77,9 +73,9 @@ async fn sell(
     terms: TermArgs,
     progress: &Progress,
 ) -> anyhow::Result<Run> {
-    let (units, buyers, pool_size) = (terms.units, terms.buyers, terms.pool_size);
+    let (units, buyers) = (terms.units, terms.buyers);
     progress.step(&format!("{seller}: starting the server"));
-    let (server, address) = seller.start_patient(pool_size, stores).await?;
+    let (server, address) = seller.start_patient(terms.pool_size, stores).await?;
     let sku = put_on_sale(address, seller.slug(), units).await?;
 
     progress.step(&format!("{seller}: {units} units, {buyers} buyers connect"));
@@ -93,15 +89,11 @@ async fn sell(
     server.stop().await?;
 
     // The drift is that of the engine's gates.
-    let redis_url = stores
-        .redis_url
-        .as_deref()
-        .filter(|_| seller.is(Strategy::Engine));
+    let redis_url = stores.redis_url.as_deref();
+    let redis_url = redis_url.filter(|_| seller.is(Strategy::Engine));
     let free = given::gate_free_units(redis_url, &sku).await?;
-    let audit = Auditor::open(&stores.database_url)
-        .await?
-        .audit_sale(&sku, seller, free)
-        .await?;
+    let mut auditor = Auditor::open(&stores.database_url).await?;
+    let audit = auditor.audit_sale(&sku, seller, free).await?;
     Ok(sale.counted(seller, (units, buyers), audit))
 }
 
@@ -118,25 +110,11 @@ impl Onlooker for Teller<'_> {
         self.progress.count(self.seller, arrived, self.buyers, what);
     }
 
-    fn released(&self, _released: Instant) {}
-
     fn answered(&self, _answer: Answer, outcomes: &Outcomes) {
-        self.progress.count(
-            self.seller,
-            outcomes.total(),
-            self.buyers,
-            &format!(
-                "answers: {} accepted, {} sold out",
-                outcomes.accepted, outcomes.sold_out
-            ),
-        );
+        let (accepted, sold_out) = (outcomes.accepted, outcomes.sold_out);
+        let what = format!("answers: {accepted} accepted, {sold_out} sold out");
+        let answered = outcomes.total();
+        self.progress
+            .count(self.seller, answered, self.buyers, &what);
     }
-}
-
-/// Only a strategy knows how to talk to Redis, so only a private one has a known version.
-fn redis_version(used: bool, given: &StoreArgs) -> Option<String> {
-    if !used || given.redis_url.is_some() {
-        return None;
-    }
-    Some(flash_sandbox::find_redis().ok()?.version)
 }

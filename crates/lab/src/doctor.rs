@@ -4,9 +4,10 @@ use std::env;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use anyhow::anyhow;
+use Finding::{Broken, Good, Missing, Optional};
+use anyhow::ensure;
 use flash_lab_crowd::{
-    Cell, Ending, Look, Tone, open_files, output, sentence, sentences, server_process,
+    Cell, Ending, Look, open_files, output, sentence, sentences, server_process,
 };
 use flash_sandbox::{Found, SandboxError, find_postgres, find_redis};
 use nix::sys::statvfs::statvfs;
@@ -17,71 +18,22 @@ use crate::given;
 const BUYERS_MAX: u64 = 10_000;
 
 /// What a private PostgreSQL takes with some room for its log, in MiB.
-const FREE_SPACE_MIB: u64 = 500;
+const FREE_SPACE_MIB: u128 = 500;
 
-/// How good a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+/// How good it is, and what was found, or how to get it.
+enum Finding {
     /// As it should be.
-    Good,
+    Good(String),
     /// Worth knowing; everything works without.
-    Optional,
+    Optional(String),
     /// A needed program is missing.
-    Missing,
+    Missing(String),
     /// Something else is in the way.
-    Broken,
+    Broken(String),
 }
 
-/// One line of the table.
-#[derive(Debug)]
-struct Finding {
-    /// How good it is.
-    state: State,
-    /// What was looked at.
-    what: &'static str,
-    /// What was found, or how to get it.
-    text: String,
-    /// Who uses it.
-    needed_for: &'static str,
-}
-
-impl Finding {
-    fn new(state: State, text: impl Into<String>) -> Self {
-        Self {
-            state,
-            what: "",
-            text: text.into(),
-            needed_for: "",
-        }
-    }
-
-    fn good(text: impl Into<String>) -> Self {
-        Self::new(State::Good, text)
-    }
-
-    fn optional(text: impl Into<String>) -> Self {
-        Self::new(State::Optional, text)
-    }
-
-    fn of(self, what: &'static str, needed_for: &'static str) -> Self {
-        Self {
-            what,
-            needed_for,
-            ..self
-        }
-    }
-
-    fn row(&self) -> (Cell, &'static str, String) {
-        let (mark, tone) = match self.state {
-            State::Good => ("ok", Tone::Good),
-            State::Optional => ("note", Tone::Note),
-            State::Missing => ("missing", Tone::Bad),
-            State::Broken => ("broken", Tone::Bad),
-        };
-        let text = format!("{}\nfor {}", self.text, self.needed_for);
-        (Cell::toned(mark, tone), self.what, text)
-    }
-}
+/// What was looked at, what was found, and who uses it.
+type Line = (&'static str, Finding, &'static str);
 
 /// Runs `lab doctor`.
 ///
@@ -89,46 +41,62 @@ impl Finding {
 ///
 /// A needed program is missing, or something is in the way.
 pub async fn run() -> anyhow::Result<()> {
-    let findings = findings().await;
-    let rows: Vec<_> = findings.iter().map(Finding::row).collect();
+    let lines = look_around().await;
+    let rows: Vec<_> = lines.iter().map(row).collect();
     output::to_stdout(&sentences(&rows, &Look::of_stdout()))?;
-    let names = |state| {
-        let named = findings.iter().filter(move |it| it.state == state);
-        named.map(|it| it.what).collect::<Vec<_>>().join(", ")
+    let those = |are_meant: fn(&Finding) -> bool| {
+        let those = lines.iter().filter(|(_, finding, _)| are_meant(finding));
+        those.map(|(what, ..)| *what).collect::<Vec<_>>().join(", ")
     };
-    let (missing, broken) = (names(State::Missing), names(State::Broken));
+    let missing = those(|it| matches!(it, Missing(_)));
     if !missing.is_empty() {
         return Err(Ending::MissingProgram(format!("missing: {missing}")).into());
     }
-    if !broken.is_empty() {
-        return Err(anyhow!("in the way: {broken}"));
-    }
+    let broken = those(|it| matches!(it, Broken(_)));
+    ensure!(broken.is_empty(), "in the way: {broken}");
     Ok(())
 }
 
-async fn findings() -> [Finding; 13] {
+fn row((what, finding, needed_for): &Line) -> (Cell, &'static str, String) {
+    let (mark, text) = match finding {
+        Good(text) => (Cell::good("ok"), text),
+        Optional(text) => (Cell::note("note"), text),
+        Missing(text) => (Cell::bad("missing"), text),
+        Broken(text) => (Cell::bad("broken"), text),
+    };
+    (mark, what, format!("{text}\nfor {needed_for}"))
+}
+
+async fn look_around() -> [Line; 13] {
     let stores = "the private stores of demo, page, interleave, bench and tests";
     let sales = "demo and audit";
+    let browsers = ["chromium", "chromium-browser", "google-chrome"];
+    let browser = browsers.into_iter().find_map(version);
+    let commands = "demo, page, interleave, chaos and bench";
+    let data = "the data of private stores";
+    let crowd = "the crowd: each buyer is a connection";
+    let pictures = "./just test-page, ci and pictures alone";
+    let postgres = store("DATABASE_URL", find_postgres());
     [
-        cargo().of("Rust", "every build"),
-        linker().of("C linker", "every build"),
-        store("DATABASE_URL", find_postgres()).of("PostgreSQL >= 14", stores),
-        store("REDIS_URL", find_redis()).of("Redis >= 7", stores),
-        optional(
-            version("just"),
-            "not on PATH; ./just RECIPE installs and runs it",
-        )
-        .of("just", "the recipes"),
-        chromium().of("Chromium", "./just test-page, ci and pictures alone"),
-        docker().of("Docker, compose", "./just up and down alone"),
-        server().of("server", "demo, page, interleave, chaos and bench"),
-        open_files_limit().of("open files", "the crowd: each buyer is a connection"),
-        temporary_directory().of("temporary files", "the data of private stores"),
-        free_space().of("free space", "the data of private stores"),
-        postgres_url().await.of("DATABASE_URL", sales),
-        redis_url().await.of("REDIS_URL", sales),
+        ("Rust", cargo(), "every build"),
+        ("C linker", linker(), "every build"),
+        ("PostgreSQL >= 14", postgres, stores),
+        ("Redis >= 7", store("REDIS_URL", find_redis()), stores),
+        ("just", optional(version("just"), NO_JUST), "the recipes"),
+        ("Chromium", optional(browser, NO_BROWSER), pictures),
+        ("Docker, compose", docker(), "./just up and down alone"),
+        ("server", server(), commands),
+        ("open files", open_files_limit(), crowd),
+        ("temporary files", temporary_directory(), data),
+        ("free space", free_space(), data),
+        ("DATABASE_URL", given_postgres().await, sales),
+        ("REDIS_URL", given_redis().await, sales),
     ]
 }
+
+const NO_JUST: &str = "not on PATH; ./just RECIPE installs and runs it";
+const NO_BROWSER: &str = "not here; ./just test-page installs it";
+const GET_RUST: &str = "curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh";
 
 /// The first line that a program prints about itself.
 fn told(program: &str, arguments: &[&str]) -> Option<String> {
@@ -147,38 +115,24 @@ fn version(program: &str) -> Option<String> {
 }
 
 fn cargo() -> Finding {
-    match version("cargo") {
-        Some(version) => Finding::good(version),
-        None => Finding::new(
-            State::Missing,
-            "curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh",
-        ),
-    }
+    version("cargo").map_or_else(|| Missing(GET_RUST.to_owned()), Good)
 }
 
 /// What need not be there, or how to get it.
 fn optional(found: Option<String>, otherwise: &str) -> Finding {
-    found.map_or_else(|| Finding::optional(otherwise), Finding::good)
-}
-
-fn chromium() -> Finding {
-    let names = ["chromium", "chromium-browser", "google-chrome"];
-    let found = names.into_iter().find_map(version);
-    optional(found, "not here; ./just test-page installs it")
+    found.map_or_else(|| Optional(otherwise.to_owned()), Good)
 }
 
 /// The plugin is a package of its own in some distributions.
 fn docker() -> Finding {
-    let compose = || told("docker", &["compose", "version"]);
-    match (version("docker"), compose()) {
-        (Some(docker), Some(compose)) => Finding::good(format!("{docker}; {compose}")),
-        (Some(docker), None) => Finding::optional(format!(
-            "{docker}, without its compose plugin: \
-             https://docs.docker.com/compose/install/"
+    let install = "https://docs.docker.com";
+    let compose = told("docker", &["compose", "version"]);
+    match (version("docker"), compose) {
+        (Some(docker), Some(compose)) => Good(format!("{docker}; {compose}")),
+        (Some(docker), None) => Optional(format!(
+            "{docker}, without its compose plugin: {install}/compose/install/"
         )),
-        (None, _) => {
-            Finding::optional("not here; https://docs.docker.com/engine/install/")
-        }
+        (None, _) => Optional(format!("not here; {install}/engine/install/")),
     }
 }
 
@@ -190,33 +144,27 @@ fn linker() -> Finding {
     };
     match version("cc") {
         Some(version) if cfg!(target_os = "macos") || has_start_files() => {
-            Finding::good(version)
+            Good(version)
         }
-        None if cfg!(target_os = "macos") => {
-            Finding::optional("xcode-select --install")
-        }
-        _ => Finding::optional("no cc that can link; ./just build installs one"),
+        None if cfg!(target_os = "macos") => Optional("xcode-select --install".into()),
+        _ => Optional("no cc that can link; ./just build installs one".to_owned()),
     }
 }
 
 /// A store that is given by its URL need not be installed here.
 fn store(variable: &str, found: Result<Found, SandboxError>) -> Finding {
     match found {
-        Ok(found) => {
-            Finding::good(format!("{} {}", found.version, found.program.display()))
-        }
+        Ok(found) => Good(format!("{} {}", found.version, found.program.display())),
         Err(error) if url(variable).is_some() => {
-            Finding::optional(format!("{variable} is used; {error}"))
+            Optional(format!("{variable} is used; {error}"))
         }
-        Err(error) => Finding::new(State::Missing, error.to_string()),
+        Err(error) => Missing(error.to_string()),
     }
 }
 
 fn server() -> Finding {
-    match server_process::find() {
-        Ok(path) => Finding::good(from_here(&path)),
-        Err(error) => Finding::optional(error.to_string()),
-    }
+    let found = server_process::find().map(|path| from_here(&path));
+    found.map_or_else(|error| Optional(error.to_string()), Good)
 }
 
 /// A path below the directory of the caller is told from there.
@@ -227,65 +175,63 @@ fn from_here(path: &Path) -> String {
 }
 
 fn open_files_limit() -> Finding {
-    match open_files::limits() {
-        Ok((_, hard)) if open_files::buyers_within(hard) >= BUYERS_MAX => {
-            Finding::good(format!("{hard} at most, enough for {BUYERS_MAX} buyers"))
-        }
-        Ok((_, hard)) => Finding::optional(format!(
-            "{hard} at most: --buyers {} or less",
-            open_files::buyers_within(hard)
-        )),
-        Err(error) => Finding::optional(error.to_string()),
+    let hard = match open_files::limits() {
+        Ok((_, hard)) => hard,
+        Err(error) => return Optional(error.to_string()),
+    };
+    let buyers = open_files::buyers_within(hard);
+    if buyers >= BUYERS_MAX {
+        Good(format!("{hard} at most, enough for {BUYERS_MAX} buyers"))
+    } else {
+        Optional(format!("{hard} at most: --buyers {buyers} or less"))
     }
 }
 
 fn temporary_directory() -> Finding {
     match tempfile::tempdir() {
-        Ok(_) => Finding::good(env::temp_dir().display().to_string()),
-        Err(error) => Finding::new(
-            State::Broken,
-            format!("{error}; set TMPDIR to a directory that you may write to"),
-        ),
+        Ok(_) => Good(env::temp_dir().display().to_string()),
+        Err(error) => Broken(format!(
+            "{error}; set TMPDIR to a directory that you may write to"
+        )),
     }
 }
 
 fn free_space() -> Finding {
     let Ok(stat) = statvfs(&env::temp_dir()) else {
-        return Finding::optional("unknown");
+        return Optional("unknown".to_owned());
     };
     // Their width depends on the platform.
     let blocks = u128::from(stat.blocks_available());
     let free_mib = blocks * u128::from(stat.fragment_size()) / (1024 * 1024);
-    if free_mib >= u128::from(FREE_SPACE_MIB) {
-        Finding::good(format!("{free_mib} MiB"))
+    if free_mib >= FREE_SPACE_MIB {
+        Good(format!("{free_mib} MiB"))
     } else {
-        let text = format!("{free_mib} MiB, and {FREE_SPACE_MIB} are needed");
-        Finding::new(State::Broken, text)
+        Broken(format!("{free_mib} MiB, and {FREE_SPACE_MIB} are needed"))
     }
 }
 
-async fn postgres_url() -> Finding {
+async fn given_postgres() -> Finding {
     let Some(url) = url("DATABASE_URL") else {
-        return Finding::good("not set: the demo starts a private PostgreSQL");
+        return Good("not set: the demo starts a private PostgreSQL".to_owned());
     };
-    match given::postgres_version(&url).await {
-        Ok(version) => {
-            let address = flash_db::address(&url);
-            Finding::good(format!("PostgreSQL {version} answers at {address}"))
-        }
-        Err(error) => Finding::new(State::Broken, sentence(&error)),
-    }
+    let address = flash_db::address(&url);
+    let told = |version| format!("PostgreSQL {version} answers at {address}");
+    good_or_broken(given::postgres_version(&url).await.map(told))
 }
 
-async fn redis_url() -> Finding {
+async fn given_redis() -> Finding {
     let Some(url) = url("REDIS_URL") else {
-        return Finding::good("not set: the demo starts a private Redis");
+        return Good("not set: the demo starts a private Redis".to_owned());
     };
-    match given::redis_version(&url).await {
-        Ok(Some(version)) => Finding::good(format!("Redis {version} answers")),
-        Ok(None) => Finding::good("Redis answers"),
-        Err(error) => Finding::new(State::Broken, sentence(&error)),
-    }
+    let told = |version: Option<String>| match version {
+        Some(version) => format!("Redis {version} answers"),
+        None => "Redis answers".to_owned(),
+    };
+    good_or_broken(given::redis_version(&url).await.map(told))
+}
+
+fn good_or_broken(asked: anyhow::Result<String>) -> Finding {
+    asked.map_or_else(|error| Broken(sentence(&error)), Good)
 }
 
 fn url(variable: &str) -> Option<String> {

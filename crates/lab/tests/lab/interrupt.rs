@@ -1,26 +1,21 @@
 //! Ctrl-C in the middle of a demo.
-#![expect(
-    clippy::expect_used,
-    reason = "what surrounds a test ends it when it fails"
-)]
-
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
-use std::process::{ChildStderr, Command, Stdio};
+use std::process::{ChildStderr, Stdio};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+
+use crate::lab;
 
 #[test]
 fn ctrl_c_ends_the_demo_and_removes_what_it_started() {
     let results = tempfile::tempdir().expect("a directory");
     let json = results.path().join("out.json");
-    let mut lab = Command::new(env!("CARGO_BIN_EXE_lab"))
-        .args(["demo-oversell", "--strategy", "pessimistic", "--json"])
+    let sale = "demo-oversell --strategy pessimistic --units 1000000 --buyers 5000";
+    let mut lab = lab(sale)
+        .arg("--json")
         .arg(&json)
-        .args(["--units", "1000000", "--buyers", "5000"])
-        .env_remove("DATABASE_URL")
-        .env_remove("REDIS_URL")
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()

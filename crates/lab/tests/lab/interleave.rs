@@ -1,37 +1,20 @@
 //! `lab interleave`, from its command line to its verdict.
-//!
-//! It needs `server` beside it, as `tests/lab.rs` does.
-#![expect(
-    clippy::expect_used,
-    reason = "what surrounds a test ends it when it fails"
-)]
 
 use std::path::Path;
-use std::process::{Command, Output};
 
 use flash_lab_crowd::{Seller, Strategy};
 use flash_lab_interleave::{Finish, Place, Schedule, Stage, start_stores};
 use serde_json::Value;
 
-fn interleave(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_lab"))
-        .arg("interleave")
-        .args(arguments)
-        .output()
-        .expect("lab starts")
-}
+use crate::{json, lab, list};
 
-/// Checks the exit code, and returns the JSON and what was said beside it.
 #[track_caller]
-fn played(arguments: &[&str], code: i32) -> (Value, String) {
-    let output = interleave(&[arguments, &["--json", "-"]].concat());
-    let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(code), "{text}");
+fn played(arguments: &str) -> (Value, String) {
+    let (run, said) = json(&mut lab(&format!("interleave {arguments}")), 0);
     // Nothing is wider than its column.
-    let wide = text.lines().find(|line| line.chars().count() > 80);
-    assert_eq!(wide, None, "{text}");
-    let json = serde_json::from_slice(&output.stdout).expect("JSON");
-    (json, text)
+    let wide = said.lines().find(|line| line.chars().count() > 80);
+    assert_eq!(wide, None, "{said}");
+    (run, said)
 }
 
 fn matrix(run: &Value) -> [u64; 5] {
@@ -41,7 +24,7 @@ fn matrix(run: &Value) -> [u64; 5] {
 
 #[test]
 fn naive_oversells_in_some_orders_and_the_shortest_is_found() {
-    let (run, text) = played(&["--strategy", "naive"], 0);
+    let (run, said) = played("--strategy naive");
     assert_eq!(run["strategy"], "naive");
     // The README tells these numbers.
     assert_eq!(matrix(&run), [350, 336, 14, 182, 14]);
@@ -49,67 +32,57 @@ fn naive_oversells_in_some_orders_and_the_shortest_is_found() {
     let shortest = &run["shortest_oversell"];
     assert_eq!(shortest["schedule"], "111222222111");
     assert_eq!(shortest["ending"]["verdict"], "oversold");
-    let steps = shortest["steps"].as_array().expect("steps");
-    let reads: Vec<_> = steps
-        .iter()
-        .filter(|step| {
-            let sql = step["sql"].as_str().expect("a text");
-            sql.starts_with("SELECT") && sql.contains("\"available_units\"")
-        })
-        .collect();
+    let steps = list(&shortest["steps"]);
+    let is_read = |step: &&Value| {
+        let sql = step["sql"].as_str().expect("a text");
+        sql.starts_with("SELECT") && sql.contains("\"available_units\"")
+    };
+    let reads: Vec<_> = steps.iter().filter(is_read).collect();
     assert_eq!(reads.len(), 2);
     for read in reads {
-        assert_eq!(
-            read["returned"],
-            "available_units = 1, restocked_units = 0, per_buyer_limit = NULL"
-        );
+        let row = "available_units = 1, restocked_units = 0, per_buyer_limit = NULL";
+        assert_eq!(read["returned"], row);
     }
     assert_eq!(steps[11]["available_units_after"], 0);
     assert!(
-        text.contains("oversold by 1: 2 orders for 1 unit"),
-        "{text}"
+        said.contains("oversold by 1: 2 orders for 1 unit"),
+        "{said}"
     );
 }
 
 #[test]
 fn all_others_sell_the_unit_once_in_every_order() {
-    let others = ["pessimistic", "hybrid", "engine"];
-    let arguments = others.map(|it| ["--strategy", it]).concat();
-    let (json, text) = played(&arguments, 0);
-    let runs = json["runs"].as_array().expect("runs");
-    for run in runs {
-        assert!(run["shortest_oversell"].is_null(), "{text}");
-    }
-    let [pessimistic, hybrid, engine] = runs.as_slice() else {
+    let others = "--strategy pessimistic --strategy hybrid --strategy engine";
+    let (json, said) = played(others);
+    let [pessimistic, hybrid, engine] = list(&json["runs"]) else {
         panic!("{json}");
     };
-    assert_eq!(matrix(pessimistic), [50, 0, 50, 36, 14]);
-    assert_eq!(matrix(hybrid), [14, 0, 14, 0, 14]);
-    assert_eq!(matrix(engine), [14, 0, 14, 0, 14]);
-    let waits = |run: &Value| {
-        let steps = run["chosen"]["steps"].as_array().expect("steps").clone();
-        let waits: Vec<_> = steps
-            .into_iter()
-            .filter(|it| it["waited"] == true)
-            .collect();
-        waits
+    for (run, expected) in [
+        (pessimistic, [50, 0, 50, 36, 14]),
+        (hybrid, [14, 0, 14, 0, 14]),
+        (engine, [14, 0, 14, 0, 14]),
+    ] {
+        assert_eq!(matrix(run), expected, "{said}");
+        assert!(run["shortest_oversell"].is_null(), "{said}");
+    }
+    let those = |run: &Value, key: &str, is: Value| -> Vec<Value> {
+        let steps = list(&run["chosen"]["steps"]).iter();
+        steps.filter(|it| it[key] == is).cloned().collect()
     };
-    let waited = waits(pessimistic);
+    let waited = those(pessimistic, "waited", true.into());
     assert_eq!(waited.len(), 1);
     assert_eq!(waited[0]["waited_for"], "lock");
     let sql = waited[0]["sql"].as_str().expect("a text");
     assert!(sql.contains("FOR UPDATE"), "{sql}");
     // In hybrid the second buyer never gets as far as the row, and is told at once.
-    assert!(waits(hybrid).is_empty());
-    let steps = hybrid["chosen"]["steps"].as_array().expect("steps").clone();
-    let is_refusal = |it: &&Value| it["answer"] == "sold out";
-    let refusal = steps.iter().find(is_refusal).expect("a refusal");
+    assert!(those(hybrid, "waited", true.into()).is_empty());
+    let refusal = &those(hybrid, "answer", "sold out".into())[0];
     assert_eq!(refusal["store"], "Redis");
     assert_eq!(refusal["returned"], "0");
     // The unit is only held: nobody has committed.
     assert_eq!(refusal["available_units_after"], 1);
     // In the engine that buyer waits for the word of PostgreSQL.
-    let waited = waits(engine);
+    let waited = those(engine, "waited", true.into());
     assert_eq!(waited.len(), 1);
     assert_eq!(waited[0]["store"], "Redis");
     assert_eq!(waited[0]["answer"], "sold out");
@@ -124,26 +97,17 @@ fn the_same_schedule_gives_the_same_transcript() {
         ("hybrid", "1121", "11211111"),
         ("engine", "1121", "11211111"),
     ] {
-        let arguments = ["--strategy", strategy, "--schedule", asked];
-        let (first, text) = played(&arguments, 0);
-        let (second, _) = played(&arguments, 0);
-        assert_eq!(first, second, "{text}");
+        let arguments = format!("--strategy {strategy} --schedule {asked}");
+        let (first, said) = played(&arguments);
+        assert_eq!(first, played(&arguments).0, "{said}");
         assert_eq!(first["matrix"]["schedules"], 1);
-        assert_eq!(first["chosen"]["schedule"], taken, "{text}");
+        assert_eq!(first["chosen"]["schedule"], taken, "{said}");
         // Also of statements that are sent together, each has an answer of its own.
-        for step in first["chosen"]["steps"].as_array().expect("steps") {
+        for step in list(&first["chosen"]["steps"]) {
             let is_told = !step["returned"].is_null() || step["waited"] == true;
             assert!(is_told, "{step}");
         }
     }
-}
-
-#[test]
-fn a_schedule_that_is_none_is_refused_with_a_reason() {
-    let output = interleave(&["--schedule", "1213"]);
-    let text = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(2), "{text}");
-    assert!(text.contains("a turn is 1 or 2, for the first or the second buyer"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
