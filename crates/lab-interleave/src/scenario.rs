@@ -1,16 +1,30 @@
 //! What two buyers want of one SKU.
 
+use std::borrow::Cow;
+use std::str::FromStr;
+
+use serde::Deserialize;
+
 use crate::schedule::Buyer;
 
 /// One purchase request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Ask {
     /// Who asks.
-    pub buyer: &'static str,
+    pub buyer: Cow<'static, str>,
     /// How many units are wanted.
     pub units: u32,
     /// The idempotency key. On its way the name of the SKU is added.
-    pub key: &'static str,
+    pub key: Cow<'static, str>,
+}
+
+impl Ask {
+    /// A purchase request.
+    #[must_use]
+    pub const fn new(buyer: &'static str, units: u32, key: &'static str) -> Self {
+        let (buyer, key) = (Cow::Borrowed(buyer), Cow::Borrowed(key));
+        Self { buyer, units, key }
+    }
 }
 
 /// A sale that is played in many orders.
@@ -28,9 +42,10 @@ pub struct Scenario {
     pub asks: [&'static [Ask]; 2],
 }
 
-const fn ask(buyer: &'static str, units: u32, key: &'static str) -> Ask {
-    Ask { buyer, units, key }
-}
+const ANN: Ask = Ask::new("ann", 1, "ann");
+const BOB: Ask = Ask::new("bob", 1, "bob");
+const K1: Ask = Ask::new("ann", 1, "k1");
+const K2: Ask = Ask::new("ann", 1, "k2");
 
 impl Scenario {
     /// One unit for two buyers: the sale of `lab interleave`.
@@ -39,7 +54,7 @@ impl Scenario {
         what: "two buyers, one unit",
         units: 1,
         limit: None,
-        asks: [&[ask("ann", 1, "ann")], &[ask("bob", 1, "bob")]],
+        asks: [&[ANN], &[BOB]],
     };
 
     /// All of them, in the order in which they are judged.
@@ -49,39 +64,32 @@ impl Scenario {
             id: "one-each",
             what: "two buyers, ten units",
             units: 10,
-            limit: None,
-            asks: [&[ask("ann", 1, "ann")], &[ask("bob", 1, "bob")]],
+            ..Self::LAST_UNIT
         },
         Self {
             id: "too-much-and-one",
             what: "one unit; ann wants two, bob wants one",
-            units: 1,
-            limit: None,
-            asks: [&[ask("ann", 2, "ann")], &[ask("bob", 1, "bob")]],
+            asks: [&[Ask::new("ann", 2, "ann")], &[BOB]],
+            ..Self::LAST_UNIT
         },
         Self {
             id: "two-keys",
             what: "one unit for each buyer; ann asks twice, with two keys",
             units: 10,
             limit: Some(1),
-            asks: [&[ask("ann", 1, "k1")], &[ask("ann", 1, "k2")]],
+            asks: [&[K1], &[K2]],
         },
         Self {
             id: "same-key",
             what: "ann asks twice at once, with the same key",
-            units: 1,
-            limit: None,
-            asks: [&[ask("ann", 1, "k1")], &[ask("ann", 1, "k1")]],
+            asks: [&[K1], &[K1]],
+            ..Self::LAST_UNIT
         },
         Self {
             id: "lost-and-again",
             what: "ann asks, and asks again with the same key; bob wants the unit too",
-            units: 1,
-            limit: None,
-            asks: [
-                &[ask("ann", 1, "k1"), ask("ann", 1, "k1")],
-                &[ask("bob", 1, "bob")],
-            ],
+            asks: [&[K1, K1], &[BOB]],
+            ..Self::LAST_UNIT
         },
     ];
 
@@ -89,5 +97,16 @@ impl Scenario {
     #[must_use]
     pub fn asks(&self, side: Buyer) -> &'static [Ask] {
         self.asks[side.index()]
+    }
+}
+
+impl FromStr for Scenario {
+    type Err = String;
+
+    fn from_str(id: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|it| it.id == id);
+        found.ok_or_else(|| {
+            format!("there are {}", Self::ALL.map(|it| it.id).join(", "))
+        })
     }
 }

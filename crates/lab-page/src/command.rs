@@ -213,7 +213,7 @@ async fn shortest_oversell(progress: &Progress) -> anyhow::Result<(String, Strin
         turns.extend([Buyer::Two; TURNS_MAX]);
         let schedule = Schedule(turns);
         let transcript = stage.play(&schedule, Finish::Both).await?;
-        if transcript.is_oversold() && transcript.changes() == 2 {
+        if transcript.is_oversold() && transcript.schedule.changes() == 2 {
             drop(stage);
             let pessimistic = Seller::of(Strategy::Pessimistic)?;
             let mut stage = Stage::open(stores, &pessimistic).await?;
