@@ -1,17 +1,38 @@
 //! `lab interleave`, from what was asked to what is told.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
+use clap::Args as ClapArgs;
 use flash_lab_crowd::{
-    Ending as CommandEnding, JsonFile, Look, Progress, Seller, Strategy, output,
+    Ending as CommandEnding, JsonFile, Look, Progress, Seller, SellerArgs, Strategy,
+    output,
 };
 use serde::Serialize;
 
-use crate::cli::InterleaveArgs;
 use crate::explore::{Exploration, Matrix, explore};
 use crate::schedule::{Finish, Schedule};
 use crate::stage::{Stage, start_stores};
 use crate::text;
+
+/// What `interleave` is asked for.
+#[derive(Debug, ClapArgs)]
+pub struct InterleaveArgs {
+    /// Who sells; where nobody is named, all four strategies.
+    #[command(flatten)]
+    pub sellers: SellerArgs,
+
+    /// Play this one only: whose turn it is, step by step, 1 or 2
+    #[arg(long, value_name = "TURNS")]
+    pub schedule: Option<Schedule>,
+
+    /// File for the result as JSON, - for standard output (tables then go to stderr)
+    #[arg(long, value_name = "PATH")]
+    pub json: Option<PathBuf>,
+}
+
+/// Ends the help.
+pub const EXAMPLES: &str = include_str!("examples.txt");
 
 /// Runs `lab interleave`.
 ///
@@ -35,10 +56,11 @@ pub async fn run(mut args: InterleaveArgs) -> anyhow::Result<()> {
         let count = |number| {
             progress.follow(format_args!("{seller}: {number} schedules"));
         };
-        runs.push(match &args.schedule {
-            Some(schedule) => replay(&mut stage, schedule).await?,
+        let transcripts = match &args.schedule {
+            Some(schedule) => vec![stage.play(schedule, Finish::Both).await?],
             None => explore(&mut stage, count).await?,
-        });
+        };
+        runs.push(Exploration::of(&stage, &transcripts));
     }
     progress.step("removing what was started");
     drop(stores);
@@ -86,13 +108,6 @@ pub fn tell<T: Serialize>(
         (None, _) => {}
     }
     output::beside_json(json, &text(&output::look_beside_json(json)))
-}
-
-/// Plays one schedule.
-async fn replay(stage: &mut Stage, schedule: &Schedule) -> anyhow::Result<Exploration> {
-    let mut exploration = Exploration::of(stage);
-    exploration.add(stage.play(schedule, Finish::Both).await?);
-    Ok(exploration)
 }
 
 fn is_naive(seller: &Seller) -> bool {

@@ -10,7 +10,7 @@ use crate::stage::{Played, Stage};
 use crate::transcript::{SOLD_OUT, Step, Transcript};
 
 /// How many schedules led to what.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Matrix {
     /// Schedules that were tried, no two alike.
     pub(crate) schedules: usize,
@@ -25,7 +25,7 @@ pub(crate) struct Matrix {
 }
 
 /// What came of all schedules of one strategy.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Exploration {
     /// Who sold.
     pub(crate) strategy: String,
@@ -40,43 +40,31 @@ pub(crate) struct Exploration {
 }
 
 impl Exploration {
-    /// Nothing tried yet.
-    pub(crate) fn of(stage: &Stage) -> Self {
-        let strategy = stage.seller().to_string();
-        Self {
-            strategy,
-            ..Self::default()
-        }
-    }
-
-    pub(crate) fn add(&mut self, transcript: Transcript) {
-        let matrix = &mut self.matrix;
-        matrix.schedules += 1;
-        matrix.oversold += usize::from(transcript.is_oversold());
-        matrix.exact += usize::from(transcript.is_exact());
-        matrix.blocked += usize::from(transcript.has_blocked());
-        matrix.refused_early += usize::from(transcript.is_refused_early());
-        if transcript.is_oversold() {
-            let turns = |it: &Transcript| it.schedule.0.len();
-            keep_least(&mut self.shortest_oversell, &transcript, turns);
-        }
+    /// What these came to.
+    pub(crate) fn of(stage: &Stage, transcripts: &[Transcript]) -> Self {
+        let count = |is_so: fn(&Transcript) -> bool| {
+            transcripts.iter().filter(|it| is_so(it)).count()
+        };
         let told =
             |step: &Step| step.waited || step.answer.as_deref() == Some(SOLD_OUT);
         let told_at =
             |it: &Transcript| it.steps.iter().position(told).unwrap_or(usize::MAX);
-        keep_least(&mut self.chosen, &transcript, told_at);
-    }
-}
-
-/// Keeps what comes first, of the same the one with fewer changes of turn.
-fn keep_least(
-    kept: &mut Option<Transcript>,
-    transcript: &Transcript,
-    first: impl Fn(&Transcript) -> usize,
-) {
-    let key = |it: &Transcript| (first(it), it.schedule.changes(), it.schedule.clone());
-    if kept.as_ref().is_none_or(|kept| key(transcript) < key(kept)) {
-        *kept = Some(transcript.clone());
+        let order = |it: &Transcript| (it.schedule.changes(), it.schedule.clone());
+        let oversold = transcripts.iter().filter(|it| it.is_oversold());
+        let shortest = oversold.min_by_key(|it| (it.steps.len(), order(it)));
+        let chosen = transcripts.iter().min_by_key(|it| (told_at(it), order(it)));
+        Self {
+            strategy: stage.seller().to_string(),
+            matrix: Matrix {
+                schedules: transcripts.len(),
+                oversold: count(Transcript::is_oversold),
+                exact: count(Transcript::is_exact),
+                blocked: count(Transcript::has_blocked),
+                refused_early: count(Transcript::is_refused_early),
+            },
+            shortest_oversell: shortest.cloned(),
+            chosen: chosen.cloned(),
+        }
     }
 }
 
@@ -91,15 +79,15 @@ fn keep_least(
 /// A stage whose play was dropped must not be used again.
 pub(crate) async fn explore(
     stage: &mut Stage,
-    mut tell: impl FnMut(usize),
-) -> anyhow::Result<Exploration> {
-    let mut exploration = Exploration::of(stage);
+    tell: impl Fn(usize),
+) -> anyhow::Result<Vec<Transcript>> {
+    let mut transcripts = Vec::new();
     let mut frontier = Frontier::new(usize::MAX);
-    while let Some(played) = frontier.play(stage, &Scenario::LAST_UNIT).await? {
-        exploration.add(played.transcript);
-        tell(exploration.matrix.schedules);
+    while let Some(played) = frontier.play(stage, Scenario::last_unit()).await? {
+        transcripts.push(played.transcript);
+        tell(transcripts.len());
     }
-    Ok(exploration)
+    Ok(transcripts)
 }
 
 /// Schedules that are still to be played, those with the fewest changes of turn first: what

@@ -51,8 +51,6 @@ pub struct Broken {
     pub steps: Vec<Step>,
     /// What the buyer was told.
     pub told: Told,
-    /// Whether the step was there to be broken; else the purchase went through.
-    pub was_broken: bool,
 }
 
 impl Stage {
@@ -62,7 +60,8 @@ impl Stage {
     }
 
     /// Buys at the first server, and breaks the step with this number, counted from 1.
-    /// A server that was killed is there again afterwards.
+    /// A server that was killed is there again afterwards. None where there was no such step:
+    /// then the purchase went through.
     ///
     /// # Errors
     ///
@@ -77,7 +76,7 @@ impl Stage {
         sku: &Sku,
         number: usize,
         fault: Fault,
-    ) -> anyhow::Result<Broken> {
+    ) -> anyhow::Result<Option<Broken>> {
         let seat = &mut self.seats[0];
         seat.watch(sku);
         seat.order(ask, sku);
@@ -116,10 +115,6 @@ impl Stage {
         if was_broken && matches!(fault, Fault::KilledBefore | Fault::KilledAfter) {
             self.start_again().await?;
         }
-        Ok(Broken {
-            steps,
-            told,
-            was_broken,
-        })
+        Ok(was_broken.then_some(Broken { steps, told }))
     }
 }

@@ -1,6 +1,5 @@
 #![doc = include_str!("../README.md")]
 
-mod cli;
 mod schedule;
 mod scenario;
 mod transcript;
@@ -15,8 +14,7 @@ mod explore;
 mod text;
 mod command;
 
-pub use cli::{EXAMPLES, InterleaveArgs};
-pub use command::{run, tell};
+pub use command::{EXAMPLES, InterleaveArgs, run, tell};
 pub use explore::Frontier;
 pub use fault::{Broken, Fault};
 pub use observer::OrderRow;

@@ -1,8 +1,10 @@
 //! What two buyers want of one SKU.
 
 use std::borrow::Cow;
-use std::str::FromStr;
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
+use flash_lab_crowd::Rule;
 use serde::Deserialize;
 
 use crate::schedule::Buyer;
@@ -28,85 +30,53 @@ impl Ask {
 }
 
 /// A sale that is played in many orders.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, Deserialize)]
 pub struct Scenario {
     /// Its name on the command line.
-    pub id: &'static str,
+    pub id: String,
     /// What it is about, to read.
-    pub what: &'static str,
+    pub what: String,
     /// What is on sale.
     pub units: u32,
     /// The most that one buyer may have.
     pub limit: Option<u32>,
     /// What is asked at each server, one after the other.
-    pub asks: [&'static [Ask]; 2],
+    pub asks: [Vec<Ask>; 2],
+    /// What it is there for.
+    pub rules: Vec<Rule>,
 }
 
-const ANN: Ask = Ask::new("ann", 1, "ann");
-const BOB: Ask = Ask::new("bob", 1, "bob");
-const K1: Ask = Ask::new("ann", 1, "k1");
-const K2: Ask = Ask::new("ann", 1, "k2");
+static SCENARIOS: LazyLock<BTreeMap<String, Vec<Scenario>>> = LazyLock::new(|| {
+    #[expect(clippy::expect_used, reason = "each test that plays anything reads it")]
+    toml::from_str(include_str!("scenarios.toml")).expect("scenarios.toml")
+});
 
 impl Scenario {
-    /// One unit for two buyers: the sale of `lab interleave`.
-    pub const LAST_UNIT: Self = Self {
-        id: "last-unit",
-        what: "two buyers, one unit",
-        units: 1,
-        limit: None,
-        asks: [&[ANN], &[BOB]],
-    };
-
     /// All of them, in the order in which they are judged.
-    pub const ALL: [Self; 6] = [
-        Self::LAST_UNIT,
-        Self {
-            id: "one-each",
-            what: "two buyers, ten units",
-            units: 10,
-            ..Self::LAST_UNIT
-        },
-        Self {
-            id: "too-much-and-one",
-            what: "one unit; ann wants two, bob wants one",
-            asks: [&[Ask::new("ann", 2, "ann")], &[BOB]],
-            ..Self::LAST_UNIT
-        },
-        Self {
-            id: "two-keys",
-            what: "one unit for each buyer; ann asks twice, with two keys",
-            units: 10,
-            limit: Some(1),
-            asks: [&[K1], &[K2]],
-        },
-        Self {
-            id: "same-key",
-            what: "ann asks twice at once, with the same key",
-            asks: [&[K1], &[K1]],
-            ..Self::LAST_UNIT
-        },
-        Self {
-            id: "lost-and-again",
-            what: "ann asks, and asks again with the same key; bob wants the unit too",
-            asks: [&[K1, K1], &[BOB]],
-            ..Self::LAST_UNIT
-        },
-    ];
+    pub fn all() -> &'static [Self] {
+        &SCENARIOS["sale"]
+    }
+
+    /// One unit for two buyers: the sale of `lab interleave`.
+    #[must_use]
+    pub fn last_unit() -> &'static Self {
+        &Self::all()[0]
+    }
+
+    /// Finds a sale by its name.
+    ///
+    /// # Errors
+    ///
+    /// The names that there are.
+    pub fn named(id: &str) -> Result<&'static Self, String> {
+        let found = Self::all().iter().find(|it| it.id == id);
+        let ids = || Self::all().iter().map(|it| &*it.id).collect::<Vec<_>>();
+        found.ok_or_else(|| format!("there are {}", ids().join(", ")))
+    }
 
     /// What is asked at the server of this side.
     #[must_use]
-    pub fn asks(&self, side: Buyer) -> &'static [Ask] {
-        self.asks[side.index()]
-    }
-}
-
-impl FromStr for Scenario {
-    type Err = String;
-
-    fn from_str(id: &str) -> Result<Self, String> {
-        let found = Self::ALL.into_iter().find(|it| it.id == id);
-        found.ok_or_else(|| {
-            format!("there are {}", Self::ALL.map(|it| it.id).join(", "))
-        })
+    pub fn asks(&self, side: Buyer) -> &[Ask] {
+        &self.asks[side.index()]
     }
 }

@@ -145,9 +145,9 @@ impl Stage {
         for seat in &self.seats {
             seat.rehearse(&sku, 1, Outcome::Accepted).await?;
         }
+        let one = Schedule(vec![Buyer::One]);
+        let solo = self.play(&one, Finish::Here).await?;
         if self.seller.strategy().is_some() {
-            let one = Schedule(vec![Buyer::One]);
-            let solo = self.play(&one, Finish::Here).await?;
             self.first = solo.steps.into_iter().next().map(|step| step.statement);
         }
         Ok(())
@@ -183,7 +183,7 @@ impl Stage {
         schedule: &Schedule,
         finish: Finish,
     ) -> anyhow::Result<Transcript> {
-        let played = self.play_scenario(&Scenario::LAST_UNIT, schedule, finish);
+        let played = self.play_scenario(Scenario::last_unit(), schedule, finish);
         Ok(played.await?.transcript)
     }
 

@@ -38,7 +38,7 @@ struct Side<'a> {
     seat: &'a mut Seat,
     state: State,
     /// What is still to be asked.
-    asks: &'static [Ask],
+    asks: &'a [Ask],
     /// Whether there is no answer to what was asked last.
     is_asking: bool,
     told: Vec<Told>,
@@ -86,16 +86,16 @@ impl<'a> Table<'a> {
         seats: &'a mut [Seat; 2],
         observer: &'a mut Observer,
         sku: &'a Sku,
-        scenario: &Scenario,
+        scenario: &'a Scenario,
         first: Option<&'a Statement>,
     ) -> Self {
-        let mut asks = scenario.asks.into_iter();
+        let mut asks = scenario.asks.iter();
         let sides = seats.each_mut().map(|seat| {
             seat.watch(sku);
             Side {
                 seat,
                 state: State::Ready,
-                asks: asks.next().unwrap_or_default(),
+                asks: asks.next().map_or(&[], Vec::as_slice),
                 is_asking: false,
                 told: Vec::new(),
                 besides: VecDeque::new(),
@@ -126,13 +126,9 @@ impl<'a> Table<'a> {
     fn is_spinning(&self, buyer: Buyer) -> bool {
         const TIMES: usize = 3;
         let own = self.steps.iter().rev().filter(|step| step.buyer == buyer);
-        let mut last = own
-            .take(TIMES)
-            .map(|step| (&step.statement, &step.returned));
-        let Some(first) = last.next() else {
-            return false;
-        };
-        last.filter(|it| *it == first).count() == TIMES - 1
+        let last = own.take(TIMES).map(|it| (&it.statement, &it.returned));
+        let last: Vec<_> = last.collect();
+        last.len() == TIMES && last.windows(2).all(|pair| pair.first() == pair.last())
     }
 
     fn can_step(&self, buyer: Buyer) -> bool {
@@ -194,20 +190,17 @@ impl<'a> Table<'a> {
         }
         let number = self.steps.len();
         let side = &mut self.sides[at];
-        let held =
-            match std::mem::replace(&mut side.state, State::Running(number, None)) {
-                State::Held(held) => held,
-                other => {
-                    side.state = other;
-                    return Ok(false);
-                }
-            };
+        let running = State::Running(number, None);
+        let held = match std::mem::replace(&mut side.state, running) {
+            State::Held(held) => held,
+            other => {
+                side.state = other;
+                return Ok(false);
+            }
+        };
         let is_first = self.steps.iter().all(|it| it.buyer != buyer);
-        if is_first
-            && self
-                .first
-                .is_some_and(|it| it.store != held.statement.store)
-        {
+        let store = held.statement.store;
+        if is_first && self.first.is_some_and(|it| it.store != store) {
             return Err(Disturbed("Redis was not asked").into());
         }
         self.steps.push(Step::of(buyer, held.statement));
@@ -252,13 +245,12 @@ impl<'a> Table<'a> {
     /// Whether each buyer is held, has an answer, or waits for the other one.
     fn is_settled(&self) -> bool {
         let [one, two] = &self.sides;
-        [(one, two), (two, one)]
-            .iter()
-            .all(|(side, other)| match side.state {
-                State::Running(_, None) => false,
-                State::Running(_, Some(Wait::Gate)) => other.is_held(),
-                _ => true,
-            })
+        let is_settled = |side: &Side<'_>, other: &Side<'_>| match side.state {
+            State::Running(_, None) => false,
+            State::Running(_, Some(Wait::Gate)) => other.is_held(),
+            _ => true,
+        };
+        is_settled(one, two) && is_settled(two, one)
     }
 
     fn on_event(&mut self, buyer: Buyer, event: Event) -> anyhow::Result<()> {

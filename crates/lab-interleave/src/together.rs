@@ -28,7 +28,8 @@ impl Stage {
         let sku = self.put_on_sale(scenario.units, scenario.limit).await?;
         let mut seat = self.roomy_seat().await?;
         seat.watch(&sku);
-        let [Some(first), Some(second)] = scenario.asks.map(<[_]>::first) else {
+        let [Some(first), Some(second)] = scenario.asks.each_ref().map(|it| it.first())
+        else {
             return Ok(false);
         };
         seat.order(first, &sku);

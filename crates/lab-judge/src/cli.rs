@@ -56,8 +56,8 @@ pub struct Scope {
     pub stages: Vec<StageName>,
 
     /// Play this sale only, in stage interleave; can be given several times
-    #[arg(long = "scenario", value_name = "ID")]
-    pub scenarios: Vec<Scenario>,
+    #[arg(long = "scenario", value_name = "ID", value_parser = Scenario::named)]
+    pub scenarios: Vec<&'static Scenario>,
 
     /// The most changes of turn that an order of steps may have
     #[arg(long, default_value_t = DEFAULT_CHANGES, value_name = "K")]

@@ -118,7 +118,7 @@ async fn judge_stages(
     verdict: &mut Verdict,
 ) -> anyhow::Result<()> {
     let scenarios = match scope.scenarios.as_slice() {
-        [] => &Scenario::ALL[..],
+        [] => &Scenario::all().iter().collect::<Vec<_>>()[..],
         some => some,
     };
     let faults = match scope.faults.as_slice() {
@@ -148,7 +148,7 @@ async fn judge_stages(
         }
         for scenario in scenarios {
             if verdict.verdict == Word::Broken {
-                verdict.not_judged.push(scenario.id.to_owned());
+                verdict.not_judged.push(scenario.id.clone());
                 continue;
             }
             let changes = scope.changes_max;

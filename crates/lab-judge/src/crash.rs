@@ -62,9 +62,9 @@ pub(crate) async fn judge(
         for fault in faults.iter().copied() {
             let sku = stage.put_on_sale(UNITS, None).await?;
             let broken = stage.break_purchase(&ANN, &sku, step, fault).await?;
-            if !broken.was_broken {
+            let Some(broken) = broken else {
                 break 'steps;
-            }
+            };
             count += 1;
             let seller = stage.seller();
             progress.follow(format_args!("{seller}: {count} purchases broken"));

@@ -16,6 +16,8 @@ const SALES: &str = include_str!("sales.toml");
 #[derive(Deserialize)]
 struct Sales {
     sale: Vec<Sale>,
+    /// What is judged here, where nothing is broken.
+    rules: Vec<Rule>,
 }
 
 /// A sale of one buyer after the other.
@@ -73,38 +75,31 @@ impl Expected {
     }
 }
 
-/// What is judged here, where nothing is broken.
-const RULES: [Rule; 7] = [
-    Rule::Oversold,
-    Rule::Books,
-    Rule::Acknowledged,
-    Rule::WinnerRefused,
-    Rule::Limit,
-    Rule::FalseSoldOut,
-    Rule::Unanswered,
-];
-
 pub(crate) async fn judge(
     stage: &mut Stage,
     verdict: &mut Verdict,
 ) -> anyhow::Result<()> {
+    let sales: Sales = toml::from_str(SALES).context("sales.toml")?;
     let mut asked = 0;
-    let violation = Violation::found(sell(stage, &mut asked).await)?;
+    let violation = Violation::found(sell(stage, &sales, &mut asked).await)?;
     let broken = violation.map(|it| Judged::broken(it, StageName::Http, None));
     let looked = Looked::alone(StageName::Http, asked, broken.is_none());
-    verdict.add(looked, &RULES, broken);
+    verdict.add(looked, &sales.rules, broken);
     Ok(())
 }
 
-async fn sell(stage: &mut Stage, asked: &mut usize) -> anyhow::Result<()> {
-    let sales: Sales = toml::from_str(SALES).context("sales.toml")?;
-    for sale in sales.sale {
+async fn sell(
+    stage: &mut Stage,
+    sales: &Sales,
+    asked: &mut usize,
+) -> anyhow::Result<()> {
+    for sale in &sales.sale {
         let sku = stage.put_on_sale(sale.units, sale.limit).await?;
-        for line in sale.lines {
+        for line in &sale.lines {
             let told = stage.buy(Buyer::One, &line.ask, &sku).await;
             *asked += 1;
             let books = stage.read_books(&sku).await?;
-            check(&line, &told)?;
+            check(line, &told)?;
             // What was asked with other contents has no order, and its key has one.
             if line.expected != Expected::KeyReused {
                 Asked::new(&line.ask, &told, &books, false).agrees()?;

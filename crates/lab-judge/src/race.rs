@@ -6,7 +6,7 @@ use flash_lab_crowd::rule::Rule;
 use flash_lab_interleave::{Ask, Books, Buyer, Frontier, Played, Scenario, Stage};
 
 use crate::cli::StageName;
-use crate::rules::{check, rules_of};
+use crate::rules::check;
 use crate::verdict::{Judged, Looked, Verdict, Violation, Why, ensure};
 use crate::why::Case;
 
@@ -16,7 +16,7 @@ const EVE: Ask = Ask::new("eve", 1, "eve");
 /// Plays one sale.
 pub(crate) async fn judge(
     stage: &mut Stage,
-    scenario: &Scenario,
+    scenario: &'static Scenario,
     changes_max: usize,
     progress: &Progress,
     verdict: &mut Verdict,
@@ -37,7 +37,7 @@ pub(crate) async fn judge(
         let checked = holds(stage, scenario, &played, books).await;
         if let Some(violation) = Violation::found(checked)? {
             let why = reason(stage, scenario, &played, books, &violation).await?;
-            let id = Some(scenario.id);
+            let id = Some(&*scenario.id);
             broken = Some(Judged {
                 why,
                 schedule: Some(played.transcript.schedule.clone()),
@@ -49,12 +49,12 @@ pub(crate) async fn judge(
     }
     let looked = Looked {
         id: StageName::Interleave,
-        scenario: Some(scenario.id),
+        scenario: Some(&scenario.id),
         schedules: count,
         changes_max: Some(changes_max),
         complete: broken.is_none() && frontier.is_complete(),
     };
-    verdict.add(looked, rules_of(scenario), broken);
+    verdict.add(looked, &scenario.rules, broken);
     Ok(())
 }
 
@@ -77,7 +77,7 @@ async fn holds(
 
 async fn reason(
     stage: &mut Stage,
-    scenario: &Scenario,
+    scenario: &'static Scenario,
     played: &Played,
     books: &Books,
     violation: &Violation,

@@ -6,18 +6,6 @@ use flash_lab_interleave::{Ask, Books, OrderRow, Scenario};
 
 use crate::verdict::{Violation, ensure};
 
-/// The rules that a scenario is there for.
-pub(crate) fn rules_of(scenario: &Scenario) -> &'static [Rule] {
-    match scenario.id {
-        "last-unit" => &[Rule::Oversold, Rule::Books, Rule::Unanswered],
-        "one-each" => &[Rule::Books, Rule::Unanswered],
-        "too-much-and-one" => &[Rule::FalseSoldOut, Rule::Stranded],
-        "two-keys" => &[Rule::Limit],
-        "same-key" => &[Rule::Acknowledged, Rule::WinnerRefused],
-        _ => &[Rule::WinnerRefused],
-    }
-}
-
 /// One request and what came of it.
 pub(crate) struct Asked<'a> {
     pub(crate) ask: &'a Ask,
@@ -117,14 +105,13 @@ impl<'a> Asked<'a> {
 
 fn is_named(told: &Told, order: &OrderRow) -> bool {
     let id = told.order_id.as_deref().unwrap_or_default();
-    id.eq_ignore_ascii_case(&order.order_id)
+    id.eq_ignore_ascii_case(&order.order_id.to_string())
 }
 
 /// `order` and the beginning of its name, where that is a time; the rest is chance.
 fn name_of(order: &OrderRow) -> String {
-    const VERSION_AT: usize = 14;
-    match order.order_id.chars().nth(VERSION_AT) {
-        Some('7') => format!("order {:.4}…", order.order_id),
+    match order.order_id.get_version_num() {
+        7 => format!("order {:.4}…", order.order_id.to_string()),
         _ => "order".to_owned(),
     }
 }
@@ -135,7 +122,7 @@ pub(crate) fn check(
     told: &[Vec<Told>; 2],
     books: &Books,
 ) -> Result<(), Violation> {
-    let asks = || scenario.asks.into_iter().flatten();
+    let asks = || scenario.asks.iter().flatten();
     let asked = asks().zip(told.iter().flatten()).map(|(ask, told)| {
         let same = asks().filter(|it| (&it.buyer, &it.key) == (&ask.buyer, &ask.key));
         Asked::new(ask, told, books, same.count() == 1)

@@ -32,17 +32,18 @@ pub(crate) fn told(verdict: &Verdict) -> String {
 #[must_use]
 pub fn details(verdict: &Verdict) -> String {
     let broken = verdict.rules.iter().find(|it| !it.held);
-    let (broken_stages, held): (Vec<_>, Vec<_>) =
-        verdict.stages.iter().partition(|stage| {
-            broken
-                .is_some_and(|it| it.stage == stage.id && it.scenario == stage.scenario)
-        });
     let mut text = String::new();
-    for stage in held {
-        text += &format!("  held     {}\n", looked(stage));
+    let mut others_held = 0;
+    for stage in &verdict.stages {
+        let place = (stage.id, stage.scenario);
+        if broken.is_some_and(|it| (it.stage, it.scenario) == place) {
+            others_held = stage.schedules - 1;
+        } else {
+            text += &format!("  held     {}\n", looked(stage));
+        }
     }
     if let Some(broken) = broken {
-        text += &broken_rule(broken_stages.first().copied(), broken);
+        text += &broken_rule(broken, others_held);
     }
     if let Some(reason) = &verdict.reason {
         text += &format!("  {reason}\n");
@@ -69,7 +70,7 @@ fn looked(stage: &Looked) -> String {
     format!("{:<12} {which}", stage.id.name())
 }
 
-fn broken_rule(looked: Option<&Looked>, broken: &Judged) -> String {
+fn broken_rule(broken: &Judged, others_held: usize) -> String {
     const BELOW: &str = "           ";
     let place = broken.scenario.map_or(broken.stage.name(), str::to_owned);
     let sentence = broken.sentence.as_deref().unwrap_or_default();
@@ -81,9 +82,8 @@ fn broken_rule(looked: Option<&Looked>, broken: &Judged) -> String {
     if let Some(schedule) = &broken.schedule {
         let changes = i64::try_from(schedule.changes()).unwrap_or(i64::MAX);
         let changes = count(changes, "change");
-        let before = looked.map_or(0, |it| it.schedules - 1);
-        let order =
-            format!("order {schedule}: {changes} of turn, {before} others held");
+        let held = format!("{others_held} others held");
+        let order = format!("order {schedule}: {changes} of turn, {held}");
         text += &indented(&order, BELOW);
     }
     if let Some(transcript) = &broken.transcript {
@@ -108,18 +108,17 @@ fn indented(text: &str, head: &str) -> String {
 
 /// Who asks for what at a server, and with which key where that matters.
 fn who(scenario: Option<&str>, side: Buyer) -> String {
-    let played = Scenario::ALL.iter().find(|it| Some(it.id) == scenario);
+    let played = Scenario::all().iter().find(|it| Some(&*it.id) == scenario);
     let asks = played.map_or(&[][..], |it| it.asks(side));
     let asks = asks.iter().map(|ask| {
-        let wants = match ask.units {
-            1 => String::new(),
-            units => format!(" wants {units}"),
-        };
-        let key = match ask.key == ask.buyer {
-            true => String::new(),
-            false => format!(" ({})", ask.key),
-        };
-        format!("{}{wants}{key}", ask.buyer)
+        let mut text = ask.buyer.to_string();
+        if ask.units > 1 {
+            text += &format!(" wants {}", ask.units);
+        }
+        if ask.key != ask.buyer {
+            text += &format!(" ({})", ask.key);
+        }
+        text
     });
     let asks: Vec<_> = asks.collect();
     format!("T{side}: {}", asks.join(", then "))

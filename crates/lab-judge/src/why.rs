@@ -79,7 +79,7 @@ fn because(id: &'static str, steps: [usize; 2], sentence: String) -> Option<Why>
 
 /// A run that broke a rule.
 pub(crate) struct Case<'a> {
-    scenario: &'a Scenario,
+    scenario: &'static Scenario,
     played: &'a Played,
     books: &'a Books,
     rule: Rule,
@@ -105,7 +105,7 @@ impl<'a> Case<'a> {
     ];
 
     pub(crate) fn new(
-        scenario: &'a Scenario,
+        scenario: &'static Scenario,
         played: &'a Played,
         books: &'a Books,
         rule: Rule,

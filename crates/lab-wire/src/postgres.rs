@@ -65,8 +65,9 @@ pub(crate) struct Postgres {
 
 impl Protocol for Postgres {
     fn said(&mut self, buffer: &mut BytesMut) -> Option<Said> {
-        if !self.started && asks_for_encryption(buffer) {
-            buffer.advance(ENCRYPTION_REQUEST);
+        let mut requests = ENCRYPTION_REQUESTS.iter();
+        if !self.started && requests.any(|it| buffer.starts_with(it)) {
+            buffer.advance(8);
             return Some(Said {
                 bytes: Bytes::new(),
                 statement: None,
@@ -132,15 +133,9 @@ impl Protocol for Postgres {
     }
 }
 
-/// The length of `SSLRequest` and `GSSENCRequest`.
-const ENCRYPTION_REQUEST: usize = 8;
-
-/// Whether the first message is `SSLRequest` or `GSSENCRequest`.
-fn asks_for_encryption(mut buffer: &[u8]) -> bool {
-    buffer.try_get_u64().is_ok_and(|it| {
-        it >> 32 == 8 && matches!(it & 0xffff_ffff, 80_877_103 | 80_877_104)
-    })
-}
+/// `SSLRequest` and `GSSENCRequest`, which come before the first message.
+const ENCRYPTION_REQUESTS: [[u8; 8]; 2] =
+    [[0, 0, 0, 8, 4, 210, 22, 47], [0, 0, 0, 8, 4, 210, 22, 48]];
 
 /// Takes the first message, if it is complete; its length stands after its type.
 fn next_message(buffer: &mut BytesMut, type_length: usize) -> Option<Bytes> {
