@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::ensure;
 use flash_core::Sku;
 use flash_lab_crowd::client::{Client, SendError, purchase};
 use flash_lab_crowd::outcome::{Outcome, Told};
@@ -129,17 +130,15 @@ impl Seat {
             key: name,
         };
         let told = buy(self.address, &ask, sku).await;
-        if told.outcome == expected {
-            return Ok(());
-        }
         let status = told.status.map(|it| it.to_string());
-        Err(Unrehearsed {
+        let unrehearsed = || Unrehearsed {
             outcome: told.outcome,
             said: status.unwrap_or("no answer".to_owned()),
             expected,
             log: self.server.last_words(),
-        }
-        .into())
+        };
+        ensure!(told.outcome == expected, unrehearsed());
+        Ok(())
     }
 
     /// Waits until the buyer has an answer.

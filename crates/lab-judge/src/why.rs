@@ -26,6 +26,12 @@ impl fmt::Display for Seen<'_> {
     }
 }
 
+impl From<&Seen<'_>> for usize {
+    fn from(seen: &Seen<'_>) -> Self {
+        seen.number
+    }
+}
+
 impl Seen<'_> {
     /// Whether it comes later, and is of the same buyer.
     fn follows(&self, other: &Self) -> bool {
@@ -69,11 +75,16 @@ fn seen(steps: &[Step]) -> Vec<Seen<'_>> {
     seen.collect()
 }
 
-fn because(id: &'static str, steps: [usize; 2], sentence: String) -> Option<Why> {
+fn because(
+    id: &'static str,
+    steps: [impl Into<usize>; 2],
+    sentence: String,
+) -> Option<Why> {
+    let steps = steps.map(Into::into).to_vec();
     Some(Why {
         id,
         sentence,
-        steps: steps.to_vec(),
+        steps,
     })
 }
 
@@ -89,10 +100,12 @@ pub(crate) struct Case<'a> {
 const STOCK: [Rule; 3] = [Rule::Oversold, Rule::Books, Rule::Limit];
 const KEYS: [Rule; 3] = [Rule::WinnerRefused, Rule::Acknowledged, Rule::Unanswered];
 
+/// How a cause is recognized, and which rules it breaks; none for any.
+type Recognizer<'a> = (fn(&Case<'a>) -> Option<Why>, &'static [Rule]);
+
 impl<'a> Case<'a> {
-    /// What people do wrong, from the most specific to the least, and which rules break by
-    /// it; none for any.
-    const RECOGNIZERS: [(fn(&Self) -> Option<Why>, &'static [Rule]); 9] = [
+    /// What people do wrong, from the most specific to the least.
+    const RECOGNIZERS: [Recognizer<'a>; 9] = [
         (Self::ignored_guard, &[]),
         (Self::unlocked_too_early, &STOCK),
         (Self::locked_too_late, &STOCK),
@@ -157,9 +170,9 @@ impl<'a> Case<'a> {
         })?;
         let sentence = format!(
             "Step {guard} changed no row (UPDATE 0), and step {order} recorded the order \
-                 all the same."
+             all the same."
         );
-        because("ignored-guard", [guard.number, order.number], sentence)
+        because("ignored-guard", [guard, order], sentence)
     }
 
     /// A lock that is let go before COMMIT, and a read of the other buyer in between.
@@ -183,13 +196,9 @@ impl<'a> Case<'a> {
             };
             let sentence = format!(
                 "T{buyer} let go at step {unlock} and committed at step {commit}; in \
-                     between step {read} {read_what}{units}."
+                 between step {read} {read_what}{units}."
             );
-            because(
-                "unlocked-too-early",
-                [unlock.number, commit.number],
-                sentence,
-            )
+            because("unlocked-too-early", [unlock, commit], sentence)
         })
     }
 
@@ -212,9 +221,9 @@ impl<'a> Case<'a> {
             }
             let sentence = format!(
                 "Step {lock} takes the lock, but what it protects was read in step \
-                     {read}."
+                 {read}."
             );
-            because("locked-too-late", [lock.number, read.number], sentence)
+            because("locked-too-late", [lock, read], sentence)
         })
     }
 
@@ -232,14 +241,10 @@ impl<'a> Case<'a> {
         if let Some(aborted) = aborted {
             let sentence = format!(
                 "Step {refused} was refused to be tried again, and step {aborted} tried \
-                     it in the same transaction, which is aborted: the whole purchase begins \
-                     anew."
+                 it in the same transaction, which is aborted: the whole purchase begins \
+                 anew."
             );
-            return because(
-                "retry-missing",
-                [refused.number, aborted.number],
-                sentence,
-            );
+            return because("retry-missing", [refused, aborted], sentence);
         }
         let told = self.first(|it| {
             it.buyer == refused.buyer
@@ -259,9 +264,9 @@ impl<'a> Case<'a> {
         };
         let sentence = format!(
             "Step {refused} was refused to be tried again ({reason}), {why}: {name} was \
-                 told {answer} while {left} units were left."
+             told {answer} while {left} units were left."
         );
-        because(id, [refused.number, told.number], sentence)
+        because(id, [refused, told], sentence)
     }
 
     /// A counter that is counted down first and given back later: in between it is too low.
@@ -277,13 +282,9 @@ impl<'a> Case<'a> {
         let Ask { buyer, units, .. } = self.ask(took.buyer)?;
         let sentence = format!(
             "{buyer}'s {units} (step {took}) were not given back before step {too_low} \
-                 counted."
+             counted."
         );
-        because(
-            "took-and-gave-back",
-            [took.number, too_low.number],
-            sentence,
-        )
+        because("took-and-gave-back", [took, too_low], sentence)
     }
 
     /// A script in Redis refuses whom there is enough for: since nobody has loaded it, since
@@ -300,9 +301,9 @@ impl<'a> Case<'a> {
         let Some(read) = self.first(|it| is_before(it) && it.does.reads_stock) else {
             let sentence = format!(
                 "Step {refused} refused, and nobody had read the stock: a gate that is \
-                     not there is not an empty gate."
+                 not there is not an empty gate."
             );
-            return because("nobody-had-looked", [refused.number; 2], sentence);
+            return because("nobody-had-looked", [refused; 2], sentence);
         };
         // Whoever is let through goes on to PostgreSQL.
         let goes_on = |it: &Seen<'_>| {
@@ -320,14 +321,10 @@ impl<'a> Case<'a> {
         if let Some(let_through) = let_through.filter(|_| other.units > there) {
             let sentence = format!(
                 "Step {let_through} let {} through for {}, and {there} was there; step \
-                     {refused} then refused {}.",
+                 {refused} then refused {}.",
                 other.buyer, other.units, ask.buyer
             );
-            return because(
-                "let-through-too-much",
-                [let_through.number, refused.number],
-                sentence,
-            );
+            return because("let-through-too-much", [let_through, refused], sentence);
         }
         let units = i64::from(ask.units);
         if read.read_units()? != units {
@@ -335,9 +332,9 @@ impl<'a> Case<'a> {
         }
         let sentence = format!(
             "Step {refused} refused {units}, and step {read} had read {units}: what is \
-                 wanted may be all there is."
+             wanted may be all there is."
         );
-        because("refused-what-fits", [refused.number, read.number], sentence)
+        because("refused-what-fits", [refused, read], sentence)
     }
 
     /// The key is looked for before the lock: what is committed in between is not seen.
@@ -353,9 +350,9 @@ impl<'a> Case<'a> {
             let name = self.name(commit.buyer);
             let sentence = format!(
                 "The key was looked for in step {look}, before {name}'s order was \
-                     committed in step {commit}; step {refused} then found no stock."
+                 committed in step {commit}; step {refused} then found no stock."
             );
-            because("looked-too-early", [look.number, commit.number], sentence)
+            because("looked-too-early", [look, commit], sentence)
         })
     }
 
@@ -377,9 +374,9 @@ impl<'a> Case<'a> {
         }
         let sentence = format!(
             "Steps {one} and {two} take two locks: each buyer has a lock of their own, \
-                 and nobody waits."
+             and nobody waits."
         );
-        because("lock-of-its-own", [one.number, two.number], sentence)
+        because("lock-of-its-own", [one, two], sentence)
     }
 
     /// The answer says one thing and the table another.
@@ -403,7 +400,7 @@ impl<'a> Case<'a> {
             let (buyer, told) = (&asked.ask.buyer, asked.told.outcome.as_str());
             let sentence = format!(
                 "Step {records} was to record the order, and after step {last} {buyer} \
-                     was told {told}."
+                 was told {told}."
             );
             because(id, [records, last], sentence)
         })
@@ -425,7 +422,7 @@ impl<'a> Case<'a> {
                 (one.number.min(two.number), one.number.max(two.number));
             let sentence = format!(
                 "Steps {first} and {second} read the same {units}; nothing made one of \
-                     them wait."
+                 them wait."
             );
             because("read-then-written", [first, second], sentence)
         })
@@ -477,7 +474,7 @@ pub(crate) fn told_blindly(steps: &[Step], told: &Told, at: usize) -> Option<Why
     let outcome = told.outcome.as_str();
     let sentence = format!(
         "Step {records} wrote the order, nobody heard what came of step {at}, and the \
-             buyer was told {outcome} as if somebody had."
+         buyer was told {outcome} as if somebody had."
     );
     because(id, [records.number, at], sentence)
 }
