@@ -55,14 +55,8 @@ fn told_on(look: &Look, transcript: &Transcript) -> String {
 
 /// The matrix, and a transcript for each strategy.
 pub(crate) fn explorations(runs: &[Exploration], look: &Look) -> String {
-    let titles = [
-        "schedules",
-        "oversold",
-        "exact",
-        "blocked",
-        "refused\nearly",
-    ];
-    let mut table = Sheet::new(["strategy"].into_iter().chain(titles));
+    let titles = "strategy schedules oversold exact blocked refused\nearly";
+    let mut table = Sheet::new(titles.split(' '));
     for run in runs {
         let matrix = &run.matrix;
         let oversold = i64::try_from(matrix.oversold).unwrap_or(i64::MAX);

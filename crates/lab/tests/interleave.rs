@@ -65,7 +65,10 @@ fn naive_oversells_in_some_orders_and_the_shortest_is_found() {
         );
         assert_eq!(read["parameters"][0], "'tee'");
         let readable = read["readable"].as_str().expect("a text");
-        assert!(readable.ends_with("WHERE (sku = 'tee') LIMIT 1"), "{readable}");
+        assert!(
+            readable.ends_with("WHERE (sku = 'tee') LIMIT 1"),
+            "{readable}"
+        );
     }
     assert_eq!(steps[11]["available_units_after"], 0);
     assert!(
