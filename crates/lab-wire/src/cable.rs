@@ -55,6 +55,9 @@ pub trait Steps: Send + Sync {
 
     /// The answer to a step that had its turn.
     fn returned(&self, text: &str);
+
+    /// Whoever sent a step that had its turn has gone without waiting for the answer.
+    fn left(&self);
 }
 
 /// Where a connection is cut off that sends a COMMIT.
@@ -306,6 +309,7 @@ impl Connection<'_> {
             tokio::select! {
                 count = self.near.read_buf(&mut self.up) => {
                     if count? == 0 {
+                        self.end();
                         return Ok(());
                     }
                     self.way.delay().await;
@@ -324,6 +328,16 @@ impl Connection<'_> {
             if is_over {
                 return Ok(());
             }
+        }
+    }
+
+    /// The near side has gone.
+    fn end(&self) {
+        if self.step.is_some()
+            && self.turn == Turn::Go
+            && let Some(steps) = &self.way.steps
+        {
+            steps.left();
         }
     }
 
