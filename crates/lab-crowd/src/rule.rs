@@ -1,11 +1,21 @@
 //! What must hold in every sale.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use strum::Display;
 
 /// What must hold, the gravest first.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Display,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Deserialize,
+    Serialize,
+    Display,
 )]
 #[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]

@@ -1,21 +1,38 @@
 //! `lab interleave`, from what was asked to what is told.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use clap::Args as ClapArgs;
 use flash_lab_crowd::{
-    Ending as CommandEnding, JsonFile, Progress, Seller, Strategy, output,
+    Ending as CommandEnding, JsonFile, Look, Progress, Seller, SellerArgs, Strategy,
+    output,
 };
 use serde::Serialize;
 
-use crate::cli::InterleaveArgs;
 use crate::explore::{Exploration, Matrix, explore};
-use crate::schedule::Schedule;
-use crate::stage::{Finish, Stage, start_stores};
+use crate::schedule::{Finish, Schedule};
+use crate::stage::{Stage, start_stores};
 use crate::text;
 
-/// Where more than one strategy was asked for.
-#[derive(Serialize)]
-struct Runs<'a> {
-    runs: &'a [Exploration],
+/// What `interleave` is asked for.
+#[derive(Debug, ClapArgs)]
+pub struct InterleaveArgs {
+    /// Who sells; where nobody is named, all four strategies.
+    #[command(flatten)]
+    pub sellers: SellerArgs,
+
+    /// Play this one only: whose turn it is, step by step, 1 or 2
+    #[arg(long, value_name = "TURNS")]
+    pub schedule: Option<Schedule>,
+
+    /// File for the result as JSON, - for standard output (tables then go to stderr)
+    #[arg(long, value_name = "PATH")]
+    pub json: Option<PathBuf>,
 }
+
+/// Ends the help.
+pub const EXAMPLES: &str = include_str!("examples.txt");
 
 /// Runs `lab interleave`.
 ///
@@ -36,64 +53,61 @@ pub async fn run(mut args: InterleaveArgs) -> anyhow::Result<()> {
     for seller in &sellers {
         progress.step(&format!("{seller}: starting two servers"));
         let mut stage = Stage::open(stores.clone(), seller).await?;
-        runs.push(match &args.schedule {
-            Some(schedule) => replay(&mut stage, schedule).await?,
-            None => {
-                let count = |number| {
-                    progress.follow(format_args!("{seller}: {number} schedules"));
-                };
-                explore(&mut stage, count).await?
-            }
-        });
+        let count = |number| {
+            progress.follow(format_args!("{seller}: {number} schedules"));
+        };
+        let transcripts = match &args.schedule {
+            Some(schedule) => vec![stage.play(schedule, Finish::Both).await?],
+            None => explore(&mut stage, count).await?,
+        };
+        runs.push(Exploration::of(&stage, &transcripts));
     }
     progress.step("removing what was started");
     drop(stores);
     drop(progress);
+    tell(json.as_ref(), &runs, |look| text::explorations(&runs, look))?;
 
-    if let Some(json) = &json {
-        match runs.as_slice() {
-            [run] => json.write(run)?,
-            runs => json.write(&Runs { runs })?,
-        }
-    }
-    let look = output::look_beside_json(json.as_ref());
-    output::beside_json(json.as_ref(), &text::explorations(&runs, &look))?;
     let is_replay = args.schedule.is_some();
-    let broken: Vec<_> = sellers
-        .iter()
-        .zip(&runs)
-        .filter_map(|(seller, run)| {
-            let broken = broken_promise(seller, &run.matrix, is_replay)?;
-            Some(format!("{seller}: {broken}"))
-        })
-        .collect();
+    let runs = || sellers.iter().zip(&runs);
+    let broken = runs().filter_map(|(seller, run)| {
+        let broken = broken_promise(seller, &run.matrix, is_replay)?;
+        Some(format!("{seller}: {broken}"))
+    });
+    let broken: Vec<_> = broken.collect();
     if !broken.is_empty() {
         let text = format!("not as promised: {}", broken.join("; "));
         return Err(CommandEnding::NotAsPromised(text).into());
     }
-    let mended = sellers.iter().zip(&runs).find(|(seller, run)| {
+    let is_mended = |(seller, run): &(&Seller, &Exploration)| {
         !is_replay && is_naive(seller) && run.matrix.oversold == 0
-    });
-    match mended {
-        Some((_, run)) => Err(better_than_promised(&run.matrix).into()),
+    };
+    match runs().find(is_mended) {
+        Some((_, run)) => Err(CommandEnding::BetterThanPromised(format!(
+            "better than promised: phase 1 is there to oversell, and in none of {} orders \
+             of steps it did; scripts see exit code 3",
+            run.matrix.schedules
+        ))
+        .into()),
         None => Ok(()),
     }
 }
 
-fn better_than_promised(matrix: &Matrix) -> CommandEnding {
-    CommandEnding::BetterThanPromised(format!(
-        "better than promised: phase 1 is there to oversell, and in none of {} orders of \
-         steps it did; scripts see exit code 3",
-        matrix.schedules
-    ))
-}
-
-/// Plays one schedule.
-async fn replay(stage: &mut Stage, schedule: &Schedule) -> anyhow::Result<Exploration> {
-    let transcript = stage.play(schedule, Finish::Both).await?;
-    let mut exploration = Exploration::new(stage.seller().to_string());
-    exploration.add(&transcript);
-    Ok(exploration)
+/// Tells what came of each seller: as JSON where that was asked for, and to read.
+///
+/// # Errors
+///
+/// Nobody takes it.
+pub fn tell<T: Serialize>(
+    json: Option<&JsonFile>,
+    runs: &[T],
+    text: impl FnOnce(&Look) -> String,
+) -> anyhow::Result<()> {
+    match (json, runs) {
+        (Some(json), [run]) => json.write(run)?,
+        (Some(json), runs) => json.write(&BTreeMap::from([("runs", runs)]))?,
+        (None, _) => {}
+    }
+    output::beside_json(json, &text(&output::look_beside_json(json)))
 }
 
 fn is_naive(seller: &Seller) -> bool {
@@ -104,14 +118,12 @@ fn is_naive(seller: &Seller) -> bool {
 /// the unit once in every order.
 fn broken_promise(seller: &Seller, matrix: &Matrix, is_replay: bool) -> Option<String> {
     let is_as_it_was = is_replay || matrix.oversold > 0;
-    if is_naive(seller) && is_as_it_was {
+    let wrong = matrix.schedules - matrix.exact;
+    if wrong == 0 || (is_naive(seller) && is_as_it_was) {
         return None;
     }
-    let wrong = matrix.schedules - matrix.exact;
-    (wrong > 0).then(|| {
-        format!(
-            "{wrong} of {} schedules did not sell the unit exactly once",
-            matrix.schedules
-        )
-    })
+    Some(format!(
+        "{wrong} of {} schedules did not sell the unit exactly once",
+        matrix.schedules
+    ))
 }

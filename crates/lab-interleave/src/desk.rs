@@ -1,28 +1,30 @@
 //! Where a buyer's wires ask before each step, and tell what came of it.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use flash_lab_crowd::outcome::Told;
 use flash_lab_wire::{Statement, Steps, Store, Turn};
 use tokio::sync::{mpsc, oneshot};
 
 /// What the SKU of every run is called in a transcript.
-pub(crate) const SHOWN_SKU: &str = "tee";
+const SHOWN_SKU: &str = "tee";
+
+/// A statement that waits for its turn.
+pub(crate) struct Held {
+    pub(crate) statement: Statement,
+    pub(crate) release: oneshot::Sender<Turn>,
+    pub(crate) pid: Option<i32>,
+}
 
 /// What happens to one buyer, in order.
 pub(crate) enum Event {
-    /// A statement waits for its turn.
-    Held {
-        statement: Statement,
-        release: oneshot::Sender<Turn>,
-        pid: Option<i32>,
-    },
+    Held(Held),
     /// The statement that had its turn was answered.
     Returned(String),
     /// The buyer was answered.
     Answered(Told),
     /// A clock of the server ran out: this is not the order that was asked for.
-    Disturbed(&'static str),
+    Disturbed(Disturbed),
 }
 
 /// A run in which a clock of the server ran out: the machine was too slow for this order.
@@ -60,10 +62,11 @@ pub(crate) struct Desk {
 impl Desk {
     pub(crate) fn new(watch: Watch) -> (Self, mpsc::UnboundedReceiver<Event>) {
         let (events, receiver) = mpsc::unbounded_channel();
+        let watched = Mutex::new(None);
         let desk = Self {
             watch,
             events,
-            watched: Mutex::new(None),
+            watched,
         };
         (desk, receiver)
     }
@@ -102,7 +105,8 @@ impl Desk {
         match (self.watch, statement.store) {
             (Watch::Sale, Store::PostgreSQL) => {
                 if !records_orders && statement.sql == "BEGIN" {
-                    self.tell(Event::Disturbed("the gate was loaded again"));
+                    let why = Disturbed("the gate was loaded again");
+                    self.tell(Event::Disturbed(why));
                 }
                 records_orders
             }
@@ -117,20 +121,6 @@ impl Desk {
     }
 
     /// Calls the SKU of the run what it is called in every transcript.
-    fn without_names(&self, statement: Statement) -> Statement {
-        Statement {
-            store: statement.store,
-            purpose: statement.purpose,
-            sql: self.without_name(&statement.sql),
-            parameters: statement
-                .parameters
-                .iter()
-                .map(|it| self.without_name(it))
-                .collect(),
-            readable: self.without_name(&statement.readable),
-        }
-    }
-
     fn without_name(&self, text: &str) -> String {
         match &*self.lock() {
             Some(watched) => text.replace(&watched.sku, SHOWN_SKU),
@@ -138,7 +128,7 @@ impl Desk {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Watched>> {
+    fn lock(&self) -> MutexGuard<'_, Option<Watched>> {
         self.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -146,23 +136,32 @@ impl Desk {
 impl Steps for Desk {
     fn hold(
         &self,
-        statement: Statement,
+        mut statement: Statement,
         records_orders: bool,
         pid: Option<i32>,
     ) -> Option<oneshot::Receiver<Turn>> {
         if !self.is_step(&statement, records_orders) {
             return None;
         }
+        let texts = [&mut statement.sql, &mut statement.readable];
+        for text in texts.into_iter().chain(&mut statement.parameters) {
+            *text = self.without_name(text);
+        }
         let (release, released) = oneshot::channel();
-        self.tell(Event::Held {
-            statement: self.without_names(statement),
+        self.tell(Event::Held(Held {
+            statement,
             release,
             pid,
-        });
+        }));
         Some(released)
     }
 
     fn returned(&self, text: &str) {
         self.tell(Event::Returned(self.without_name(text)));
+    }
+
+    fn left(&self) {
+        let why = Disturbed("a step was not waited for");
+        self.tell(Event::Disturbed(why));
     }
 }

@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use crate::scenario::Scenario;
-use crate::schedule::Schedule;
-use crate::stage::{Finish, Played, Stage};
+use crate::schedule::{Finish, Schedule};
+use crate::stage::{Played, Stage};
 use crate::transcript::{SOLD_OUT, Step, Transcript};
 
 /// How many schedules led to what.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Matrix {
     /// Schedules that were tried, no two alike.
     pub(crate) schedules: usize,
@@ -22,17 +22,6 @@ pub(crate) struct Matrix {
     pub(crate) blocked: usize,
     /// A buyer was refused, and nobody waited for a lock.
     pub(crate) refused_early: usize,
-}
-
-impl Matrix {
-    /// Counts one more.
-    pub(crate) fn add(&mut self, transcript: &Transcript) {
-        self.schedules += 1;
-        self.oversold += usize::from(transcript.is_oversold());
-        self.exact += usize::from(transcript.is_exact());
-        self.blocked += usize::from(transcript.has_blocked());
-        self.refused_early += usize::from(transcript.is_refused_early());
-    }
 }
 
 /// What came of all schedules of one strategy.
@@ -51,54 +40,35 @@ pub(crate) struct Exploration {
 }
 
 impl Exploration {
-    /// Nothing tried yet.
-    pub(crate) fn new(strategy: String) -> Self {
+    /// What these came to.
+    pub(crate) fn of(stage: &Stage, transcripts: &[Transcript]) -> Self {
+        let count = |is_so: fn(&Transcript) -> bool| {
+            transcripts.iter().filter(|it| is_so(it)).count()
+        };
+        let told =
+            |step: &Step| step.waited || step.answer.as_deref() == Some(SOLD_OUT);
+        let told_at =
+            |it: &Transcript| it.steps.iter().position(told).unwrap_or(usize::MAX);
+        let order = |it: &Transcript| (it.schedule.changes(), it.schedule.clone());
+        let oversold = transcripts.iter().filter(|it| it.is_oversold());
+        let shortest = oversold.min_by_key(|it| (it.steps.len(), order(it)));
+        let chosen = transcripts.iter().min_by_key(|it| (told_at(it), order(it)));
         Self {
-            strategy,
-            matrix: Matrix::default(),
-            shortest_oversell: None,
-            chosen: None,
+            strategy: stage.seller().to_string(),
+            matrix: Matrix {
+                schedules: transcripts.len(),
+                oversold: count(Transcript::is_oversold),
+                exact: count(Transcript::is_exact),
+                blocked: count(Transcript::has_blocked),
+                refused_early: count(Transcript::is_refused_early),
+            },
+            shortest_oversell: shortest.cloned(),
+            chosen: chosen.cloned(),
         }
     }
-
-    pub(crate) fn add(&mut self, transcript: &Transcript) {
-        self.matrix.add(transcript);
-        let shortest =
-            |it: &Transcript| (it.schedule.0.len(), it.changes(), it.schedule.clone());
-        keep_least(
-            &mut self.shortest_oversell,
-            transcript,
-            |it| it.is_oversold(),
-            shortest,
-        );
-        let clearest = |it: &Transcript| {
-            let told =
-                |step: &Step| step.waited || step.answer.as_deref() == Some(SOLD_OUT);
-            let position = it.steps.iter().position(told);
-            (
-                position.unwrap_or(usize::MAX),
-                it.changes(),
-                it.schedule.clone(),
-            )
-        };
-        keep_least(&mut self.chosen, transcript, |_| true, clearest);
-    }
 }
 
-fn keep_least<K: Ord>(
-    kept: &mut Option<Transcript>,
-    transcript: &Transcript,
-    counts: impl Fn(&Transcript) -> bool,
-    key: impl Fn(&Transcript) -> K,
-) {
-    let is_less = kept.as_ref().is_none_or(|kept| key(transcript) < key(kept));
-    if counts(transcript) && is_less {
-        *kept = Some(transcript.clone());
-    }
-}
-
-/// Plays every schedule once: depth first, from a new SKU each time, along the turns that
-/// led to a choice, then the other way, then to the end.
+/// Plays every schedule once.
 ///
 /// # Errors
 ///
@@ -109,41 +79,20 @@ fn keep_least<K: Ord>(
 /// A stage whose play was dropped must not be used again.
 pub(crate) async fn explore(
     stage: &mut Stage,
-    mut tell: impl FnMut(usize),
-) -> anyhow::Result<Exploration> {
-    let mut exploration = Exploration::new(stage.seller().to_string());
-    let mut open = vec![Schedule::default()];
-    while let Some(prefix) = open.pop() {
-        let Played {
-            transcript,
-            choices,
-            ..
-        } = stage
-            .play_scenario(&Scenario::LAST_UNIT, &prefix, Finish::Both)
-            .await?;
-        // What stands in the prefix has been turned both ways before.
-        let turns = transcript.schedule.0.iter().zip(choices).enumerate();
-        for (position, (buyer, has_choice)) in turns.skip(prefix.0.len()) {
-            if has_choice {
-                let mut other: Vec<_> = transcript
-                    .schedule
-                    .0
-                    .iter()
-                    .take(position)
-                    .copied()
-                    .collect();
-                other.push(buyer.other());
-                open.push(Schedule(other));
-            }
-        }
-        exploration.add(&transcript);
-        tell(exploration.matrix.schedules);
+    tell: impl Fn(usize),
+) -> anyhow::Result<Vec<Transcript>> {
+    let mut transcripts = Vec::new();
+    let mut frontier = Frontier::new(usize::MAX);
+    while let Some(played) = frontier.play(stage, Scenario::last_unit()).await? {
+        transcripts.push(played.transcript);
+        tell(transcripts.len());
     }
-    Ok(exploration)
+    Ok(transcripts)
 }
 
 /// Schedules that are still to be played, those with the fewest changes of turn first: what
-/// is wrong shows after a few.
+/// is wrong shows after a few. Each is played once, from a new SKU, along the turns that led
+/// to a choice, then the other way, then to the end.
 ///
 /// # Source
 ///
@@ -166,13 +115,25 @@ impl Frontier {
         }
     }
 
-    /// The turns that the next one begins with. It is played with [`Finish::Stay`].
-    pub fn next_turns(&mut self) -> Option<Schedule> {
-        self.open.pop_first().map(|(_, _, schedule)| schedule)
-    }
-
-    /// Adds where a run that began with these turns could have gone another way.
-    pub fn add(&mut self, begin: &Schedule, played: &Played) {
+    /// Plays the next one; none where all are played.
+    ///
+    /// # Errors
+    ///
+    /// A store or a server that does not do what it should.
+    ///
+    /// # Cancel safety
+    ///
+    /// A stage whose play was dropped must not be used again.
+    pub async fn play(
+        &mut self,
+        stage: &mut Stage,
+        scenario: &Scenario,
+    ) -> anyhow::Result<Option<Played>> {
+        let Some((_, _, begin)) = self.open.pop_first() else {
+            return Ok(None);
+        };
+        let played = stage.play_scenario(scenario, &begin, Finish::Stay).await?;
+        // What stands in the beginning has been turned both ways before.
         let taken = &played.transcript.schedule.0;
         let turns = taken.iter().zip(&played.choices).enumerate();
         for (position, (buyer, has_choice)) in turns.skip(begin.0.len()) {
@@ -182,12 +143,13 @@ impl Frontier {
             let before = taken.iter().take(position).copied();
             let other = Schedule(before.chain([buyer.other()]).collect());
             // The buyer who is left is still on the way, so there is one more change.
-            if other.changes() + 1 > self.changes_max {
+            if other.changes() >= self.changes_max {
                 self.is_complete = false;
             } else {
                 self.open.insert((other.changes(), other.0.len(), other));
             }
         }
+        Ok(Some(played))
     }
 
     /// Whether no schedule was left out for its changes of turn.

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, ensure};
+use clap::ValueEnum;
 use flash_core::Sku;
 use flash_lab_crowd::outcome::Told;
 use flash_lab_wire::Turn;
@@ -19,43 +20,20 @@ use crate::transcript::Step;
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// What happens at a step of a purchase.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fault {
-    /// The server is killed, and the step does not arrive.
+    /// The server is killed, and the step does not arrive
     KilledBefore,
-    /// The step arrives, and the server is killed before it hears what came of it.
+    /// The step arrives, and the server is killed before it hears what came of it
     KilledAfter,
-    /// The step arrives, and its connection breaks before anybody hears what came of it.
+    /// The step arrives, and its connection breaks before anybody hears what came of it
     AnswerLost,
-    /// The connection breaks, and the step does not arrive.
+    /// The connection breaks, and the step does not arrive
     StepLost,
 }
 
 impl Fault {
-    /// Each of them.
-    pub const ALL: [Self; 4] = [
-        Self::KilledBefore,
-        Self::KilledAfter,
-        Self::AnswerLost,
-        Self::StepLost,
-    ];
-
-    /// Its name on the command line and in a result.
-    #[must_use]
-    pub fn id(self) -> &'static str {
-        match self {
-            Self::KilledBefore => "killed-before",
-            Self::KilledAfter => "killed-after",
-            Self::AnswerLost => "answer-lost",
-            Self::StepLost => "step-lost",
-        }
-    }
-
-    fn kills(self) -> bool {
-        matches!(self, Self::KilledBefore | Self::KilledAfter)
-    }
-
     fn turn(self) -> Turn {
         match self {
             Self::KilledBefore => Turn::Never,
@@ -73,18 +51,17 @@ pub struct Broken {
     pub steps: Vec<Step>,
     /// What the buyer was told.
     pub told: Told,
-    /// Whether the step was there to be broken; else the purchase went through.
-    pub was_broken: bool,
 }
 
 impl Stage {
     /// Buys at one of the two servers; nobody watches.
     pub async fn buy(&self, at: Buyer, ask: &Ask, sku: &Sku) -> Told {
-        buy(self.seat(at).address, ask.buyer, ask.key, ask.units, sku).await
+        buy(self.seats[at.index()].address, ask, sku).await
     }
 
     /// Buys at the first server, and breaks the step with this number, counted from 1.
-    /// A server that was killed is there again afterwards.
+    /// A server that was killed is there again afterwards. None where there was no such step:
+    /// then the purchase went through.
     ///
     /// # Errors
     ///
@@ -99,33 +76,30 @@ impl Stage {
         sku: &Sku,
         number: usize,
         fault: Fault,
-    ) -> anyhow::Result<Broken> {
-        let seat = self.seat_mut(Buyer::One);
-        while seat.events.try_recv().is_ok() {}
-        seat.desk.watch(sku.as_str());
+    ) -> anyhow::Result<Option<Broken>> {
+        let seat = &mut self.seats[0];
+        seat.watch(sku);
         seat.order(ask, sku);
         let mut steps: Vec<Step> = Vec::new();
         let mut was_broken = false;
         let told = loop {
             let event = tokio::time::timeout(LIMIT, seat.events.recv()).await;
-            match event.context("a purchase does not come to an end")? {
-                Some(Event::Held {
-                    statement, release, ..
-                }) => {
-                    steps.push(Step::of(Buyer::One, statement));
+            let event = event.context("a purchase does not come to an end")?;
+            match event.context("the server is gone")? {
+                Event::Held(held) => {
+                    steps.push(Step::of(Buyer::One, held.statement));
                     was_broken = steps.len() == number;
                     let turn = if was_broken { fault.turn() } else { Turn::Go };
-                    if release.send(turn).is_err() {
-                        bail!("the connection of {} was closed", ask.buyer);
-                    }
+                    let is_sent = held.release.send(turn).is_ok();
+                    ensure!(is_sent, "the connection of {} was closed", ask.buyer);
                     if was_broken {
                         seat.desk.look_away();
-                        if fault == Fault::KilledBefore {
-                            seat.kill();
-                        }
+                    }
+                    if was_broken && fault == Fault::KilledBefore {
+                        seat.kill();
                     }
                 }
-                Some(Event::Returned(text)) => {
+                Event::Returned(text) => {
                     if let Some(step) = steps.last_mut() {
                         step.returned = Some(text);
                     }
@@ -133,19 +107,14 @@ impl Stage {
                         seat.kill();
                     }
                 }
-                Some(Event::Answered(told)) => break told,
-                Some(Event::Disturbed(_)) => {}
-                None => bail!("the server is gone"),
+                Event::Answered(told) => break told,
+                Event::Disturbed(_) => {}
             }
         };
         seat.desk.look_away();
-        if was_broken && fault.kills() {
+        if was_broken && matches!(fault, Fault::KilledBefore | Fault::KilledAfter) {
             self.start_again().await?;
         }
-        Ok(Broken {
-            steps,
-            told,
-            was_broken,
-        })
+        Ok(was_broken.then_some(Broken { steps, told }))
     }
 }

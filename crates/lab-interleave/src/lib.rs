@@ -1,6 +1,5 @@
 #![doc = include_str!("../README.md")]
 
-mod cli;
 mod schedule;
 mod scenario;
 mod transcript;
@@ -15,14 +14,13 @@ mod explore;
 mod text;
 mod command;
 
-pub use cli::{EXAMPLES, InterleaveArgs};
-pub use command::run;
+pub use command::{EXAMPLES, InterleaveArgs, run, tell};
 pub use explore::Frontier;
 pub use fault::{Broken, Fault};
 pub use observer::OrderRow;
 pub use scenario::{Ask, Scenario};
-pub use schedule::{Buyer, Schedule};
+pub use schedule::{Buyer, Finish, Schedule};
 pub use seat::Unrehearsed;
-pub use stage::{Books, Finish, Played, Stage, start_stores};
-pub use text::to_text;
+pub use stage::{Books, Played, Stage, start_stores};
+pub use text::{Page, to_text};
 pub use transcript::{BuyerState, Ending, Place, Step, Transcript, Wait};

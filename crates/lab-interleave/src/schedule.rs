@@ -9,7 +9,8 @@ use serde::{Serialize, Serializer};
 pub(crate) const TURNS_MAX: usize = 200;
 
 /// One of the two buyers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(into = "u8")]
 pub enum Buyer {
     /// 1, T1, ann.
     One,
@@ -33,33 +34,27 @@ impl Buyer {
     /// The name that the buyer has in the shop.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::One => "ann",
-            Self::Two => "bob",
-        }
+        ["ann", "bob"][self.index()]
     }
 
     /// The place in an array of both.
     pub(crate) fn index(self) -> usize {
-        match self {
-            Self::One => 0,
-            Self::Two => 1,
+        usize::from(self == Self::Two)
+    }
+}
+
+impl From<Buyer> for u8 {
+    fn from(buyer: Buyer) -> Self {
+        match buyer {
+            Buyer::One => 1,
+            Buyer::Two => 2,
         }
     }
 }
 
 impl fmt::Display for Buyer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.index() + 1)
-    }
-}
-
-impl Serialize for Buyer {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_u8(match self {
-            Self::One => 1,
-            Self::Two => 2,
-        })
+        u8::from(*self).fmt(f)
     }
 }
 
@@ -70,12 +65,23 @@ impl Serialize for Buyer {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Schedule(pub Vec<Buyer>);
 
+/// What to do when the schedule has no more turns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finish {
+    /// Stop there: the transcript says what each buyer would do next.
+    Here,
+    /// Go on, the first buyer whenever there is a choice, until both have answers.
+    Both,
+    /// Go on, whoever went last whenever there is a choice, until both have answers.
+    Stay,
+}
+
 impl Schedule {
     /// How often the turn goes from one buyer to the other.
     #[must_use]
     pub fn changes(&self) -> usize {
-        let pairs = self.0.iter().zip(self.0.iter().skip(1));
-        pairs.filter(|(one, next)| one != next).count()
+        let pairs = self.0.windows(2);
+        pairs.filter(|pair| pair.first() != pair.last()).count()
     }
 }
 
@@ -86,16 +92,14 @@ impl FromStr for Schedule {
         if text.is_empty() || text.len() > TURNS_MAX {
             return Err(format!("give 1 to {TURNS_MAX} turns, such as 111222222111"));
         }
-        text.chars()
-            .map(|turn| match turn {
-                '1' => Ok(Buyer::One),
-                '2' => Ok(Buyer::Two),
-                other => Err(format!(
-                    "a turn is 1 or 2, for the first or the second buyer, not {other:?}"
-                )),
-            })
-            .collect::<Result<_, _>>()
-            .map(Self)
+        let turns = text.chars().map(|turn| match turn {
+            '1' => Ok(Buyer::One),
+            '2' => Ok(Buyer::Two),
+            other => Err(format!(
+                "a turn is 1 or 2, for the first or the second buyer, not {other:?}"
+            )),
+        });
+        turns.collect::<Result<_, _>>().map(Self)
     }
 }
 
@@ -116,20 +120,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_schedule_is_written_as_it_is_read() {
+    fn a_schedule_is_written_as_it_is_read_and_anything_else_is_refused_with_a_reason()
+    {
         let schedule: Schedule = "1221".parse().expect("a schedule");
-        assert_eq!(schedule.0.len(), 4);
-        assert_eq!(schedule.to_string(), "1221");
-    }
-
-    #[test]
-    fn a_schedule_of_anything_else_is_refused_with_a_reason() {
-        let refused = |text: &str| text.parse::<Schedule>().expect_err("no schedule");
         assert_eq!(
-            refused("123"),
-            "a turn is 1 or 2, for the first or the second buyer, not '3'"
+            (schedule.to_string().as_str(), schedule.changes()),
+            ("1221", 2)
         );
-        assert!(refused("").starts_with("give 1 to 200 turns"));
-        assert!(refused(&"1".repeat(201)).starts_with("give 1 to 200 turns"));
+        for (text, reason) in [
+            (
+                "123",
+                "a turn is 1 or 2, for the first or the second buyer, not '3'",
+            ),
+            ("", "give 1 to 200 turns, such as 111222222111"),
+            (
+                &"1".repeat(201),
+                "give 1 to 200 turns, such as 111222222111",
+            ),
+        ] {
+            assert_eq!(text.parse::<Schedule>(), Err(reason.to_owned()));
+        }
     }
 }

@@ -1,9 +1,11 @@
 //! One buyer: a server of its own, behind wires of one's own.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::ensure;
 use flash_core::Sku;
 use flash_lab_crowd::client::{Client, SendError, purchase};
 use flash_lab_crowd::outcome::{Outcome, Told};
@@ -39,8 +41,14 @@ pub(crate) struct Seat {
     pub(crate) events: mpsc::UnboundedReceiver<Event>,
     pub(crate) address: SocketAddr,
     server: Server,
+    behind: Behind,
+}
+
+/// What a server is started with, also when it is started again.
+struct Behind {
     seller: Seller,
     gate_lifetime: Duration,
+    pool_size: &'static str,
     postgres: Cable,
     redis: Cable,
 }
@@ -63,19 +71,20 @@ impl Seat {
         let dir = sandbox.dir();
         let open =
             |store, socket| Cable::open(store, dir.join(socket), Some(desk.clone()));
-        let postgres = open(Store::PostgreSQL, ".s.PGSQL.5432").await?;
-        let redis = open(Store::Redis, "redis.sock").await?;
-        let (server, address) =
-            start(seller, &postgres, &redis, gate_lifetime, pool_size).await?;
+        let behind = Behind {
+            seller: seller.clone(),
+            gate_lifetime,
+            pool_size,
+            postgres: open(Store::PostgreSQL, ".s.PGSQL.5432").await?,
+            redis: open(Store::Redis, "redis.sock").await?,
+        };
+        let (server, address) = behind.start().await?;
         Ok(Self {
             desk,
             events,
             address,
             server,
-            seller: seller.clone(),
-            gate_lifetime,
-            postgres,
-            redis,
+            behind,
         })
     }
 
@@ -86,19 +95,23 @@ impl Seat {
 
     /// Starts the server again, after it was killed.
     pub(crate) async fn start_again(&mut self) -> anyhow::Result<()> {
-        let (postgres, redis) = (&self.postgres, &self.redis);
-        (self.server, self.address) =
-            start(&self.seller, postgres, redis, self.gate_lifetime, "1").await?;
+        (self.server, self.address) = self.behind.start().await?;
         Ok(())
+    }
+
+    /// From now on the steps for this SKU wait for their turns, and nothing has happened yet.
+    pub(crate) fn watch(&mut self, sku: &Sku) {
+        while self.events.try_recv().is_ok() {}
+        self.desk.watch(sku.as_str());
     }
 
     /// Sends a purchase request, whose steps are watched.
     pub(crate) fn order(&self, ask: &Ask, sku: &Sku) {
-        let Ask { buyer, units, key } = *ask;
-        let (address, desk, sku) = (self.address, Arc::clone(&self.desk), sku.clone());
+        let (address, desk) = (self.address, Arc::clone(&self.desk));
+        let (ask, sku) = (ask.clone(), sku.clone());
         desk.expect_question();
         tokio::spawn(async move {
-            desk.tell(Event::Answered(buy(address, buyer, key, units, &sku).await));
+            desk.tell(Event::Answered(buy(address, &ask, &sku).await));
         });
     }
 
@@ -110,20 +123,21 @@ impl Seat {
         expected: Outcome,
     ) -> anyhow::Result<()> {
         // Both seats rehearse, each with a key of its own.
-        let name = format!("eve-{}", self.address.port());
-        let told = buy(self.address, &name, &name, units, sku).await;
-        if told.outcome != expected {
-            let said = told
-                .status
-                .map_or("no answer".to_owned(), |it| it.to_string());
-            return Err(Unrehearsed {
-                outcome: told.outcome,
-                said,
-                expected,
-                log: self.server.last_words(),
-            }
-            .into());
-        }
+        let name: Cow<'_, _> = format!("eve-{}", self.address.port()).into();
+        let ask = Ask {
+            buyer: name.clone(),
+            units,
+            key: name,
+        };
+        let told = buy(self.address, &ask, sku).await;
+        let status = told.status.map(|it| it.to_string());
+        let unrehearsed = || Unrehearsed {
+            outcome: told.outcome,
+            said: status.unwrap_or("no answer".to_owned()),
+            expected,
+            log: self.server.last_words(),
+        };
+        ensure!(told.outcome == expected, unrehearsed());
         Ok(())
     }
 
@@ -137,42 +151,35 @@ impl Seat {
     }
 }
 
-async fn start(
-    seller: &Seller,
-    postgres: &Cable,
-    redis: &Cable,
-    gate_lifetime: Duration,
-    pool_size: &str,
-) -> anyhow::Result<(Server, SocketAddr)> {
-    let gate_lifetime_ms = gate_lifetime.as_millis().to_string();
-    let flags = [
-        ("--pool-size", pool_size),
-        ("--gate-lifetime-ms", &gate_lifetime_ms),
-        ("--lanes", "1"),
-        ("--workers", "1"),
-        ("--pool-wait-ms", SERVER_WAIT_MS),
-        ("--lock-wait-ms", SERVER_WAIT_MS),
-        ("--request-timeout-ms", SERVER_WAIT_MS),
-        ("--log-format", "pretty"),
-    ];
-    let database_url = format!("postgresql://flash@{}/flash", postgres.address());
-    let redis_url = format!("redis://{}", redis.address());
-    seller.start(&flags, &database_url, Some(&redis_url)).await
+impl Behind {
+    async fn start(&self) -> anyhow::Result<(Server, SocketAddr)> {
+        let gate_lifetime_ms = self.gate_lifetime.as_millis().to_string();
+        let flags = [
+            ("--pool-size", self.pool_size),
+            ("--gate-lifetime-ms", &gate_lifetime_ms),
+            ("--lanes", "1"),
+            ("--workers", "1"),
+            ("--pool-wait-ms", SERVER_WAIT_MS),
+            ("--lock-wait-ms", SERVER_WAIT_MS),
+            ("--request-timeout-ms", SERVER_WAIT_MS),
+            ("--log-format", "pretty"),
+        ];
+        let database_url =
+            format!("postgresql://flash@{}/flash", self.postgres.address());
+        let redis_url = format!("redis://{}", self.redis.address());
+        let starting = self.seller.start(&flags, &database_url, Some(&redis_url));
+        starting.await
+    }
 }
 
 /// Buys, as anybody does; the key is completed by the name of the SKU, since a database keeps
 /// the pair of buyer and key for ever.
-pub(crate) async fn buy(
-    address: SocketAddr,
-    buyer: &str,
-    key: &str,
-    units: u32,
-    sku: &Sku,
-) -> Told {
+pub(crate) async fn buy(address: SocketAddr, ask: &Ask, sku: &Sku) -> Told {
     let not_sent = |error: anyhow::Error| SendError::NotSent(error.to_string());
-    let key = format!("{key}-{sku}");
+    let key = format!("{}-{sku}", ask.key);
     let sent = async {
-        let request = purchase(address, sku.as_str(), (buyer, &key), units.into());
+        let names = (&*ask.buyer, &*key);
+        let request = purchase(address, sku.as_str(), names, ask.units.into());
         let request = request.map_err(not_sent)?;
         let mut client = Client::connect(address).await.map_err(not_sent)?;
         client.send(request, PATIENCE).await

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use flash_core::{Audit, Sku};
 use flash_lab_crowd::audit::Auditor;
 use flash_lab_crowd::cli::Strategy;
@@ -12,12 +12,11 @@ use flash_lab_crowd::seller::Seller;
 use flash_lab_crowd::server_process::{LESSON_GATE_LIFETIME, create_sku};
 use flash_lab_wire::Statement;
 use flash_sandbox::{Options, Sandbox};
-use uuid::Uuid;
 
 use crate::desk::Disturbed;
 use crate::observer::{Observer, OrderRow};
 use crate::scenario::Scenario;
-use crate::schedule::{Buyer, Schedule, TURNS_MAX};
+use crate::schedule::{Buyer, Finish, Schedule};
 use crate::seat::Seat;
 use crate::table::Table;
 use crate::transcript::{Ending, Transcript};
@@ -30,17 +29,6 @@ const REHEARSAL_UNITS: u32 = 10_000;
 
 /// How often a run is repeated in which a clock of a server ran out.
 const TRIES_MAX: u32 = 10;
-
-/// What to do when the schedule has no more turns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Finish {
-    /// Stop there: the transcript says what each buyer would do next.
-    Here,
-    /// Go on, the first buyer whenever there is a choice, until both have answers.
-    Both,
-    /// Go on, whoever went last whenever there is a choice, until both have answers.
-    Stay,
-}
 
 /// Starts private stores for any number of stages.
 ///
@@ -63,7 +51,7 @@ pub async fn start_stores() -> anyhow::Result<Arc<Sandbox>> {
 /// Plays schedules with one seller, any number of them, one after the other.
 pub struct Stage {
     seller: Seller,
-    seats: [Seat; 2],
+    pub(crate) seats: [Seat; 2],
     observer: Observer,
     auditor: Auditor,
     /// Part of the name of each SKU, so that stages do not meet.
@@ -129,14 +117,12 @@ impl Stage {
             Seat::take(seller, &stores, gate_lifetime, "1").await?,
             Seat::take(seller, &stores, gate_lifetime, "1").await?,
         ];
-        let id = Uuid::now_v7().simple().to_string();
-        let (_, random) = id.split_at(id.len() - 8);
         let mut stage = Self {
             seller: seller.clone(),
             seats,
             observer: Observer::open(database_url).await?,
             auditor: Auditor::open(database_url).await?,
-            name: format!("tee-{random}"),
+            name: format!("tee-{:08x}", fastrand::u32(..)),
             plays: 0,
             first: None,
             stores,
@@ -159,25 +145,16 @@ impl Stage {
         for seat in &self.seats {
             seat.rehearse(&sku, 1, Outcome::Accepted).await?;
         }
-        let one: Schedule = Schedule(vec![Buyer::One]);
+        let one = Schedule(vec![Buyer::One]);
         let solo = self.play(&one, Finish::Here).await?;
-        self.first = match self.seller.strategy() {
-            Some(_) => solo.steps.into_iter().next().map(|step| step.statement),
-            None => None,
-        };
+        if self.seller.strategy().is_some() {
+            self.first = solo.steps.into_iter().next().map(|step| step.statement);
+        }
         Ok(())
     }
 
     fn rehearsal_sku(&self) -> anyhow::Result<Sku> {
         Ok(Sku::new(format!("{}-rehearsal", self.name))?)
-    }
-
-    pub(crate) fn seat(&self, at: Buyer) -> &Seat {
-        &self.seats[at.index()]
-    }
-
-    pub(crate) fn seat_mut(&mut self, at: Buyer) -> &mut Seat {
-        &mut self.seats[at.index()]
     }
 
     /// A third server, which serves several buyers at once.
@@ -188,9 +165,8 @@ impl Stage {
     /// Starts the first server again, after it was killed.
     pub(crate) async fn start_again(&mut self) -> anyhow::Result<()> {
         let sku = self.rehearsal_sku()?;
-        let seat = self.seat_mut(Buyer::One);
-        seat.start_again().await?;
-        seat.rehearse(&sku, 1, Outcome::Accepted).await
+        self.seats[0].start_again().await?;
+        self.seats[0].rehearse(&sku, 1, Outcome::Accepted).await
     }
 
     /// Plays a schedule: one unit of a new SKU, two buyers who want it.
@@ -207,7 +183,7 @@ impl Stage {
         schedule: &Schedule,
         finish: Finish,
     ) -> anyhow::Result<Transcript> {
-        let played = self.play_scenario(&Scenario::LAST_UNIT, schedule, finish);
+        let played = self.play_scenario(Scenario::last_unit(), schedule, finish);
         Ok(played.await?.transcript)
     }
 
@@ -232,9 +208,8 @@ impl Stage {
             match self.play_once(scenario, schedule, finish).await {
                 Err(error) if error.is::<Disturbed>() && tries < TRIES_MAX => {}
                 played => {
-                    return played.with_context(|| {
-                        format!("{}: cannot play {schedule}", self.seller)
-                    });
+                    let what = || format!("{}: cannot play {schedule}", self.seller);
+                    return played.with_context(what);
                 }
             }
         }
@@ -247,42 +222,28 @@ impl Stage {
         finish: Finish,
     ) -> anyhow::Result<Played> {
         let sku = self.put_on_sale(scenario.units, scenario.limit).await?;
-        let mut table = Table::new(
-            &mut self.seats,
-            &mut self.observer,
-            sku.clone(),
-            scenario,
-            self.first.as_ref(),
-        );
-        let choices = take_turns(&mut table, schedule, finish).await;
-        let over = table.is_over();
-        let buyers = Buyer::BOTH.map(|it| table.buyer_state(it, self.first.as_ref()));
-        let steps = std::mem::take(&mut table.steps);
-        let taken = std::mem::take(&mut table.schedule);
-        let told = table.told();
+        let (seats, first) = (&mut self.seats, self.first.as_ref());
+        let mut table = Table::new(seats, &mut self.observer, &sku, scenario, first);
+        let choices = table.take_turns(schedule, finish).await;
+        let is_over = table.is_over();
+        let buyers = Buyer::BOTH.map(|it| table.buyer_state(it));
         // Also after an error, so that the next run finds everybody at rest.
         let gone = table.let_go().await;
         let choices = choices?;
         gone.context("a buyer does not come to an end")?;
-        let books = if over {
-            Some(self.read_books(&sku).await?)
-        } else {
-            None
+        let steps = std::mem::take(&mut table.steps);
+        let told = table.told();
+        let books = match is_over {
+            true => Some(self.read_books(&sku).await?),
+            false => None,
         };
-        let ending = books.as_ref().map(|books| Ending {
-            verdict: books.audit.verdict,
-            oversold_units: books.audit.oversold_units,
-            accepted_units: books.audit.accepted_units,
-            available_units: books.audit.available_units,
-            lost_updates: books.audit.lost_updates,
-        });
         Ok(Played {
             transcript: Transcript {
                 strategy: self.seller.to_string(),
-                schedule: taken,
+                schedule: Schedule(steps.iter().map(|it| it.buyer).collect()),
                 steps,
                 buyers,
-                ending,
+                ending: books.as_ref().map(|it| Ending::of(&it.audit)),
             },
             choices,
             told,
@@ -318,50 +279,11 @@ impl Stage {
     ///
     /// It does not answer.
     pub async fn read_books(&mut self, sku: &Sku) -> anyhow::Result<Books> {
-        let audit = self
-            .auditor
-            .audit(sku, Some(self.seller.name()), None)
-            .await?;
+        let name = Some(self.seller.name());
+        let audit = self.auditor.audit(sku, name, None).await?;
         Ok(Books {
             audit: audit.context("the SKU has vanished")?,
             orders: self.observer.orders(sku).await?,
         })
-    }
-}
-
-async fn take_turns(
-    table: &mut Table<'_>,
-    schedule: &Schedule,
-    finish: Finish,
-) -> anyhow::Result<Vec<bool>> {
-    let mut choices = Vec::new();
-    let mut turns = schedule.0.iter().copied();
-    let mut last = Buyer::One;
-    loop {
-        let wanted = match (turns.next(), finish) {
-            (Some(buyer), _) => buyer,
-            (None, Finish::Both) => Buyer::One,
-            // Who does the same again and again waits for the other one.
-            (None, Finish::Stay) if table.is_spinning(last) => last.other(),
-            (None, Finish::Stay) => last,
-            (None, Finish::Here) => return Ok(choices),
-        };
-        let buyer = if table.can_step(wanted) {
-            wanted
-        } else if table.can_step(wanted.other()) {
-            wanted.other()
-        } else {
-            return Ok(choices);
-        };
-        let steps = table.steps.len();
-        let has_choice = table.can_step(buyer.other()) && !table.is_spinning(buyer);
-        table.step(buyer).await?;
-        if table.steps.len() > steps {
-            choices.push(has_choice);
-        }
-        if table.steps.len() > TURNS_MAX {
-            bail!("after {TURNS_MAX} steps the buyers have no answers");
-        }
-        last = buyer;
     }
 }

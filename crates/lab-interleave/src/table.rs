@@ -3,17 +3,16 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use anyhow::bail;
+use anyhow::{bail, ensure};
 use flash_core::Sku;
 use flash_engine::ADMITTED;
 use flash_lab_crowd::outcome::Told;
 use flash_lab_wire::{Statement, Store, Turn};
-use tokio::sync::oneshot;
 
-use crate::desk::{Disturbed, Event};
+use crate::desk::{Disturbed, Event, Held};
 use crate::observer::Observer;
 use crate::scenario::{Ask, Scenario};
-use crate::schedule::{Buyer, Schedule};
+use crate::schedule::{Buyer, Finish, Schedule, TURNS_MAX};
 use crate::seat::Seat;
 use crate::transcript::{BuyerState, NOT_ADMITTED, Place, Step, Wait};
 
@@ -24,31 +23,22 @@ const LIMIT: Duration = Duration::from_secs(20);
 /// How often to ask whether a step that does not return waits for a lock.
 const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
-/// A statement that waits for its turn.
-struct Held {
-    statement: Statement,
-    release: oneshot::Sender<Turn>,
-    pid: Option<i32>,
-}
-
 /// Where a buyer is.
 enum State {
     Ready,
     Held(Held),
-    /// The step with this index is on its way.
-    Running(usize),
-    /// It waits for a lock of the other buyer.
-    Locked(usize),
-    /// The engine's Redis did not admit the buyer: PostgreSQL has to decide for the other one first.
-    AtGate(usize),
+    /// The step with this index is on its way, or waits: for a lock of the other buyer, or
+    /// since the engine's Redis did not admit and PostgreSQL has to decide for the other one.
+    Running(usize, Option<Wait>),
     Answered,
 }
 
 /// One of the two, and what was asked and told at this server.
-struct Side {
+struct Side<'a> {
+    seat: &'a mut Seat,
     state: State,
     /// What is still to be asked.
-    asks: &'static [Ask],
+    asks: &'a [Ask],
     /// Whether there is no answer to what was asked last.
     is_asking: bool,
     told: Vec<Told>,
@@ -57,240 +47,243 @@ struct Side {
     pid: Option<i32>,
 }
 
-impl Side {
-    /// Where it is when nothing is on its way.
-    fn rest(&mut self) {
-        self.state = match self.besides.pop_front() {
-            Some(held) => self.hold(held),
-            None if self.asks.is_empty() => State::Answered,
-            None => State::Ready,
-        };
+impl Side<'_> {
+    fn is_held(&self) -> bool {
+        matches!(self.state, State::Held(_))
     }
 
-    fn hold(&mut self, held: Held) -> State {
+    fn can_step(&self) -> bool {
+        self.is_held() || matches!(self.state, State::Ready)
+    }
+
+    fn hold(&mut self, held: Held) {
         self.pid = held.pid;
-        State::Held(held)
+        self.state = State::Held(held);
+    }
+
+    /// Where it is when nothing is on its way.
+    fn rest(&mut self) {
+        match self.besides.pop_front() {
+            Some(held) => self.hold(held),
+            None if self.asks.is_empty() => self.state = State::Answered,
+            None => self.state = State::Ready,
+        }
     }
 }
 
 /// One run.
 pub(crate) struct Table<'a> {
-    pub(crate) seats: &'a mut [Seat; 2],
-    pub(crate) observer: &'a mut Observer,
-    sku: Sku,
-    sides: [Side; 2],
+    observer: &'a mut Observer,
+    sku: &'a Sku,
+    /// What a buyer sends first, if that is known.
+    first: Option<&'a Statement>,
+    sides: [Side<'a>; 2],
     pub(crate) steps: Vec<Step>,
-    pub(crate) schedule: Schedule,
-    /// Where a buyer goes first, if that is known.
-    first_store: Option<Store>,
 }
 
 impl<'a> Table<'a> {
     pub(crate) fn new(
         seats: &'a mut [Seat; 2],
         observer: &'a mut Observer,
-        sku: Sku,
-        scenario: &Scenario,
-        first: Option<&Statement>,
+        sku: &'a Sku,
+        scenario: &'a Scenario,
+        first: Option<&'a Statement>,
     ) -> Self {
-        for seat in seats.iter_mut() {
-            while seat.events.try_recv().is_ok() {}
-            seat.desk.watch(sku.as_str());
-        }
-        Self {
-            seats,
-            observer,
-            sku,
-            sides: Buyer::BOTH.map(|side| Side {
+        let mut asks = scenario.asks.iter();
+        let sides = seats.each_mut().map(|seat| {
+            seat.watch(sku);
+            Side {
+                seat,
                 state: State::Ready,
-                asks: scenario.asks(side),
+                asks: asks.next().map_or(&[], Vec::as_slice),
                 is_asking: false,
                 told: Vec::new(),
                 besides: VecDeque::new(),
                 pid: None,
-            }),
+            }
+        });
+        Self {
+            observer,
+            sku,
+            first,
+            sides,
             steps: Vec::new(),
-            schedule: Schedule::default(),
-            first_store: first.map(|it| it.store),
         }
     }
 
     /// What was told, in the order of what was asked.
-    pub(crate) fn told(&mut self) -> [Vec<Told>; 2] {
-        self.sides
-            .each_mut()
-            .map(|side| std::mem::take(&mut side.told))
-    }
-
-    /// Whether a buyer does the same again and again, and gets the same each time.
-    pub(crate) fn is_spinning(&self, buyer: Buyer) -> bool {
-        const TIMES: usize = 3;
-        let own = self.steps.iter().rev().filter(|step| step.buyer == buyer);
-        let last: Vec<_> = own.take(TIMES).collect();
-        let alike = |pair: &[&Step]| match pair {
-            [one, other] => {
-                one.statement == other.statement && one.returned == other.returned
-            }
-            _ => false,
-        };
-        last.len() == TIMES && last.windows(2).all(alike)
-    }
-
-    /// Whether the next turn can be this buyer's.
-    pub(crate) fn can_step(&self, buyer: Buyer) -> bool {
-        let state = &self.sides[buyer.index()].state;
-        matches!(state, State::Ready | State::Held(_))
+    pub(crate) fn told(self) -> [Vec<Told>; 2] {
+        self.sides.map(|side| side.told)
     }
 
     /// Whether both buyers have their answers.
     pub(crate) fn is_over(&self) -> bool {
-        let answered = |side: &Side| matches!(side.state, State::Answered);
+        let answered = |side: &Side<'_>| matches!(side.state, State::Answered);
         self.sides.iter().all(answered)
     }
 
-    /// Lets a buyer take one step, and waits until nothing moves any more. A buyer who is
-    /// answered without a word to a store takes none.
-    pub(crate) async fn step(&mut self, buyer: Buyer) -> anyhow::Result<()> {
-        let side = &mut self.sides[buyer.index()];
-        if matches!(side.state, State::Ready)
-            && let Some((ask, rest)) = side.asks.split_first()
+    /// Whether a buyer does the same again and again, and gets the same each time.
+    fn is_spinning(&self, buyer: Buyer) -> bool {
+        const TIMES: usize = 3;
+        let own = self.steps.iter().rev().filter(|step| step.buyer == buyer);
+        let last = own.take(TIMES).map(|it| (&it.statement, &it.returned));
+        let last: Vec<_> = last.collect();
+        last.len() == TIMES && last.windows(2).all(|pair| pair.first() == pair.last())
+    }
+
+    fn can_step(&self, buyer: Buyer) -> bool {
+        self.sides[buyer.index()].can_step()
+    }
+
+    /// Lets the buyers take their steps. For each turn that is taken: whether it could have
+    /// been the other buyer's.
+    pub(crate) async fn take_turns(
+        &mut self,
+        schedule: &Schedule,
+        finish: Finish,
+    ) -> anyhow::Result<Vec<bool>> {
+        let mut choices = Vec::new();
+        let mut turns = schedule.0.iter().copied();
+        let mut last = Buyer::One;
+        loop {
+            let wanted = match (turns.next(), finish) {
+                (Some(buyer), _) => buyer,
+                (None, Finish::Both) => Buyer::One,
+                // Who does the same again and again waits for the other one.
+                (None, Finish::Stay) if self.is_spinning(last) => last.other(),
+                (None, Finish::Stay) => last,
+                (None, Finish::Here) => return Ok(choices),
+            };
+            let mut either = [wanted, wanted.other()].into_iter();
+            let Some(buyer) = either.find(|it| self.can_step(*it)) else {
+                return Ok(choices);
+            };
+            let has_choice = self.can_step(buyer.other()) && !self.is_spinning(buyer);
+            if self.step(buyer).await? {
+                choices.push(has_choice);
+            }
+            ensure!(
+                choices.len() <= TURNS_MAX,
+                "after {TURNS_MAX} steps the buyers have no answers"
+            );
+            last = buyer;
+        }
+    }
+
+    /// Lets a buyer take one step, and waits until nothing moves any more. False for a buyer
+    /// who is answered without a word to a store.
+    async fn step(&mut self, buyer: Buyer) -> anyhow::Result<bool> {
+        let at = buyer.index();
+        let side = &mut self.sides[at];
+        if let (State::Ready, Some((ask, rest))) =
+            (&side.state, side.asks.split_first())
         {
             side.asks = rest;
             side.is_asking = true;
-            self.seats[buyer.index()].order(ask, &self.sku);
-            self.wait_for_first(buyer).await?;
+            side.seat.order(ask, self.sku);
+            let has_come = |it: &Self| {
+                let side = &it.sides[at];
+                !side.is_asking || !matches!(side.state, State::Ready)
+            };
+            let otherwise = "a purchase request was sent, and no statement came";
+            self.wait_until(has_come, otherwise).await?;
         }
         let number = self.steps.len();
-        let side = &mut self.sides[buyer.index()];
-        if !matches!(side.state, State::Held(_)) {
-            // It was answered without a word to a store.
-            return Ok(());
-        }
-        let state = std::mem::replace(&mut side.state, State::Running(number));
-        let State::Held(Held {
-            statement, release, ..
-        }) = state
-        else {
-            bail!("buyer {buyer} has no step to take");
+        let side = &mut self.sides[at];
+        let running = State::Running(number, None);
+        let held = match std::mem::replace(&mut side.state, running) {
+            State::Held(held) => held,
+            other => {
+                side.state = other;
+                return Ok(false);
+            }
         };
-        let is_first = !self.schedule.0.contains(&buyer);
-        if is_first && self.first_store.is_some_and(|it| it != statement.store) {
+        let is_first = self.steps.iter().all(|it| it.buyer != buyer);
+        let store = held.statement.store;
+        if is_first && self.first.is_some_and(|it| it.store != store) {
             return Err(Disturbed("Redis was not asked").into());
         }
-        self.steps.push(Step::of(buyer, statement));
-        self.schedule.0.push(buyer);
-        if release.send(Turn::Go).is_err() {
+        self.steps.push(Step::of(buyer, held.statement));
+        if held.release.send(Turn::Go).is_err() {
             bail!("the connection of buyer {buyer} was closed");
         }
         // This step may be what the other one waits for.
         let other = &mut self.sides[buyer.other().index()].state;
-        if let State::Locked(step) = *other {
-            *other = State::Running(step);
+        if let State::Running(_, waits @ Some(Wait::Lock)) = other {
+            *waits = None;
         }
-        self.settle().await?;
-        let available_units = self.observer.available_units(&self.sku).await?;
+        let otherwise = "a step neither returned nor waited for a lock";
+        self.wait_until(Self::is_settled, otherwise).await?;
+        let available_units = self.observer.available_units(self.sku).await?;
         self.steps[number].available_units_after = available_units;
-        Ok(())
-    }
-
-    async fn wait_for_first(&mut self, buyer: Buyer) -> anyhow::Result<()> {
-        let deadline = Instant::now() + LIMIT;
-        let is_coming =
-            |side: &Side| side.is_asking && matches!(side.state, State::Ready);
-        while is_coming(&self.sides[buyer.index()]) {
-            self.next_event(LIMIT).await?;
-            if Instant::now() > deadline {
-                bail!("buyer {buyer} sent a purchase request, and no statement came");
-            }
-        }
-        Ok(())
-    }
-
-    /// Waits until each buyer is held, has an answer, or waits for the other one.
-    async fn settle(&mut self) -> anyhow::Result<()> {
-        let deadline = Instant::now() + LIMIT;
-        while !self.is_settled() {
-            if !self.next_event(LOOK_AGAIN).await? {
-                self.find_locked().await?;
-            }
-            if Instant::now() > deadline {
-                bail!("a step neither returned nor waited for a lock");
-            }
-        }
-        Ok(())
-    }
-
-    fn is_settled(&self) -> bool {
-        Buyer::BOTH.into_iter().all(|buyer| {
-            let other = &self.sides[buyer.other().index()].state;
-            match &self.sides[buyer.index()].state {
-                State::Running(_) => false,
-                State::AtGate(_) => matches!(other, State::Held(_)),
-                _ => true,
-            }
-        })
-    }
-
-    /// Handles the next event of either buyer; false if there is none for so long.
-    async fn next_event(&mut self, limit: Duration) -> anyhow::Result<bool> {
-        let [one, two] = self.seats;
-        let (buyer, event) = tokio::select! {
-            Some(event) = one.events.recv() => (Buyer::One, event),
-            Some(event) = two.events.recv() => (Buyer::Two, event),
-            () = tokio::time::sleep(limit) => return Ok(false),
-        };
-        self.on_event(buyer, event)?;
         Ok(true)
+    }
+
+    /// Handles what happens until something is the case.
+    async fn wait_until(
+        &mut self,
+        is_so: impl Fn(&Self) -> bool,
+        otherwise: &'static str,
+    ) -> anyhow::Result<()> {
+        let deadline = Instant::now() + LIMIT;
+        while !is_so(self) {
+            let [one, two] = &mut self.sides;
+            let (buyer, event) = tokio::select! {
+                Some(event) = one.seat.events.recv() => (Buyer::One, event),
+                Some(event) = two.seat.events.recv() => (Buyer::Two, event),
+                () = tokio::time::sleep(LOOK_AGAIN) => {
+                    ensure!(Instant::now() < deadline, otherwise);
+                    self.find_locked().await?;
+                    continue;
+                }
+            };
+            self.on_event(buyer, event)?;
+        }
+        Ok(())
+    }
+
+    /// Whether each buyer is held, has an answer, or waits for the other one.
+    fn is_settled(&self) -> bool {
+        let [one, two] = &self.sides;
+        let is_settled = |side: &Side<'_>, other: &Side<'_>| match side.state {
+            State::Running(_, None) => false,
+            State::Running(_, Some(Wait::Gate)) => other.is_held(),
+            _ => true,
+        };
+        is_settled(one, two) && is_settled(two, one)
     }
 
     fn on_event(&mut self, buyer: Buyer, event: Event) -> anyhow::Result<()> {
         let now = self.steps.len();
-        let other = &self.sides[buyer.other().index()].state;
-        let other_is_held = matches!(other, State::Held(_));
+        let other_is_held = self.sides[buyer.other().index()].is_held();
         let side = &mut self.sides[buyer.index()];
-        let step = match side.state {
-            State::Running(step) | State::Locked(step) | State::AtGate(step) => {
-                self.steps.get_mut(step).map(|it| (step, it))
-            }
+        let mut running = match side.state {
+            State::Running(number, _) => self.steps.get_mut(number).zip(Some(number)),
             _ => None,
         };
         match event {
-            Event::Disturbed(why) => return Err(Disturbed(why).into()),
-            Event::Held {
-                statement,
-                release,
-                pid,
-            } => {
-                let held = Held {
-                    statement,
-                    release,
-                    pid,
-                };
-                if matches!(side.state, State::Held(_)) {
-                    side.besides.push_back(held);
-                    return Ok(());
-                }
-                if let Some((_, step)) = step {
+            Event::Disturbed(why) => return Err(why.into()),
+            Event::Held(held) if side.is_held() => side.besides.push_back(held),
+            Event::Held(held) => {
+                if let Some((step, _)) = running {
                     if step.statement.store == Store::Redis && step.returned.is_none() {
                         return Err(Disturbed("Redis was not waited for").into());
                     }
-                    end_wait(step, now);
+                    step.end_wait(now);
                 }
-                side.state = side.hold(held);
+                side.hold(held);
             }
             Event::Returned(text) => {
-                let Some((number, step)) = step else {
+                let Some((step, number)) = running else {
                     bail!("buyer {buyer} got a result without a step");
                 };
-                end_wait(step, now);
-                side.state = State::Running(number);
-                if step.statement.store == Store::Redis
-                    && is_held(&text)
-                    && self.first_store.is_some()
-                {
+                step.end_wait(now);
+                side.state = State::Running(number, None);
+                let is_gate = step.statement.store == Store::Redis;
+                if is_gate && is_held(&text) && self.first.is_some() {
                     step.waited = other_is_held;
                     step.waited_for = other_is_held.then_some(Wait::Gate);
-                    side.state = State::AtGate(number);
+                    side.state = State::Running(number, Some(Wait::Gate));
                 }
                 step.returned = Some(text);
                 if !side.is_asking || !side.besides.is_empty() {
@@ -298,17 +291,16 @@ impl<'a> Table<'a> {
                 }
             }
             Event::Answered(told) => {
-                let is_on_its_way = step.as_ref().is_some_and(|(_, step)| {
-                    // What still waits for a lock is answered over.
-                    step.returned.is_none() && !step.waited
-                });
-                if let Some((_, step)) = step {
-                    end_wait(step, now);
+                if let Some((step, _)) = &mut running {
+                    step.end_wait(now);
                     step.answer = Some(told.outcome.as_str().to_owned());
                 }
                 side.is_asking = false;
                 side.told.push(told);
-                if !matches!(side.state, State::Held(_)) && !is_on_its_way {
+                // What still waits for a lock is answered over.
+                let is_on_its_way = running
+                    .is_some_and(|(step, _)| step.returned.is_none() && !step.waited);
+                if !side.is_held() && !is_on_its_way {
                     side.rest();
                 }
             }
@@ -320,40 +312,31 @@ impl<'a> Table<'a> {
     /// The other one is held, so that the wait lasts until we end it.
     async fn find_locked(&mut self) -> anyhow::Result<()> {
         for buyer in Buyer::BOTH {
-            let other = buyer.other();
-            let State::Running(number) = self.sides[buyer.index()].state else {
+            let side = &self.sides[buyer.index()];
+            let other = &self.sides[buyer.other().index()];
+            let State::Running(number, None) = side.state else {
                 continue;
             };
-            if !matches!(self.sides[other.index()].state, State::Held(_)) {
-                continue;
-            }
-            let (Some(pid), Some(other_pid)) =
-                (self.sides[buyer.index()].pid, self.sides[other.index()].pid)
-            else {
-                continue;
-            };
-            if self.observer.waits_for(pid, other_pid).await? {
-                self.sides[buyer.index()].state = State::Locked(number);
+            if let (true, Some(pid), Some(other_pid)) =
+                (other.is_held(), side.pid, other.pid)
+                && self.observer.waits_for(pid, other_pid).await?
+            {
                 self.steps[number].waited = true;
                 self.steps[number].waited_for = Some(Wait::Lock);
+                let state = State::Running(number, Some(Wait::Lock));
+                self.sides[buyer.index()].state = state;
             }
         }
         Ok(())
     }
 
-    /// Where a buyer is; `first` is what a buyer sends first.
-    pub(crate) fn buyer_state(
-        &self,
-        buyer: Buyer,
-        first: Option<&Statement>,
-    ) -> BuyerState {
+    /// Where a buyer is.
+    pub(crate) fn buyer_state(&self, buyer: Buyer) -> BuyerState {
         let side = &self.sides[buyer.index()];
         let (place, next) = match &side.state {
-            State::Ready => (Place::Ready, first),
+            State::Ready => (Place::Ready, self.first),
             State::Held(held) => (Place::Held, Some(&held.statement)),
-            State::Running(_) | State::Locked(_) | State::AtGate(_) => {
-                (Place::Waiting, None)
-            }
+            State::Running(..) => (Place::Waiting, None),
             State::Answered => (Place::Answered, None),
         };
         let last = side.told.last().filter(|_| !side.is_asking);
@@ -365,24 +348,17 @@ impl<'a> Table<'a> {
     }
 
     /// Lets everything pass from now on, and waits for the buyers who are on the way.
-    pub(crate) async fn let_go(self) -> anyhow::Result<()> {
-        for seat in self.seats.iter() {
-            seat.desk.look_away();
+    pub(crate) async fn let_go(&mut self) -> anyhow::Result<()> {
+        for side in &mut self.sides {
+            side.seat.desk.look_away();
+            // Dropping what is held releases it.
+            side.state = State::Answered;
+            side.besides.clear();
         }
-        // Dropping what is held releases it.
-        let under_way = self.sides.map(|side| side.is_asking);
-        for (seat, under_way) in self.seats.iter_mut().zip(under_way) {
-            if under_way {
-                tokio::time::timeout(LIMIT, seat.wait_for_answer()).await?;
-            }
+        for side in self.sides.iter_mut().filter(|side| side.is_asking) {
+            tokio::time::timeout(LIMIT, side.seat.wait_for_answer()).await?;
         }
         Ok(())
-    }
-}
-
-fn end_wait(step: &mut Step, now: usize) {
-    if step.waited && step.waited_until.is_none() {
-        step.waited_until = Some(now);
     }
 }
 

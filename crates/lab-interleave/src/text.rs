@@ -1,13 +1,16 @@
 //! A transcript to read: a column for each buyer, and the stock beside them. A narrow
 //! terminal gets one column, with the buyer's name in each step.
 
+use std::borrow::Cow;
+
 use flash_core::Verdict;
 use flash_lab_crowd::{Cell, Look, Sheet, count, paragraph};
 use flash_lab_wire::Store;
+use textwrap::WordSplitter;
 
 use crate::explore::Exploration;
 use crate::schedule::Buyer;
-use crate::transcript::{Ending, NOT_ADMITTED, SOLD_OUT, Step, Transcript, Wait};
+use crate::transcript::{Ending, NOT_ADMITTED, Step, Transcript, Wait};
 
 /// Beside the text of both buyers: the number, the stock, and what keeps them apart.
 const BESIDE_TWO: usize = 13;
@@ -15,9 +18,8 @@ const BESIDE_TWO: usize = 13;
 /// Beside the one column: the number, the name, the stock, and what keeps them apart.
 const BESIDE_ONE: usize = 16;
 
-/// A column is read well between these widths.
+/// The least that a column needs to be read.
 const COLUMN_LEAST: usize = 28;
-const COLUMN_MOST: usize = 37;
 
 /// Lines that a result may take; the JSON has all of it.
 const RESULT_LINES: usize = 2;
@@ -40,36 +42,32 @@ fn told_on(look: &Look, transcript: &Transcript) -> String {
             }
         }
     }
-    let ending = transcript.ending.as_ref();
-    let ending = ending.map_or_else(String::new, |it| {
-        format!("\n{}", paragraph(&verdict(it), look))
-    });
+    if let Some(ending) = &transcript.ending {
+        page.text += &format!("\n{}", paragraph(&verdict(ending), look));
+    }
     let head = format!(
         "{}: schedule {}\nOne unit is left, and Ann and Bob both want it. Each line is what \
          a server sends for one of them, → what it gets back.",
         transcript.strategy, transcript.schedule
     );
-    format!("{}\n{}{ending}", paragraph(&head, look), page.text)
+    format!("{}\n{}", paragraph(&head, look), page.text)
 }
 
 /// The matrix, and a transcript for each strategy.
 pub(crate) fn explorations(runs: &[Exploration], look: &Look) -> String {
-    let mut table = Sheet::new([
-        "strategy",
-        "schedules",
-        "oversold",
-        "exact",
-        "blocked",
-        "refused\nearly",
-    ]);
+    let titles = "strategy schedules oversold exact blocked refused\nearly";
+    let mut table = Sheet::new(titles.split(' '));
     for run in runs {
         let matrix = &run.matrix;
-        let mut row = vec![Cell::new(&run.strategy), Cell::new(matrix.schedules)];
-        row.push(Cell::fault(
-            i64::try_from(matrix.oversold).unwrap_or(i64::MAX),
-        ));
-        row.extend([matrix.exact, matrix.blocked, matrix.refused_early].map(Cell::new));
-        table.add(row);
+        let oversold = i64::try_from(matrix.oversold).unwrap_or(i64::MAX);
+        table.add(vec![
+            Cell::new(&run.strategy),
+            Cell::new(matrix.schedules),
+            Cell::fault(oversold),
+            Cell::new(matrix.exact),
+            Cell::new(matrix.blocked),
+            Cell::new(matrix.refused_early),
+        ]);
     }
     let transcripts: String = runs
         .iter()
@@ -87,8 +85,11 @@ both got it; exact: one got it and the books say so; blocked: a buyer waited for
 of the other one; refused early: a buyer was refused, and nobody waited for a lock; \
 stock: what is committed in the stock row.";
 
-struct Page {
+/// Lines of two buyers: a column for each and the stock beside them, or one column for both.
+pub struct Page {
     text: String,
+    /// Characters of the number of a step.
+    number: usize,
     /// Characters of a buyer's text.
     column: usize,
     /// Whether each buyer has a column.
@@ -96,43 +97,64 @@ struct Page {
 }
 
 impl Page {
+    /// The widest that a column is read well.
+    pub const COLUMN_MOST: usize = 37;
+
+    /// Two columns, as wide as they are read well.
+    #[must_use]
+    pub fn wide() -> Self {
+        Self {
+            text: String::new(),
+            number: 3,
+            column: Self::COLUMN_MOST,
+            has_two: true,
+        }
+    }
+
+    /// As many columns as there is room for.
     fn new(look: &Look) -> Self {
         let half = look.columns.saturating_sub(BESIDE_TWO) / 2;
         let has_two = half >= COLUMN_LEAST;
         let whole = look.columns.saturating_sub(BESIDE_ONE);
         Self {
-            text: String::new(),
-            column: if has_two {
-                half.min(COLUMN_MOST)
-            } else {
-                whole.max(COLUMN_LEAST)
+            number: 2,
+            column: match has_two {
+                true => half.min(Self::COLUMN_MOST),
+                false => whole.max(COLUMN_LEAST),
             },
             has_two,
+            ..Self::wide()
         }
     }
 
+    /// What was written.
+    #[must_use]
+    pub fn into_text(self) -> String {
+        self.text
+    }
+
     fn header(&mut self) {
-        let column = self.column;
         let rule = if self.has_two {
             self.line("", ["T1: ann", "T2: bob"], "stock");
-            BESIDE_TWO + 2 * column
+            BESIDE_TWO + 2 * self.column
         } else {
             self.line("", ["", ""], "stock");
-            BESIDE_ONE + column - 2
+            BESIDE_ONE + self.column - 2
         };
         self.text += &format!("{}\n", "─".repeat(rule));
     }
 
     /// The texts of both buyers, or the name and the text of one.
-    fn line(&mut self, number: &str, [one, two]: [&str; 2], stock: &str) {
-        let second = self.column;
+    pub fn line(&mut self, number: &str, [one, two]: [&str; 2], stock: &str) {
+        let (width, second) = (self.number, self.column);
         let first = if self.has_two { second } else { 3 };
-        let line = format!("{number:>2}  {one:<first$}  {two:<second$}  {stock:>5}");
+        let line =
+            format!("{number:>width$}  {one:<first$}  {two:<second$}  {stock:>5}");
         self.text += &format!("{}\n", line.trim_end());
     }
 
     /// Lines of one buyer, the first with a number and the stock.
-    fn lines(&mut self, buyer: Buyer, number: &str, stock: &str, lines: &[String]) {
+    pub fn lines(&mut self, buyer: Buyer, number: &str, stock: &str, lines: &[String]) {
         let mut beside = [number, stock, buyer.name()];
         for line in lines {
             let [number, stock, name] = std::mem::take(&mut beside);
@@ -147,26 +169,22 @@ impl Page {
 
     fn step(&mut self, number: usize, step: &Step) {
         let purpose = step.statement.purpose;
-        let mut lines =
-            purpose.map_or_else(Vec::new, |it| self.wrapped(it, "-- ", "   "));
+        let purpose = purpose.map(|it| self.wrapped(it, "-- ", "   "));
+        let mut lines = purpose.unwrap_or_default();
         lines.extend(self.wrapped(&step.statement.readable, "", "  "));
         let other = step.buyer.other();
-        match (&step.returned, step.waited_for) {
-            (_, Some(Wait::Lock)) => {
-                lines.push(format!("  ⋮ waits: T{other} holds the row"));
+        if step.waited_for == Some(Wait::Lock) {
+            lines.push(format!("  ⋮ waits: T{other} holds the row"));
+        } else if let Some(returned) = &step.returned {
+            if *returned != step.statement.readable {
+                let returned = explained(step, returned);
+                lines.extend(self.result(&returned, "  → ", "    "));
             }
-            (Some(returned), waited_for) => {
-                if *returned != step.statement.readable {
-                    let returned = explained(step, returned);
-                    lines.extend(self.result(&returned, "  → ", "    "));
-                }
-                if waited_for == Some(Wait::Gate) {
-                    lines.push(format!("  ⋮ waits: T{other} has the permit"));
-                } else if let Some(answer) = &step.answer {
-                    lines.push(told(answer));
-                }
+            if step.waited_for == Some(Wait::Gate) {
+                lines.push(format!("  ⋮ waits: T{other} has the permit"));
+            } else {
+                lines.extend(step.answer.as_deref().map(|it| told("  ", it)));
             }
-            (None, _) => {}
         }
         let stock = step.available_units_after.to_string();
         self.lines(step.buyer, &number.to_string(), &stock, &lines);
@@ -174,83 +192,55 @@ impl Page {
 
     /// What ends the wait of an earlier step.
     fn came_back(&mut self, step: &Step) {
-        let mut lines = Vec::new();
-        if step.waited_for == Some(Wait::Lock)
-            && let Some(returned) = &step.returned
-        {
-            lines.extend(self.result(returned, "  ⋮ → ", "      "));
-        }
-        lines.extend(step.answer.as_deref().map(told));
-        if let Some(first) = lines.first_mut()
-            && step.waited_for == Some(Wait::Gate)
-        {
-            *first = format!("  ⋮ {}", first.trim_start());
-        }
+        let is_lock = step.waited_for == Some(Wait::Lock);
+        let returned = step.returned.as_ref().filter(|_| is_lock);
+        let returned = returned.map(|it| self.result(it, "  ⋮ → ", "      "));
+        let mut lines = returned.unwrap_or_default();
+        let before = if is_lock { "  " } else { "  ⋮ " };
+        lines.extend(step.answer.as_deref().map(|it| told(before, it)));
         self.lines(step.buyer, "", "", &lines);
     }
 
     /// The first lines of what came back.
     fn result(&self, text: &str, first: &str, further: &str) -> Vec<String> {
         let mut lines = self.wrapped(text, first, further);
-        if lines.len() > RESULT_LINES {
-            lines.truncate(RESULT_LINES);
-            if let Some(last) = lines.last_mut() {
-                last.push_str(" …");
-            }
+        let is_cut = lines.len() > RESULT_LINES;
+        lines.truncate(RESULT_LINES);
+        if let Some(last) = lines.last_mut().filter(|_| is_cut) {
+            last.push_str(" …");
         }
         lines
     }
 
     /// Breaks a text between words; a word that is too long is broken anywhere.
     fn wrapped(&self, text: &str, first: &str, further: &str) -> Vec<String> {
-        let mut lines = Vec::new();
-        let mut line = first.to_owned();
-        let mut is_empty = true;
-        for word in text.split(' ') {
-            let length = line.chars().count() + word.chars().count();
-            if !is_empty && length + 1 > self.column {
-                lines.push(std::mem::replace(&mut line, further.to_owned()));
-                is_empty = true;
-            }
-            if !is_empty {
-                line.push(' ');
-            }
-            for letter in word.chars() {
-                if line.chars().count() >= self.column {
-                    lines.push(std::mem::replace(&mut line, further.to_owned()));
-                }
-                line.push(letter);
-            }
-            is_empty = false;
-        }
-        lines.push(line);
-        lines
+        let options = textwrap::Options::new(self.column)
+            .initial_indent(first)
+            .subsequent_indent(further)
+            .word_splitter(WordSplitter::NoHyphenation);
+        let lines = textwrap::wrap(text, options).into_iter();
+        lines.map(Cow::into_owned).collect()
     }
 }
 
-fn told(answer: &str) -> String {
-    match answer {
-        "accepted" => "  is told: you have it".to_owned(),
-        SOLD_OUT => "  is told: sold out".to_owned(),
-        other => format!("  is told: {other}"),
-    }
+fn told(before: &str, answer: &str) -> String {
+    let answer = match answer {
+        "accepted" => "you have it",
+        other => other,
+    };
+    format!("{before}is told: {answer}")
 }
 
 /// What the gate says is a 1 or a 0, in the engine after a fence.
 fn explained(step: &Step, returned: &str) -> String {
-    match (step.statement.store, step.waited_for) {
-        (Store::Redis, Some(Wait::Gate)) => format!("{returned}: not admitted"),
-        (Store::Redis, _) if returned == NOT_ADMITTED => {
-            let held = if step.available_units_after > 0 {
-                "; the unit is only held"
-            } else {
-                ""
-            };
-            format!("{returned}: not admitted{held}")
-        }
-        (Store::Redis, _) => format!("{returned}: admitted"),
-        (Store::PostgreSQL, _) => returned.to_owned(),
-    }
+    let explained = match (step.statement.store, step.waited_for) {
+        (Store::PostgreSQL, _) => return returned.to_owned(),
+        (Store::Redis, Some(Wait::Gate)) => "not admitted",
+        (Store::Redis, _) if returned != NOT_ADMITTED => "admitted",
+        _ if step.available_units_after > 0 => "not admitted; the unit is only held",
+        _ => "not admitted",
+    };
+    format!("{returned}: {explained}")
 }
 
 fn verdict(ending: &Ending) -> String {

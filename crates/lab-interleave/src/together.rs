@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use crate::desk::Event;
 use crate::scenario::Scenario;
-use crate::schedule::Buyer;
 use crate::stage::Stage;
 
 /// How long the second buyer is waited for, whom nothing but the program itself keeps away.
@@ -28,9 +27,8 @@ impl Stage {
     ) -> anyhow::Result<bool> {
         let sku = self.put_on_sale(scenario.units, scenario.limit).await?;
         let mut seat = self.roomy_seat().await?;
-        seat.desk.watch(sku.as_str());
-        let [Some(first), Some(second)] =
-            Buyer::BOTH.map(|side| scenario.asks(side).first())
+        seat.watch(&sku);
+        let [Some(first), Some(second)] = scenario.asks.each_ref().map(|it| it.first())
         else {
             return Ok(false);
         };
@@ -40,29 +38,20 @@ impl Stage {
         while let Ok(Some(event)) =
             tokio::time::timeout(LIMIT, seat.events.recv()).await
         {
-            let Event::Held {
-                statement,
-                release,
-                pid,
-            } = event
-            else {
+            // What is not held goes on.
+            let Event::Held(held) = event else {
                 continue;
             };
-            let does = statement.does();
+            let does = held.statement.does();
             if writing.is_none() && does.writes_stock {
-                writing = Some((release, pid));
+                writing = Some(held);
                 seat.order(second, &sku);
             } else if writing.is_some() && (does.reads_stock || does.writes_stock) {
                 reads_meanwhile = true;
                 break;
-            } else {
-                // What is not held goes on.
-                drop(release);
             }
         }
-        let was_held = writing.is_some();
         seat.desk.look_away();
-        drop(writing);
-        Ok(was_held && !reads_meanwhile)
+        Ok(writing.is_some() && !reads_meanwhile)
     }
 }

@@ -1,6 +1,6 @@
 //! What happened when two buyers took their steps in one order.
 
-use flash_core::Verdict;
+use flash_core::{Audit, Verdict};
 use flash_lab_wire::Statement;
 use serde::Serialize;
 
@@ -54,6 +54,13 @@ impl Step {
             answer: None,
         }
     }
+
+    /// Where it waited, the step with this number has ended that.
+    pub(crate) fn end_wait(&mut self, number: usize) {
+        if self.waited && self.waited_until.is_none() {
+            self.waited_until = Some(number);
+        }
+    }
 }
 
 /// Where a buyer is after the last step.
@@ -96,6 +103,18 @@ pub struct Ending {
     pub lost_updates: i64,
 }
 
+impl Ending {
+    pub(crate) fn of(audit: &Audit) -> Self {
+        Self {
+            verdict: audit.verdict,
+            oversold_units: audit.oversold_units,
+            accepted_units: audit.accepted_units,
+            available_units: audit.available_units,
+            lost_updates: audit.lost_updates,
+        }
+    }
+}
+
 /// One order of events, step by step, on real stores.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Transcript {
@@ -115,25 +134,22 @@ impl Transcript {
     /// Whether more units were sold than there were.
     #[must_use]
     pub fn is_oversold(&self) -> bool {
-        self.ending
-            .as_ref()
-            .is_some_and(|it| it.verdict == Verdict::Oversold)
+        let ending = self.ending.as_ref();
+        ending.is_some_and(|it| it.verdict == Verdict::Oversold)
     }
 
     /// Whether the one unit was sold once and the books say so.
     #[must_use]
     pub fn is_exact(&self) -> bool {
-        self.ending
-            .as_ref()
-            .is_some_and(|it| it.verdict == Verdict::Exact && it.accepted_units == 1)
+        let ending = self.ending.as_ref();
+        ending.is_some_and(|it| it.verdict == Verdict::Exact && it.accepted_units == 1)
     }
 
     /// Whether a buyer waited for a lock.
     #[must_use]
     pub fn has_blocked(&self) -> bool {
-        self.steps
-            .iter()
-            .any(|step| step.waited_for == Some(Wait::Lock))
+        let mut steps = self.steps.iter();
+        steps.any(|step| step.waited_for == Some(Wait::Lock))
     }
 
     /// Whether a buyer was refused, and nobody waited for a lock.
@@ -141,13 +157,6 @@ impl Transcript {
     pub fn is_refused_early(&self) -> bool {
         let refused = |buyer: &BuyerState| buyer.answer.as_deref() == Some(SOLD_OUT);
         self.buyers.iter().any(refused) && !self.has_blocked()
-    }
-
-    /// How often the turn goes from one buyer to the other.
-    #[must_use]
-    pub fn changes(&self) -> usize {
-        let pairs = self.steps.iter().zip(self.steps.iter().skip(1));
-        pairs.filter(|(one, next)| one.buyer != next.buyer).count()
     }
 }
 

@@ -22,6 +22,15 @@ pub enum StageName {
     Crash,
 }
 
+impl StageName {
+    /// As the command line says it.
+    #[must_use]
+    pub fn name(self) -> String {
+        let value = self.to_possible_value();
+        value.map_or(String::new(), |it| it.get_name().to_owned())
+    }
+}
+
 /// What `judge` is asked for.
 #[derive(Debug, ClapArgs)]
 pub struct JudgeArgs {
@@ -47,59 +56,17 @@ pub struct Scope {
     pub stages: Vec<StageName>,
 
     /// Play this sale only, in stage interleave; can be given several times
-    #[arg(long = "scenario", value_name = "ID", value_parser = scenario)]
-    pub scenarios: Vec<Scenario>,
+    #[arg(long = "scenario", value_name = "ID", value_parser = Scenario::named)]
+    pub scenarios: Vec<&'static Scenario>,
 
     /// The most changes of turn that an order of steps may have
     #[arg(long, default_value_t = DEFAULT_CHANGES, value_name = "K")]
     pub changes_max: usize,
 
     /// Break steps in this way only, in stage crash; can be given several times
-    #[arg(long = "fault", value_name = "ID", value_parser = fault)]
+    #[arg(long = "fault", value_enum, value_name = "ID")]
     pub faults: Vec<Fault>,
 }
 
-/// Finds a sale by its name.
-///
-/// # Errors
-///
-/// The names that there are.
-pub fn scenario(id: &str) -> Result<Scenario, String> {
-    let found = Scenario::ALL.into_iter().find(|it| it.id == id);
-    found.ok_or_else(|| {
-        let ids: Vec<_> = Scenario::ALL.iter().map(|it| it.id).collect();
-        format!("there are {}", ids.join(", "))
-    })
-}
-
-/// Finds a fault by its name.
-///
-/// # Errors
-///
-/// The names that there are.
-pub fn fault(id: &str) -> Result<Fault, String> {
-    let found = Fault::ALL.into_iter().find(|it| it.id() == id);
-    found.ok_or_else(|| format!("there are {}", Fault::ALL.map(Fault::id).join(", ")))
-}
-
 /// Ends the help.
-pub const EXAMPLES: &str = "\
-Examples:
-  lab judge --strategy naive                     broken, and why, in seconds
-  lab judge --server ./my-server                 a program of your own, in any language
-  lab judge --strategy hybrid --stages crash
-  lab judge --server ./my-server --scenario last-unit --changes-max 8 --json -
-
-Stages: http, one buyer at a time; interleave, two buyers in every order of their steps that
-has at most --changes-max changes of turn, those with the fewest first; crash, every step of a
-purchase with its server killed before it, killed after it, with its answer lost, and with
-its connection broken before it arrives. The first rule that is broken ends it: what was not judged then is said.
-Scenarios: last-unit, one-each, too-much-and-one, two-keys, same-key, lost-and-again.
-A program is told DATABASE_URL, REDIS_URL, ADMIN_TOKEN and LISTEN by its environment, prints
-`listening on http://ADDRESS`, answers PUT and GET of a SKU, POST of an order, /livez and
-/readyz, and ends at SIGTERM; orders stand in `orders`, stock in `skus`. Private stores are
-started, and removed at the end.
-
-The judge knows no promises: naive is broken in interleave, hybrid in crash.
-Exit codes: 0 every rule held, 1 could not judge (and why), 2 usage, 3 a rule is broken, 69 a
-needed program is missing";
+pub const EXAMPLES: &str = include_str!("examples.txt");

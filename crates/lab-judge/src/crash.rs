@@ -9,8 +9,8 @@ use flash_lab_crowd::rule::Rule;
 use flash_lab_interleave::{Ask, Broken, Buyer, Fault, Stage};
 
 use crate::cli::StageName;
-use crate::rules::{Asked, unbalanced};
-use crate::verdict::{self, FaultAt, Judged, Looked, Violation};
+use crate::rules::{Asked, balanced};
+use crate::verdict::{FaultAt, Judged, Looked, Verdict, Violation, ensure};
 use crate::why;
 
 /// How long phase 3's gates live here: beyond what a buyer waits, and soon enough to see what
@@ -48,54 +48,37 @@ const RULES: [Rule; 6] = [
     Rule::Unanswered,
 ];
 
-const fn wants_one(buyer: &'static str) -> Ask {
-    Ask {
-        buyer,
-        units: 1,
-        key: "k1",
-    }
-}
-
-const ANN: Ask = wants_one("ann");
+const ANN: Ask = Ask::new("ann", 1, "k1");
 
 pub(crate) async fn judge(
     stage: &mut Stage,
     faults: &[Fault],
     progress: &Progress,
-) -> anyhow::Result<verdict::Outcome> {
-    let mut outcome = verdict::Outcome::default();
+    verdict: &mut Verdict,
+) -> anyhow::Result<()> {
     let mut count = 0;
+    let mut found = None;
     'steps: for step in 1..=STEPS_MAX {
         for fault in faults.iter().copied() {
             let sku = stage.put_on_sale(UNITS, None).await?;
             let broken = stage.break_purchase(&ANN, &sku, step, fault).await?;
-            if !broken.was_broken {
+            let Some(broken) = broken else {
                 break 'steps;
-            }
+            };
             count += 1;
-            progress
-                .follow(format_args!("{}: {count} purchases broken", stage.seller()));
+            let seller = stage.seller();
+            progress.follow(format_args!("{seller}: {count} purchases broken"));
             let at = FaultAt { fault, step };
-            if let Some(violation) = live_with(stage, &sku, &broken, at).await? {
-                outcome.broken =
-                    Some(describe(stage, &sku, broken, at, violation).await);
+            let lived = live_with(stage, &sku, &broken, at).await;
+            if let Some(violation) = Violation::found(lived)? {
+                found = Some(describe(stage, &sku, broken, at, violation).await);
                 break 'steps;
             }
         }
     }
-    let complete = outcome.broken.is_none();
-    outcome.looked.push(Looked {
-        id: StageName::Crash,
-        scenario: None,
-        schedules: count,
-        changes_max: None,
-        complete,
-    });
-    if complete {
-        let held = |rule| Judged::held(rule, StageName::Crash, None);
-        outcome.held.extend(RULES.into_iter().map(held));
-    }
-    Ok(outcome)
+    let looked = Looked::alone(StageName::Crash, count, found.is_none());
+    verdict.add(looked, &RULES, found);
+    Ok(())
 }
 
 /// Bob and Cid come, then Ann again; then the books are read.
@@ -104,42 +87,26 @@ async fn live_with(
     sku: &Sku,
     broken: &Broken,
     at: FaultAt,
-) -> anyhow::Result<Option<Violation>> {
+) -> anyhow::Result<()> {
     let books = stage.read_books(sku).await?;
-    if let Some(violation) = Asked::only(&ANN, &broken.told, &books).contradiction() {
-        let sentence = format!("{}: {}", place(broken, at), violation.sentence);
-        return Ok(Some(Violation::new(violation.rule, sentence)));
-    }
+    let agrees = Asked::new(&ANN, &broken.told, &books, true).agrees();
+    agrees.map_err(|it| it.at(&place(broken, at)))?;
     for buyer in ["bob", "cid"] {
-        if let Some(violation) = buys_what_is_left(stage, sku, buyer).await? {
-            return Ok(Some(violation));
-        }
+        buys_what_is_left(stage, sku, buyer).await?;
     }
-    let told = insist(stage, sku, &ANN, |told| {
-        matches!(told.outcome, Outcome::Accepted | Outcome::SoldOut)
-    })
-    .await;
+    let is_final =
+        |told: &Told| matches!(told.outcome, Outcome::Accepted | Outcome::SoldOut);
+    let told = insist(stage, sku, &ANN, PATIENCE, is_final).await;
     let books = stage.read_books(sku).await?;
-    let again = Asked::new(&ANN, &told, &books);
-    let violation = again.contradiction().or_else(|| match told.outcome {
-        Outcome::Accepted | Outcome::SoldOut => unbalanced(&books),
-        _ => Some(Violation::new(
-            Rule::Unanswered,
-            format!(
-                "ann asked again for a minute and was told {}",
-                told.outcome.as_str()
-            ),
-        )),
-    });
-    if violation.is_some() {
-        return Ok(violation);
-    }
-    let oversold = books.audit.oversold_units;
-    Ok((oversold > 0).then(|| {
-        let sold = books.audit.accepted_units;
-        let sentence = format!("{sold} units were sold, and there were {UNITS}");
-        Violation::new(Rule::Oversold, sentence)
-    }))
+    Asked::new(&ANN, &told, &books, false).agrees()?;
+    let said = told.outcome.as_str();
+    let unanswered = format!("ann asked again for a minute and was told {said}");
+    ensure(is_final(&told), Rule::Unanswered, unanswered)?;
+    balanced(&books)?;
+    let sold = books.audit.accepted_units;
+    let oversold = format!("{sold} units were sold, and there were {UNITS}");
+    ensure(books.audit.oversold_units == 0, Rule::Oversold, oversold)?;
+    Ok(())
 }
 
 /// Whoever wants a unit that is there gets it, and else is told that it is sold out.
@@ -147,61 +114,46 @@ async fn buys_what_is_left(
     stage: &mut Stage,
     sku: &Sku,
     buyer: &'static str,
-) -> anyhow::Result<Option<Violation>> {
-    let ask = wants_one(buyer);
+) -> anyhow::Result<()> {
+    let ask = Ask::new(buyer, 1, "k1");
     let begun = Instant::now();
     let mut asked = 0;
-    loop {
-        let at = if asked % 2 == 0 {
-            Buyer::One
-        } else {
-            Buyer::Two
-        };
+    for at in Buyer::BOTH.into_iter().cycle() {
         let told = stage.buy(at, &ask, sku).await;
         asked += 1;
-        if told.outcome == Outcome::Accepted {
-            return Ok(None);
-        }
-        let books = stage.read_books(sku).await?;
-        let left = books.audit.available_units;
+        let left = stage.read_books(sku).await?.audit.available_units;
         let is_sold_out = told.outcome == Outcome::SoldOut;
-        if is_sold_out && left < 1 {
-            return Ok(None);
+        if told.outcome == Outcome::Accepted || (is_sold_out && left < 1) {
+            break;
         }
         let enough = if is_sold_out { ASKING } else { PATIENCE };
-        if begun.elapsed() >= enough && asked >= ASKED_AT_LEAST {
-            let said = told.outcome.as_str();
-            return Ok(Some(if left > 0 {
-                let unit = if left == 1 { "unit is" } else { "units are" };
-                Violation::new(
-                    Rule::Stranded,
-                    format!(
-                        "{left} {unit} left, and {buyer} asked for {} s and was told \
-                             {said}",
-                        enough.as_secs()
-                    ),
-                )
-            } else {
-                Violation::new(
-                    Rule::Unanswered,
-                    format!("{buyer} asked for a minute and was told {said}"),
-                )
-            }));
-        }
+        let has_patience = begun.elapsed() < enough || asked < ASKED_AT_LEAST;
+        let said = told.outcome.as_str();
+        let unit = if left == 1 { "unit is" } else { "units are" };
+        let seconds = enough.as_secs();
+        let stranded = format!(
+            "{left} {unit} left, and {buyer} asked for {seconds} s and was told {said}"
+        );
+        ensure(has_patience || left < 1, Rule::Stranded, stranded)?;
+        let unanswered = format!("{buyer} asked for a minute and was told {said}");
+        ensure(has_patience, Rule::Unanswered, unanswered)?;
         tokio::time::sleep(PAUSE).await;
     }
+    Ok(())
 }
 
+/// Asks until an answer is final, or for so long.
 async fn insist(
     stage: &Stage,
     sku: &Sku,
     ask: &Ask,
+    limit: Duration,
     is_final: impl Fn(&Told) -> bool,
 ) -> Told {
     let begun = Instant::now();
     loop {
         let told = stage.buy(Buyer::One, ask, sku).await;
-        if is_final(&told) || begun.elapsed() >= PATIENCE {
+        if is_final(&told) || begun.elapsed() >= limit {
             return told;
         }
         tokio::time::sleep(PAUSE).await;
@@ -213,27 +165,19 @@ async fn describe(
     sku: &Sku,
     broken: Broken,
     at: FaultAt,
-    violation: Violation,
+    mut violation: Violation,
 ) -> Judged {
-    let is_stranded = violation.rule == Rule::Stranded;
-    let mut why = match violation.rule {
-        Rule::Stranded => why::died_with_its_permit(&broken.steps, at.fault),
-        Rule::Acknowledged => why::told_blindly(&broken.steps, &broken.told, at.step),
-        _ => None,
-    };
-    let mut violation = violation;
-    if is_stranded {
-        violation.sentence = format!("{}: {}", place(&broken, at), violation.sentence);
-    }
-    if let Some(why) = &mut why
-        && is_stranded
-    {
-        // The result does not hold it: it would differ from run to run.
-        if let Some(after) = comes_back(stage, sku).await {
-            why.sentence.push_str(&format!(
-                " It came back after {} s.",
-                after.as_secs_f64().round()
-            ));
+    let mut why = None;
+    if violation.rule == Rule::Acknowledged {
+        why = why::told_blindly(&broken.steps, &broken.told, at.step);
+    } else if violation.rule == Rule::Stranded {
+        violation = violation.at(&place(&broken, at));
+        why = why::died_with_its_permit(&broken.steps, at.fault);
+        if let Some(why) = &mut why
+            && let Some(after) = comes_back(stage, sku).await
+        {
+            let seconds = after.as_secs_f64().round();
+            why.sentence += &format!(" It came back after {seconds} s.");
         }
     }
     Judged {
@@ -247,27 +191,22 @@ async fn describe(
 /// How long it took until what was stranded could be bought.
 async fn comes_back(stage: &Stage, sku: &Sku) -> Option<Duration> {
     let begun = Instant::now();
-    let dan = wants_one("dan");
     let limit = match stage.seller().strategy() {
         Some(_) => COMES_BACK_LIMIT,
         None => OWN_COMES_BACK_LIMIT,
     };
-    while begun.elapsed() < limit {
-        if stage.buy(Buyer::One, &dan, sku).await.outcome == Outcome::Accepted {
-            return Some(ASKING + begun.elapsed());
-        }
-        tokio::time::sleep(PAUSE).await;
-    }
-    None
+    let dan = Ask::new("dan", 1, "k1");
+    let is_bought = |told: &Told| told.outcome == Outcome::Accepted;
+    let told = insist(stage, sku, &dan, limit, is_bought).await;
+    is_bought(&told).then(|| ASKING + begun.elapsed())
 }
 
 /// What happened, at which step.
 fn place(broken: &Broken, at: FaultAt) -> String {
     let FaultAt { fault, step } = at;
-    let statement = broken.steps.last().map(|it| &it.statement.readable);
-    let name: String = statement
-        .map(|text| text.split(' ').take(1).collect())
-        .unwrap_or_default();
+    let last = broken.steps.last();
+    let name = last.and_then(|it| it.statement.readable.split(' ').next());
+    let name = name.unwrap_or_default();
     match fault {
         Fault::KilledBefore => {
             format!("the server was killed before step {step} ({name})")

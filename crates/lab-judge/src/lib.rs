@@ -10,7 +10,7 @@ mod crash;
 mod text;
 mod command;
 
-pub use cli::{EXAMPLES, JudgeArgs, Scope, StageName, fault, scenario};
+pub use cli::{EXAMPLES, JudgeArgs, Scope, StageName};
 pub use command::{judge, run};
 pub use text::details;
 pub use verdict::{FaultAt, Judged, Looked, Verdict, Why, Word};

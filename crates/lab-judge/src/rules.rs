@@ -4,19 +4,7 @@ use flash_lab_crowd::outcome::{Outcome, Told};
 use flash_lab_crowd::rule::Rule;
 use flash_lab_interleave::{Ask, Books, OrderRow, Scenario};
 
-use crate::verdict::Violation;
-
-/// The rules that a scenario is there for.
-pub(crate) fn rules_of(scenario: &Scenario) -> &'static [Rule] {
-    match scenario.id {
-        "last-unit" => &[Rule::Oversold, Rule::Books, Rule::Unanswered],
-        "one-each" => &[Rule::Books, Rule::Unanswered],
-        "too-much-and-one" => &[Rule::FalseSoldOut, Rule::Stranded],
-        "two-keys" => &[Rule::Limit],
-        "same-key" => &[Rule::Acknowledged, Rule::WinnerRefused],
-        _ => &[Rule::WinnerRefused],
-    }
-}
+use crate::verdict::{Violation, ensure};
 
 /// One request and what came of it.
 pub(crate) struct Asked<'a> {
@@ -28,229 +16,157 @@ pub(crate) struct Asked<'a> {
 }
 
 impl<'a> Asked<'a> {
-    pub(crate) fn new(ask: &'a Ask, told: &'a Told, books: &'a Books) -> Self {
-        let sku = &books.audit.sku;
-        let key = format!("{}-{sku}", ask.key);
+    pub(crate) fn new(
+        ask: &'a Ask,
+        told: &'a Told,
+        books: &'a Books,
+        is_first: bool,
+    ) -> Self {
+        let key = format!("{}-{}", ask.key, books.audit.sku);
         let is_it =
             |it: &&OrderRow| it.buyer_id == ask.buyer && it.idempotency_key == key;
         Self {
             ask,
             told,
             order: books.orders.iter().find(is_it),
-            is_first: false,
+            is_first,
         }
     }
 
-    /// The same for who asks with a key that nobody has asked with.
-    pub(crate) fn only(ask: &'a Ask, told: &'a Told, books: &'a Books) -> Self {
-        Self {
-            is_first: true,
-            ..Self::new(ask, told, books)
-        }
-    }
-
-    /// Whether the answer and the orders tell two stories.
-    pub(crate) fn contradiction(&self) -> Option<Violation> {
+    /// The answer and the orders tell one story.
+    pub(crate) fn agrees(&self) -> Result<(), Violation> {
         let Ask { buyer, key, .. } = self.ask;
-        match (self.told.outcome, self.order) {
-            (Outcome::Accepted, None) => Some(Violation::new(
+        let (their, they) = match &**buyer {
+            "bob" => ("his", "He"),
+            _ => ("her", "She"),
+        };
+        let told = self.told.outcome.as_str();
+        let named = self.order.map(name_of).unwrap_or_default();
+        let is_in_table =
+            format!("{buyer} was told {told}; {their} {named} is in the table");
+        let (rule, sentence) = match (self.told.outcome, self.order) {
+            (Outcome::Accepted, None) => (
                 Rule::Acknowledged,
                 format!("{buyer} was told accepted and has no order"),
-            )),
-            (Outcome::Accepted, Some(order)) => {
-                let told = self.told.order_id.as_deref().unwrap_or_default();
-                (!told.eq_ignore_ascii_case(&order.order_id)).then(|| {
-                    let sentence = format!(
-                        "{buyer} was told of an order that is not the one of {} key",
-                        their(buyer)
-                    );
-                    Violation::new(Rule::Acknowledged, sentence)
-                })
-            }
-            (Outcome::Failed, Some(order)) => Some(Violation::new(
+            ),
+            (Outcome::Accepted, Some(order)) if !is_named(self.told, order) => (
                 Rule::Acknowledged,
                 format!(
-                    "{buyer} was told failed; {} {} is in the table",
-                    their(buyer),
-                    order_named(order)
+                    "{buyer} was told of an order that is not the one of {their} key"
                 ),
-            )),
-            (Outcome::SoldOut | Outcome::LimitReached, Some(order))
-                if self.is_first =>
-            {
-                Some(Violation::new(
-                    Rule::RefusedButSold,
-                    format!(
-                        "{buyer} was told {}; {} {} is in the table",
-                        self.told.outcome.as_str(),
-                        their(buyer),
-                        order_named(order)
-                    ),
-                ))
+            ),
+            (Outcome::Failed, Some(_)) => (Rule::Acknowledged, is_in_table),
+            (Outcome::SoldOut | Outcome::LimitReached, Some(_)) if self.is_first => {
+                (Rule::RefusedButSold, is_in_table)
             }
-            (Outcome::SoldOut | Outcome::LimitReached, Some(order)) => {
-                Some(Violation::new(
-                    Rule::WinnerRefused,
-                    format!(
-                        "{buyer} has {} for key {key}. {} asked again with {key} \
-                         and was told: {}",
-                        order_named(order),
-                        if their(buyer) == "his" { "He" } else { "She" },
-                        self.told.outcome.as_str()
-                    ),
-                ))
+            (Outcome::SoldOut | Outcome::LimitReached, Some(_)) => (
+                Rule::WinnerRefused,
+                format!(
+                    "{buyer} has {named} for key {key}. {they} asked again with {key} and \
+                     was told: {told}"
+                ),
+            ),
+            _ => return Ok(()),
+        };
+        Err(Violation::new(rule, sentence))
+    }
+
+    /// Nobody is told no, although there was enough from the first step to the last.
+    fn is_served(&self, scenario: &Scenario, books: &Books) -> Result<(), Violation> {
+        let (buyer, units) = (&self.ask.buyer, i64::from(self.ask.units));
+        let told = self.told.outcome.as_str();
+        let left = books.audit.available_units;
+        let were = if left == 1 { "unit was" } else { "units were" };
+        let has_enough = left >= units;
+        let own = books.orders.iter().filter(|it| it.buyer_id == **buyer);
+        let wanted = units + own.map(|it| it.units).sum::<i64>();
+        let is_within = scenario.limit.is_none_or(|it| wanted <= i64::from(it));
+        let (rule, sentence) = match self.told.outcome {
+            Outcome::SoldOut if has_enough => (
+                Rule::FalseSoldOut,
+                format!("{left} {were} there all the time; {buyer} was told sold out"),
+            ),
+            Outcome::Failed if !has_enough => (
+                Rule::Unanswered,
+                format!("{buyer} was told {told}; a refusal is an answer"),
+            ),
+            Outcome::Busy | Outcome::Unknown if !has_enough || !is_within => {
+                return Ok(());
             }
-            _ => None,
-        }
+            Outcome::Failed | Outcome::Busy | Outcome::Unknown => (
+                Rule::Unanswered,
+                format!("{buyer} was told {told} while {left} {were} left"),
+            ),
+            _ => return Ok(()),
+        };
+        Err(Violation::new(rule, sentence))
     }
 }
 
-fn their(buyer: &str) -> &'static str {
-    if buyer == "bob" { "his" } else { "her" }
+fn is_named(told: &Told, order: &OrderRow) -> bool {
+    let id = told.order_id.as_deref().unwrap_or_default();
+    id.eq_ignore_ascii_case(&order.order_id.to_string())
 }
 
 /// `order` and the beginning of its name, where that is a time; the rest is chance.
-fn order_named(order: &OrderRow) -> String {
-    const VERSION_AT: usize = 14;
-    if order.order_id.chars().nth(VERSION_AT) == Some('7') {
-        let begin: String = order.order_id.chars().take(4).collect();
-        return format!("order {begin}…");
+fn name_of(order: &OrderRow) -> String {
+    match order.order_id.get_version_num() {
+        7 => format!("order {:.4}…", order.order_id.to_string()),
+        _ => "order".to_owned(),
     }
-    "order".to_owned()
 }
 
-/// The gravest rule that is broken, if one is.
-pub(crate) fn broken(
+/// The gravest rule comes first.
+pub(crate) fn check(
     scenario: &Scenario,
     told: &[Vec<Told>; 2],
     books: &Books,
-) -> Option<Violation> {
-    let asks = scenario.asks.iter().zip(told);
-    let asked: Vec<_> = asks
-        .flat_map(|(asks, told)| asks.iter().zip(told))
-        .map(|(ask, told)| {
-            let same = |it: &&Ask| it.buyer == ask.buyer && it.key == ask.key;
-            match scenario.asks.iter().copied().flatten().filter(same).count() {
-                1 => Asked::only(ask, told, books),
-                _ => Asked::new(ask, told, books),
-            }
-        })
-        .collect();
-    let contradictions = || asked.iter().filter_map(Asked::contradiction);
-    let is_told = |it: &Asked<'_>| it.told.outcome == Outcome::Accepted;
-    let is_known = |it: &Asked<'_>| it.order.is_none() || is_told(it);
-    // Where somebody does not even know of an order, that says more.
-    asked
-        .iter()
-        .all(is_known)
-        .then(|| oversold(scenario, books))
-        .flatten()
-        .or_else(|| contradictions().next())
-        .or_else(|| oversold(scenario, books))
-        .or_else(|| doubled(books))
-        .or_else(|| overrun(scenario, books))
-        .or_else(|| unbalanced(books))
-        .or_else(|| {
-            asked
-                .iter()
-                .find_map(|it| refused_wrongly(scenario, it, books))
-        })
-}
-
-fn oversold(scenario: &Scenario, books: &Books) -> Option<Violation> {
-    let audit = &books.audit;
-    let sentence = match (audit.oversold_units, audit.accepted_units) {
-        (0, _) => return None,
-        (_, 2) => {
-            format!("{}, and both were told \"you have it\"", scenario.what)
-        }
-        (_, accepted) => {
-            format!(
-                "{accepted} units were sold, and there were {}",
-                scenario.units
-            )
-        }
-    };
-    Some(Violation::new(Rule::Oversold, sentence))
-}
-
-fn doubled(books: &Books) -> Option<Violation> {
-    (books.audit.duplicate_keys > 0)
-        .then(|| Violation::new(Rule::Acknowledged, "one key has two orders"))
-}
-
-fn overrun(scenario: &Scenario, books: &Books) -> Option<Violation> {
-    (books.audit.limit_overruns > 0).then(|| {
-        let limit = scenario.limit.unwrap_or_default();
-        let has = books.audit.accepted_units;
-        let sentence = format!("each buyer may have {limit}, and ann has {has}");
-        Violation::new(Rule::Limit, sentence)
-    })
-}
-
-/// Orders and stock do not add up.
-pub(crate) fn unbalanced(books: &Books) -> Option<Violation> {
-    let audit = &books.audit;
-    let sold = audit.accepted_units;
-    let sentence = match audit.unaccounted_units {
-        0 => return None,
-        lost if lost < 0 => {
-            format!("{sold} sold, and the stock fell by {} only", sold + lost)
-        }
-        missing => format!("{sold} sold, {missing} missing from the stock"),
-    };
-    Some(Violation::new(Rule::Books, sentence))
-}
-
-/// Whoever was told no, although there was enough from the first step to the last.
-fn refused_wrongly(
-    scenario: &Scenario,
-    asked: &Asked<'_>,
-    books: &Books,
-) -> Option<Violation> {
-    let (buyer, units) = (asked.ask.buyer, i64::from(asked.ask.units));
-    let left = books.audit.available_units;
-    let has_enough = left >= units;
-    let is_within = scenario.limit.is_none_or(|limit| {
-        let of_buyer = |order: &&OrderRow| order.buyer_id == buyer;
-        let owned: i64 = books
-            .orders
-            .iter()
-            .filter(of_buyer)
-            .map(|it| it.units)
-            .sum();
-        owned + units <= i64::from(limit)
+) -> Result<(), Violation> {
+    let asks = || scenario.asks.iter().flatten();
+    let asked = asks().zip(told.iter().flatten()).map(|(ask, told)| {
+        let same = asks().filter(|it| (&it.buyer, &it.key) == (&ask.buyer, &ask.key));
+        Asked::new(ask, told, books, same.count() == 1)
     });
-    let spoken = asked.told.outcome.as_str();
-    match asked.told.outcome {
-        Outcome::SoldOut if has_enough => Some(Violation::new(
-            Rule::FalseSoldOut,
-            format!(
-                "{} there all the time; {buyer} was told sold out",
-                were(left)
-            ),
-        )),
-        Outcome::Failed => Some(Violation::new(
-            Rule::Unanswered,
-            if has_enough {
-                format!("{buyer} was told {spoken} while {} left", were(left))
-            } else {
-                format!("{buyer} was told {spoken}; a refusal is an answer")
-            },
-        )),
-        Outcome::Busy | Outcome::Unknown if has_enough && is_within => {
-            Some(Violation::new(
-                Rule::Unanswered,
-                format!("{buyer} was told {spoken} while {} left", were(left)),
-            ))
-        }
-        _ => None,
+    let asked: Vec<_> = asked.collect();
+    // Where somebody does not even know of an order, that says more.
+    let is_known =
+        |it: &Asked<'_>| it.order.is_none() || it.told.outcome == Outcome::Accepted;
+    if asked.iter().all(is_known) {
+        not_oversold(scenario, books)?;
     }
+    asked.iter().try_for_each(Asked::agrees)?;
+    not_oversold(scenario, books)?;
+    let audit = &books.audit;
+    let doubled = "one key has two orders";
+    ensure(audit.duplicate_keys == 0, Rule::Acknowledged, doubled)?;
+    let (limit, has) = (scenario.limit.unwrap_or_default(), audit.accepted_units);
+    let overrun = format!("each buyer may have {limit}, and ann has {has}");
+    ensure(audit.limit_overruns == 0, Rule::Limit, overrun)?;
+    balanced(books)?;
+    let mut asked = asked.iter();
+    asked.try_for_each(|it| it.is_served(scenario, books))
 }
 
-fn were(units: i64) -> String {
-    match units {
-        1 => "1 unit was".to_owned(),
-        units => format!("{units} units were"),
-    }
+fn not_oversold(scenario: &Scenario, books: &Books) -> Result<(), Violation> {
+    let sentence = match (books.audit.accepted_units, scenario) {
+        (2, Scenario { what, .. }) => {
+            format!("{what}, and both were told \"you have it\"")
+        }
+        (sold, Scenario { units, .. }) => {
+            format!("{sold} units were sold, and there were {units}")
+        }
+    };
+    ensure(books.audit.oversold_units == 0, Rule::Oversold, sentence)
+}
+
+/// Orders and stock add up.
+pub(crate) fn balanced(books: &Books) -> Result<(), Violation> {
+    let sold = books.audit.accepted_units;
+    let missing = books.audit.unaccounted_units;
+    let sentence = if missing < 0 {
+        format!("{sold} sold, and the stock fell by {} only", sold + missing)
+    } else {
+        format!("{sold} sold, {missing} missing from the stock")
+    };
+    ensure(missing == 0, Rule::Books, sentence)
 }

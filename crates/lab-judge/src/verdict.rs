@@ -95,8 +95,9 @@ pub struct Why {
     pub steps: Vec<usize>,
 }
 
-/// A rule that is broken, and the sentence that says how.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A rule that is broken, and the sentence that says how. It ends a stage, as any error does.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{sentence}")]
 pub(crate) struct Violation {
     pub(crate) rule: Rule,
     pub(crate) sentence: String,
@@ -107,6 +108,52 @@ impl Violation {
         Self {
             rule,
             sentence: sentence.into(),
+        }
+    }
+
+    /// The same, and where.
+    pub(crate) fn at(self, place: &str) -> Self {
+        Self::new(self.rule, format!("{place}: {}", self.sentence))
+    }
+
+    /// What has ended a stage, if anything has.
+    ///
+    /// # Errors
+    ///
+    /// That was something else.
+    pub(crate) fn found(ended: anyhow::Result<()>) -> anyhow::Result<Option<Self>> {
+        match ended {
+            Ok(()) => Ok(None),
+            Err(error) => error.downcast().map(Some),
+        }
+    }
+}
+
+/// Whether a rule holds.
+///
+/// # Errors
+///
+/// It does not.
+pub(crate) fn ensure(
+    holds: bool,
+    rule: Rule,
+    sentence: impl Into<String>,
+) -> Result<(), Violation> {
+    match holds {
+        true => Ok(()),
+        false => Err(Violation::new(rule, sentence)),
+    }
+}
+
+impl Looked {
+    /// What a stage that plays no sales has looked at.
+    pub(crate) fn alone(id: StageName, schedules: usize, complete: bool) -> Self {
+        Self {
+            id,
+            scenario: None,
+            schedules,
+            changes_max: None,
+            complete,
         }
     }
 }
@@ -144,10 +191,26 @@ impl Judged {
     }
 }
 
-/// What one stage came to: how far it looked, the rules that held, and the one that did not.
-#[derive(Debug, Default)]
-pub(crate) struct Outcome {
-    pub(crate) looked: Vec<Looked>,
-    pub(crate) held: Vec<Judged>,
-    pub(crate) broken: Option<Judged>,
+impl Verdict {
+    /// Adds what a stage came to, or one sale of it: the rule that is broken, or those that
+    /// hold.
+    pub(crate) fn add(
+        &mut self,
+        looked: Looked,
+        rules: &[Rule],
+        broken: Option<Judged>,
+    ) {
+        match broken {
+            Some(broken) => {
+                self.verdict = Word::Broken;
+                self.rules.push(broken);
+            }
+            None => {
+                let (stage, scenario) = (looked.id, looked.scenario);
+                let held = rules.iter().map(|it| Judged::held(*it, stage, scenario));
+                self.rules.extend(held);
+            }
+        }
+        self.stages.push(looked);
+    }
 }

@@ -186,9 +186,11 @@ async fn shortest_oversell() -> anyhow::Result<(String, String)> {
     for before in (1..TURNS_MAX).rev() {
         let turns = [vec![Buyer::One; before], vec![Buyer::Two; TURNS_MAX]];
         let schedule = Schedule(turns.concat());
-        let played = stages.play(&naive, &schedule, Finish::Both).await?;
-        let transcript = played.transcript;
-        if transcript.is_oversold() && transcript.changes() == 2 {
+        let transcript = stages
+            .play(&naive, &schedule, Finish::Both)
+            .await?
+            .transcript;
+        if transcript.is_oversold() && transcript.schedule.changes() == 2 {
             let beside = stages.play(&pessimistic, &schedule, Finish::Both).await?;
             return Ok((to_text(&transcript), to_text(&beside.transcript)));
         }

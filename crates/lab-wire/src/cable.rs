@@ -1,10 +1,10 @@
 //! The way from a server to a store: a loopback port in front of a Unix socket. It reads what
 //! is said, can be slow, deaf or silent, breaks, and holds each step until its turn.
 
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -15,7 +15,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 
 use crate::postgres::Postgres;
-use crate::protocol::{Protocol, Said};
+use crate::protocol::Protocol;
 use crate::redis::Redis;
 use crate::statement::{Statement, Store};
 
@@ -55,6 +55,9 @@ pub trait Steps: Send + Sync {
 
     /// The answer to a step that had its turn.
     fn returned(&self, text: &str);
+
+    /// Whoever sent a step that had its turn has gone without waiting for the answer.
+    fn left(&self);
 }
 
 /// Where a connection is cut off that sends a COMMIT.
@@ -87,15 +90,23 @@ struct Way {
     socket: PathBuf,
     steps: Option<Arc<dyn Steps>>,
     door: watch::Sender<Door>,
-    /// Whether notifications are left out.
-    is_deaf: AtomicBool,
-    delay_ms: AtomicU64,
-    /// COMMITs still to be lost, and COMMITs still to be answered by a broken connection.
-    cuts: [AtomicU64; 2],
-    /// Whether the next of these is the beginning of an outage.
-    outage_follows: AtomicBool,
+    trouble: Mutex<Trouble>,
     /// Its change breaks all connections.
     breaks: watch::Sender<u64>,
+}
+
+/// What a good cable does not have.
+#[derive(Default)]
+struct Trouble {
+    delay: Duration,
+    /// Whether notifications are left out.
+    is_deaf: bool,
+    /// COMMITs that are still to be lost.
+    lost: u64,
+    /// COMMITs that are still to be answered by a broken connection.
+    unanswered: u64,
+    /// Whether the next of these is the beginning of an outage.
+    outage_follows: bool,
 }
 
 impl Cable {
@@ -117,10 +128,7 @@ impl Cable {
                 socket: socket.into(),
                 steps,
                 door: watch::Sender::new(Door::Open),
-                is_deaf: AtomicBool::default(),
-                delay_ms: AtomicU64::default(),
-                cuts: [AtomicU64::default(), AtomicU64::default()],
-                outage_follows: AtomicBool::default(),
+                trouble: Mutex::default(),
                 breaks: watch::Sender::new(0),
             }),
             accepting: JoinSet::new(),
@@ -158,7 +166,7 @@ impl Cable {
 
     /// Delays each packet; 0 for not at all.
     pub fn delay(&self, delay_ms: u64) {
-        self.way.delay_ms.store(delay_ms, Ordering::Relaxed);
+        self.way.trouble().delay = Duration::from_millis(delay_ms);
     }
 
     /// Breaks all connections now.
@@ -168,18 +176,22 @@ impl Cable {
 
     /// Cuts the connections that send the next COMMITs, and no others.
     pub fn cut_commits(&self, cut: Cut, commits: u64) {
-        self.way.commits_to(cut).store(commits, Ordering::SeqCst);
+        let mut trouble = self.way.trouble();
+        match cut {
+            Cut::BeforeCommit => trouble.lost = commits,
+            Cut::AfterCommit => trouble.unanswered = commits,
+        }
     }
 
     /// Cuts the connection that sends the next COMMIT, and lets nobody connect from then on.
     pub fn cut_commit_and_refuse(&self, cut: Cut) {
-        self.way.outage_follows.store(true, Ordering::SeqCst);
+        self.way.trouble().outage_follows = true;
         self.cut_commits(cut, 1);
     }
 
     /// Leaves notifications out, from the next message on.
     pub fn deafen(&self, is_deaf: bool) {
-        self.way.is_deaf.store(is_deaf, Ordering::Relaxed);
+        self.way.trouble().is_deaf = is_deaf;
     }
 
     /// Says nothing to who connects from now on.
@@ -189,10 +201,7 @@ impl Cable {
 
     /// Is a good cable again.
     pub fn heal(&self) {
-        self.delay(0);
-        self.deafen(false);
-        self.cut_commits(Cut::BeforeCommit, 0);
-        self.cut_commits(Cut::AfterCommit, 0);
+        *self.way.trouble() = Trouble::default();
         self.way.door.send_replace(Door::Open);
     }
 }
@@ -218,7 +227,7 @@ async fn accept(listener: TcpListener, way: Arc<Way>) {
     }
 }
 
-async fn connect(near: TcpStream, way: &Way) -> std::io::Result<()> {
+async fn connect(near: TcpStream, way: &Way) -> io::Result<()> {
     let mut door = way.door.subscribe();
     // The sender ends after all connections.
     let door = door.wait_for(|it| *it != Door::Hangs).await;
@@ -226,27 +235,26 @@ async fn connect(near: TcpStream, way: &Way) -> std::io::Result<()> {
         return Ok(());
     }
     near.set_nodelay(true)?;
-    let far = UnixStream::connect(&way.socket).await?;
-    let protocol: Box<dyn Protocol> = match way.store {
-        Store::PostgreSQL => Box::<Postgres>::default(),
-        Store::Redis => Box::<Redis>::default(),
-    };
     let mut connection = Connection {
-        protocol,
         way,
+        protocol: match way.store {
+            Store::PostgreSQL => Box::<Postgres>::default(),
+            Store::Redis => Box::<Redis>::default(),
+        },
+        near,
+        up: BytesMut::new(),
+        far: UnixStream::connect(&way.socket).await?,
+        down: BytesMut::new(),
         records_orders: false,
         step: None,
+        turn: Turn::Go,
     };
-    connection.carry(near, far).await
+    connection.carry().await
 }
 
 impl Way {
-    fn commits_to(&self, cut: Cut) -> &AtomicU64 {
-        let [before, after] = &self.cuts;
-        match cut {
-            Cut::BeforeCommit => before,
-            Cut::AfterCommit => after,
-        }
+    fn trouble(&self) -> MutexGuard<'_, Trouble> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What becomes of a statement that is to be cut off.
@@ -254,187 +262,171 @@ impl Way {
         if !statement.does().commits {
             return None;
         }
-        let take = |cut| {
-            let left = self.commits_to(cut);
-            let less = |left: u64| left.checked_sub(1);
-            left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less)
-                .is_ok()
+        let trouble = &mut *self.trouble();
+        let (left, turn) = match trouble {
+            Trouble { lost: 1.., .. } => (&mut trouble.lost, Turn::Lost),
+            Trouble {
+                unanswered: 1.., ..
+            } => (&mut trouble.unanswered, Turn::Cut),
+            _ => return None,
         };
-        let turn = if take(Cut::BeforeCommit) {
-            Turn::Lost
-        } else if take(Cut::AfterCommit) {
-            Turn::Cut
-        } else {
-            return None;
-        };
-        if self.outage_follows.swap(false, Ordering::SeqCst) {
+        *left -= 1;
+        if std::mem::take(&mut trouble.outage_follows) {
             self.door.send_replace(Door::Shut);
         }
         Some(turn)
     }
 
     async fn delay(&self) {
-        let delay_ms = self.delay_ms.load(Ordering::Relaxed);
-        if delay_ms > 0 {
-            tokio::time::sleep(Duration::from_millis(delay_ms)).await;
+        let delay = self.trouble().delay;
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
         }
     }
 }
 
 struct Connection<'a> {
-    protocol: Box<dyn Protocol>,
     way: &'a Way,
+    protocol: Box<dyn Protocol>,
+    near: TcpStream,
+    /// What has come from the near side, and is not passed up yet.
+    up: BytesMut,
+    far: UnixStream,
+    down: BytesMut,
     /// Whether an order was recorded over this connection: then it is the buyers'.
     records_orders: bool,
-    /// The step that is not answered.
+    /// The step that has gone on and is not answered.
     step: Option<u64>,
+    /// What has become of the last step. After anything but [`Turn::Go`] the near side is
+    /// told nothing any more, and only what belongs to that step goes on.
+    turn: Turn,
 }
 
 impl Connection<'_> {
-    async fn carry(
-        &mut self,
-        mut near: TcpStream,
-        mut far: UnixStream,
-    ) -> std::io::Result<()> {
-        let (mut up, mut down) = (BytesMut::new(), BytesMut::new());
+    async fn carry(&mut self) -> io::Result<()> {
         loop {
-            up.reserve(PACKET);
-            down.reserve(PACKET);
+            self.up.reserve(PACKET);
             tokio::select! {
-                count = near.read_buf(&mut up) => {
+                count = self.near.read_buf(&mut self.up) => {
                     if count? == 0 {
+                        self.end();
                         return Ok(());
                     }
                     self.way.delay().await;
-                    while let Some(said) = self.protocol.said(&mut up) {
-                        // Statements may be sent together: one is answered before the
-                        // next is held.
-                        while self.step.is_some() && said.statement.is_some() {
-                            if far.read_buf(&mut down).await? == 0 {
-                                return Ok(());
-                            }
-                            self.pass_down(&mut down, &mut near).await?;
-                        }
-                        if let Some(answer) = said.answer {
-                            near.write_all(answer).await?;
-                            continue;
-                        }
-                        let bytes = said.bytes.clone();
-                        let turn = self.turn(said).await;
-                        if !matches!(turn, Turn::Never | Turn::Lost) {
-                            far.write_all(&bytes).await?;
-                        }
-                        if turn != Turn::Go {
-                            return self.fall_silent(turn, near, far, up, down).await;
-                        }
-                    }
+                    self.pass_up().await?;
                 }
-                count = far.read_buf(&mut down) => {
-                    if count? == 0 {
-                        return Ok(());
-                    }
-                    self.pass_down(&mut down, &mut near).await?;
+                down = read_down(&mut self.far, &mut self.down) => {
+                    down?;
+                    self.pass_down().await?;
                 }
             }
-        }
-    }
-
-    async fn pass_down(
-        &mut self,
-        down: &mut BytesMut,
-        near: &mut TcpStream,
-    ) -> std::io::Result<()> {
-        self.way.delay().await;
-        while let Some(heard) = self.protocol.heard(down) {
-            // Told before it is passed on: what follows from it comes later.
-            self.tell(heard.returned);
-            if !(heard.is_news && self.way.is_deaf.load(Ordering::Relaxed)) {
-                near.write_all(&heard.bytes).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// What becomes of what is said, once it is known.
-    async fn turn(&mut self, said: Said) -> Turn {
-        let Some(statement) = said.statement else {
-            return Turn::Go;
-        };
-        self.records_orders |= statement.records_order();
-        let turn = match (self.way.cut(&statement), &self.way.steps) {
-            (Some(turn), _) => turn,
-            (None, None) => return Turn::Go,
-            (None, Some(steps)) => {
-                let pid = self.protocol.pid();
-                let Some(released) = steps.hold(statement, self.records_orders, pid)
-                else {
-                    return Turn::Go;
-                };
-                // Whoever drops it does not watch any more, and the statement goes on.
-                let Ok(turn) = released.await else {
-                    return Turn::Go;
-                };
-                turn
-            }
-        };
-        self.step = Some(said.number);
-        turn
-    }
-
-    /// Tells the client nothing any more. A step that goes on is heard to its end.
-    async fn fall_silent(
-        &mut self,
-        turn: Turn,
-        mut near: TcpStream,
-        mut far: UnixStream,
-        mut up: BytesMut,
-        mut down: BytesMut,
-    ) -> std::io::Result<()> {
-        while matches!(turn, Turn::Unheard | Turn::Cut) && self.step.is_some() {
-            // What belongs to the step may come behind it.
-            while let Some(said) = self.protocol.said(&mut up) {
-                far.write_all(&said.bytes).await?;
-            }
-            let read = tokio::select! {
-                count = near.read_buf(&mut up) => count?,
-                count = far.read_buf(&mut down) => count?,
+            let is_over = match self.turn {
+                Turn::Lost => true,
+                Turn::Cut => self.step.is_none(),
+                Turn::Go | Turn::Never | Turn::Unheard => false,
             };
-            if read == 0 {
+            if is_over {
                 return Ok(());
             }
-            while let Some(heard) = self.protocol.heard(&mut down) {
-                self.tell(heard.returned);
-            }
         }
-        let is_over = matches!(turn, Turn::Cut | Turn::Lost);
-        while !is_over && near.read_buf(&mut up).await? > 0 {
-            up.clear();
+    }
+
+    /// The near side has gone.
+    fn end(&self) {
+        if self.step.is_some()
+            && self.turn == Turn::Go
+            && let Some(steps) = &self.way.steps
+        {
+            steps.left();
+        }
+    }
+
+    async fn pass_up(&mut self) -> io::Result<()> {
+        while let Some(said) = self.protocol.said(&mut self.up) {
+            // Statements may be sent together: one is answered before the next is held.
+            let is_next = said.statement.is_some() && self.turn == Turn::Go;
+            while is_next && self.step.is_some() {
+                read_down(&mut self.far, &mut self.down).await?;
+                self.pass_down().await?;
+            }
+            if let Some(answer) = said.answer {
+                self.near.write_all(answer).await?;
+                continue;
+            }
+            if let Some(statement) = said.statement
+                && is_next
+            {
+                self.take_turn(statement, said.number).await;
+            }
+            if self.turn == Turn::Go || self.step.is_some() {
+                self.far.write_all(&said.bytes).await?;
+            }
         }
         Ok(())
     }
 
-    fn tell(&mut self, returned: Option<(u64, String)>) {
-        if let Some((number, text)) = returned
-            && self.step == Some(number)
-        {
-            self.step = None;
-            if let Some(steps) = &self.way.steps {
-                steps.returned(&text);
+    async fn pass_down(&mut self) -> io::Result<()> {
+        self.way.delay().await;
+        while let Some(heard) = self.protocol.heard(&mut self.down) {
+            // Told before it is passed on: what follows from it comes later.
+            if let Some((number, text)) = heard.returned
+                && self.step == Some(number)
+            {
+                self.step = None;
+                if let Some(steps) = &self.way.steps {
+                    steps.returned(&text);
+                }
+            }
+            let is_left_out = heard.is_news && self.way.trouble().is_deaf;
+            if self.turn == Turn::Go && !is_left_out {
+                self.near.write_all(&heard.bytes).await?;
             }
         }
+        Ok(())
+    }
+
+    /// Finds out what becomes of a statement.
+    async fn take_turn(&mut self, statement: Statement, number: u64) {
+        self.records_orders |= statement.does().records;
+        let turn = match self.way.cut(&statement) {
+            Some(turn) => Some(turn),
+            None => self.turn_as_step(statement).await,
+        };
+        self.turn = turn.unwrap_or(Turn::Go);
+        let goes_on = !matches!(self.turn, Turn::Never | Turn::Lost);
+        self.step = turn.filter(|_| goes_on).map(|_| number);
+    }
+
+    /// What becomes of a step. Whoever does not watch any more lets it go on.
+    async fn turn_as_step(&self, statement: Statement) -> Option<Turn> {
+        let steps = self.way.steps.as_ref()?;
+        let pid = self.protocol.pid();
+        steps.hold(statement, self.records_orders, pid)?.await.ok()
+    }
+}
+
+async fn read_down(far: &mut UnixStream, down: &mut BytesMut) -> io::Result<()> {
+    down.reserve(PACKET);
+    match far.read_buf(down).await? {
+        0 => Err(io::ErrorKind::UnexpectedEof.into()),
+        _ => Ok(()),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use tokio::net::UnixListener;
+    use tokio::sync::mpsc;
 
     use super::*;
 
     const COMMIT: &[u8] = b"Q\x00\x00\x00\x0bCOMMIT\x00";
 
+    const READY: &[u8] = b"Z\x00\x00\x00\x05I";
+    const START: &[u8] = b"\x00\x00\x00\x08\x00\x03\x00\x00";
+
     /// Answers each packet that it is ready, and tells what it has received.
-    async fn store(listener: UnixListener, told: tokio::sync::mpsc::Sender<usize>) {
+    async fn store(listener: UnixListener, told: mpsc::Sender<usize>) {
         while let Ok((mut stream, _)) = listener.accept().await {
             let mut buffer = [0; 64];
             while let Ok(count @ 1..) = stream.read(&mut buffer).await {
@@ -443,9 +435,6 @@ mod tests {
             }
         }
     }
-
-    const READY: &[u8] = b"Z\x00\x00\x00\x05I";
-    const START: &[u8] = b"\x00\x00\x00\x08\x00\x03\x00\x00";
 
     /// What a client hears that sends this packet over a new connection.
     async fn send(cable: &Cable, packet: &[u8]) -> Vec<u8> {
@@ -465,7 +454,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let socket = dir.path().join("socket");
         let listener = UnixListener::bind(&socket).expect("a socket");
-        let (tell, mut told) = tokio::sync::mpsc::channel(10);
+        let (tell, mut told) = mpsc::channel(10);
         tokio::spawn(store(listener, tell));
         let cable = Cable::open(Store::PostgreSQL, socket, None).await;
         let cable = cable.expect("a cable");

@@ -9,11 +9,11 @@ use std::collections::{HashMap, VecDeque};
 use bytes::{Buf, Bytes, BytesMut};
 use fallible_iterator::FallibleIterator;
 use postgres_protocol::message::backend::{
-    DataRowBody, Header, Message, NOTIFICATION_RESPONSE_TAG, READY_FOR_QUERY_TAG,
+    DataRowBody, Message, NOTIFICATION_RESPONSE_TAG, READY_FOR_QUERY_TAG,
 };
 
 use crate::protocol::{Heard, Protocol, Said};
-use crate::statement::{Does, Statement, Store};
+use crate::statement::{Statement, Store};
 use crate::value::{decode, readable};
 
 /// Rows of a result that are shown.
@@ -65,8 +65,9 @@ pub(crate) struct Postgres {
 
 impl Protocol for Postgres {
     fn said(&mut self, buffer: &mut BytesMut) -> Option<Said> {
-        if !self.started && asks_for_encryption(buffer) {
-            buffer.advance(ENCRYPTION_REQUEST);
+        let mut requests = ENCRYPTION_REQUESTS.iter();
+        if !self.started && requests.any(|it| buffer.starts_with(it)) {
+            buffer.advance(8);
             return Some(Said {
                 bytes: Bytes::new(),
                 statement: None,
@@ -75,31 +76,28 @@ impl Protocol for Postgres {
                 answer: Some(b"N"),
             });
         }
-        // The first message has no type.
         while let Some(message) = next_message(buffer, usize::from(self.started)) {
             self.gathering.extend_from_slice(&message);
-            let kind = self.started.then(|| message.first().copied()).flatten();
+            // The first message has no type, and is answered at length, as a Sync is.
+            let kind = match std::mem::replace(&mut self.started, true) {
+                true => *message.first()?,
+                false => b'S',
+            };
+            // What cannot be read is passed on, and shown as nothing.
+            let _read = self.read_frontend(kind, message.get(5..)?);
             match kind {
-                // It is answered at length.
-                None => self.started = true,
-                Some(kind) => {
-                    // What cannot be read is passed on, and shown as nothing.
-                    let _read = self.read_frontend(kind, message.get(5..)?);
-                }
-            }
-            match kind {
-                None | Some(b'S' | b'Q') => {
+                b'S' | b'Q' => {
                     self.last_number += 1;
                     let mut awaited = std::mem::take(&mut self.current);
                     awaited.number = self.last_number;
                     self.awaited.push_back(awaited);
                 }
                 // A password, a flush, a farewell.
-                Some(b'p' | b'H' | b'X') => {}
-                Some(_) => continue,
+                b'p' | b'H' | b'X' => {}
+                _ => continue,
             }
             // A flush may come before the Sync with which the answer ends.
-            let is_open = kind == Some(b'H');
+            let is_open = kind == b'H';
             let runs = !is_open || self.current.executes;
             return Some(Said {
                 bytes: self.gathering.split().freeze(),
@@ -113,22 +111,20 @@ impl Protocol for Postgres {
 
     fn heard(&mut self, buffer: &mut BytesMut) -> Option<Heard> {
         let bytes = next_message(buffer, 1)?;
-        let header = Header::parse(&bytes).ok()??;
+        let tag = *bytes.first()?;
         // What cannot be read is passed on, and shown as nothing.
         if let Ok(Some(message)) = Message::parse(&mut BytesMut::from(&*bytes)) {
             let _read = self.read_backend(&message);
         }
-        let mut returned = None;
-        if header.tag() == READY_FOR_QUERY_TAG {
-            let awaited = self.awaited.pop_front();
-            returned = awaited
-                .filter(|it| it.executes)
-                .map(|it| (it.number, it.shown()));
-        }
+        let ended = match tag {
+            READY_FOR_QUERY_TAG => self.awaited.pop_front(),
+            _ => None,
+        };
+        let ended = ended.filter(|it| it.executes);
         Some(Heard {
             bytes,
-            returned,
-            is_news: header.tag() == NOTIFICATION_RESPONSE_TAG,
+            returned: ended.map(|it| (it.number, it.shown())),
+            is_news: tag == NOTIFICATION_RESPONSE_TAG,
         })
     }
 
@@ -137,15 +133,9 @@ impl Protocol for Postgres {
     }
 }
 
-/// The length of `SSLRequest` and `GSSENCRequest`.
-const ENCRYPTION_REQUEST: usize = 8;
-
-/// Whether the first message is `SSLRequest` or `GSSENCRequest`.
-fn asks_for_encryption(mut buffer: &[u8]) -> bool {
-    buffer.try_get_u64().is_ok_and(|it| {
-        it >> 32 == 8 && matches!(it & 0xffff_ffff, 80_877_103 | 80_877_104)
-    })
-}
+/// `SSLRequest` and `GSSENCRequest`, which come before the first message.
+const ENCRYPTION_REQUESTS: [[u8; 8]; 2] =
+    [[0, 0, 0, 8, 4, 210, 22, 47], [0, 0, 0, 8, 4, 210, 22, 48]];
 
 /// Takes the first message, if it is complete; its length stands after its type.
 fn next_message(buffer: &mut BytesMut, type_length: usize) -> Option<Bytes> {
@@ -159,7 +149,7 @@ impl Postgres {
         match kind {
             b'Q' => {
                 self.current.executes = true;
-                self.statement = Some(statement(text(&mut body)?, Vec::new()));
+                self.run(text(&mut body)?, Vec::new());
             }
             b'P' => {
                 let (name, sql) = (text(&mut body)?, text(&mut body)?);
@@ -206,8 +196,15 @@ impl Postgres {
         for (position, column) in self.current.columns.iter_mut().enumerate() {
             column.is_binary = format_of(&result_formats, position);
         }
-        self.statement = Some(statement(prepared.sql.clone(), parameters));
+        let sql = prepared.sql.clone();
+        self.run(sql, parameters);
         Some(())
+    }
+
+    fn run(&mut self, sql: String, parameters: Vec<String>) {
+        let readable = readable(&sql, &parameters);
+        let statement = Statement::new(Store::PostgreSQL, sql, parameters, readable);
+        self.statement = Some(statement);
     }
 
     fn read_backend(&mut self, message: &Message) -> Option<()> {
@@ -276,16 +273,6 @@ fn format_of(formats: &[i16], position: usize) -> bool {
     }
 }
 
-fn statement(sql: String, parameters: Vec<String>) -> Statement {
-    Statement {
-        store: Store::PostgreSQL,
-        purpose: Does::of(Store::PostgreSQL, &sql).purpose(),
-        readable: readable(&sql, &parameters),
-        sql,
-        parameters,
-    }
-}
-
 fn row(columns: &[Column], body: &DataRowBody) -> Option<String> {
     let ranges = body.ranges().collect::<Vec<_>>().ok()?;
     let fields = ranges.into_iter().zip(columns).map(|(range, column)| {
@@ -298,20 +285,17 @@ fn row(columns: &[Column], body: &DataRowBody) -> Option<String> {
 
 impl Awaited {
     /// What came back, in one line.
-    fn shown(self) -> String {
+    fn shown(mut self) -> String {
         let outcome = self.outcome.unwrap_or_default();
-        if outcome == "SELECT 0" {
-            return "no row".to_owned();
+        match self.rows_count {
+            _ if outcome == "SELECT 0" => "no row".to_owned(),
+            0 => outcome,
+            count => {
+                let more = count.checked_sub(ROWS_MAX).filter(|it| *it > 0);
+                self.rows.extend(more.map(|it| format!("{it} more")));
+                self.rows.join("; ")
+            }
         }
-        if self.rows_count == 0 {
-            return outcome;
-        }
-        let mut shown = self.rows;
-        let more = self.rows_count.saturating_sub(ROWS_MAX);
-        if more > 0 {
-            shown.push(format!("{more} more"));
-        }
-        shown.join("; ")
     }
 }
 

@@ -25,7 +25,7 @@ pub(crate) struct Heard {
 }
 
 /// Follows both sides of one connection. What is complete is taken from the buffer.
-pub(crate) trait Protocol: Send {
+pub(crate) trait Protocol: Send + Sync {
     fn said(&mut self, buffer: &mut BytesMut) -> Option<Said>;
     fn heard(&mut self, buffer: &mut BytesMut) -> Option<Heard>;
     /// The process of the store that serves this connection.

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use bytes::BytesMut;
 
 use crate::protocol::{Heard, Protocol, Said};
-use crate::statement::{Does, Statement, Store};
+use crate::statement::{Statement, Store};
 
 /// The hash of a script is shown up to here.
 const HASH_SHOWN: usize = 5;
@@ -24,12 +24,11 @@ pub(crate) struct Redis {
 impl Protocol for Redis {
     fn said(&mut self, buffer: &mut BytesMut) -> Option<Said> {
         let (value, length) = parse(buffer)?;
-        let bytes = buffer.split_to(length).freeze();
         self.last_number += 1;
         self.awaited.push_back(self.last_number);
         Some(Said {
-            bytes,
-            statement: Some(statement(&value.words())),
+            bytes: buffer.split_to(length).freeze(),
+            statement: Some(statement(value.words())),
             number: self.last_number,
             answer: None,
         })
@@ -37,10 +36,9 @@ impl Protocol for Redis {
 
     fn heard(&mut self, buffer: &mut BytesMut) -> Option<Heard> {
         let (value, length) = parse(buffer)?;
-        let bytes = buffer.split_to(length).freeze();
         let number = self.awaited.pop_front();
         Some(Heard {
-            bytes,
+            bytes: buffer.split_to(length).freeze(),
             returned: number.map(|number| (number, value.shown())),
             is_news: false,
         })
@@ -48,80 +46,64 @@ impl Protocol for Redis {
 }
 
 /// `EVALSHA hash 1 key arguments…`, with a short hash to read.
-fn statement(words: &[String]) -> Statement {
-    let readable: Vec<String> = match words {
-        [name, hash, rest @ ..] if name == "EVALSHA" => {
-            let short: String = hash.chars().take(HASH_SHOWN).collect();
-            [name.clone(), format!("{short}…")]
-                .into_iter()
-                .chain(rest.iter().cloned())
-                .collect()
-        }
-        words => words.to_vec(),
-    };
+fn statement(mut words: Vec<String>) -> Statement {
     let sql = words.join(" ");
-    Statement {
-        store: Store::Redis,
-        purpose: Does::of(Store::Redis, &sql).purpose(),
-        sql,
-        parameters: Vec::new(),
-        readable: readable.join(" "),
+    if let [name, hash, ..] = words.as_mut_slice()
+        && name == "EVALSHA"
+    {
+        *hash = hash.chars().take(HASH_SHOWN).chain(['…']).collect();
     }
+    Statement::new(Store::Redis, sql, Vec::new(), words.join(" "))
 }
 
+/// What is said at once, as it is shown.
 #[derive(Debug, PartialEq, Eq)]
 enum Value {
-    /// A simple string, a number or an error, as it stands in its line.
-    Line(String),
-    Bulk(String),
-    Nil,
-    Array(Vec<Value>),
+    /// A string, a number, an error, or nothing.
+    One(String),
+    Array(Vec<String>),
 }
 
 impl Value {
-    fn words(&self) -> Vec<String> {
+    fn words(self) -> Vec<String> {
         match self {
-            Self::Array(values) => values.iter().map(Self::shown).collect(),
-            single => vec![single.shown()],
+            Self::One(text) => vec![text],
+            Self::Array(texts) => texts,
         }
     }
 
-    fn shown(&self) -> String {
+    fn shown(self) -> String {
         match self {
-            Self::Line(text) | Self::Bulk(text) => text.clone(),
-            Self::Nil => "nil".to_owned(),
-            Self::Array(_) => format!("[{}]", self.words().join(", ")),
+            Self::One(text) => text,
+            Self::Array(texts) => format!("[{}]", texts.join(", ")),
         }
     }
 }
 
 /// Reads one value and its length in bytes, if it is complete.
 fn parse(buffer: &[u8]) -> Option<(Value, usize)> {
+    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
     let end = buffer.windows(2).position(|bytes| bytes == b"\r\n")?;
-    let line = String::from_utf8_lossy(buffer.get(1..end)?).into_owned();
+    let line = text(buffer.get(1..end)?);
     let mut length = end + 2;
-    let value = match buffer.first()? {
-        b'$' => match line.parse::<usize>() {
-            Ok(size) => {
-                let bulk = buffer.get(length..length + size + 2)?.get(..size)?;
-                length += size + 2;
-                Value::Bulk(String::from_utf8_lossy(bulk).into_owned())
+    let value = match (buffer.first()?, line.parse::<usize>()) {
+        (b'$', Ok(size)) => {
+            let bulk = buffer.get(length..length + size + 2)?.get(..size)?;
+            length += size + 2;
+            Value::One(text(bulk))
+        }
+        (b'*', Ok(count)) => {
+            let mut texts = Vec::new();
+            for _ in 0..count {
+                let (value, size) = parse(buffer.get(length..)?)?;
+                length += size;
+                texts.push(value.shown());
             }
-            Err(_negative) => Value::Nil,
-        },
-        b'*' => match line.parse::<usize>() {
-            Ok(count) => {
-                let mut values = Vec::new();
-                for _ in 0..count {
-                    let (value, size) = parse(buffer.get(length..)?)?;
-                    length += size;
-                    values.push(value);
-                }
-                Value::Array(values)
-            }
-            Err(_negative) => Value::Nil,
-        },
-        _ => Value::Line(line),
+            Value::Array(texts)
+        }
+        // A negative length.
+        (b'$' | b'*', Err(_)) => Value::One("nil".to_owned()),
+        _ => Value::One(line),
     };
     Some((value, length))
 }
@@ -155,10 +137,10 @@ mod tests {
 
     #[test]
     fn nothing_and_an_error_are_answers_too() {
-        assert_eq!(parse(b"$-1\r\n"), Some((Value::Nil, 5)));
-        assert_eq!(parse(b"*0\r\n"), Some((Value::Array(Vec::new()), 4)));
-        let error = Value::Line("ERR no".to_owned());
-        assert_eq!(parse(b"-ERR no\r\n"), Some((error, 9)));
+        for (said, shown) in [("$-1", "nil"), ("*0", "[]"), ("-ERR no", "ERR no")] {
+            let (value, length) = parse(format!("{said}\r\n").as_bytes()).expect(said);
+            assert_eq!((value.shown().as_str(), length), (shown, said.len() + 2));
+        }
         assert_eq!(parse(b"$5\r\nab"), None);
     }
 }

@@ -30,6 +30,22 @@ pub struct Statement {
 }
 
 impl Statement {
+    pub(crate) fn new(
+        store: Store,
+        sql: String,
+        parameters: Vec<String>,
+        readable: String,
+    ) -> Self {
+        let purpose = Does::of(store, &sql).purpose();
+        Self {
+            store,
+            sql,
+            parameters,
+            readable,
+            purpose,
+        }
+    }
+
     /// What it does.
     #[must_use]
     pub fn does(&self) -> Does {
@@ -40,18 +56,12 @@ impl Statement {
     #[must_use]
     pub fn is_of_driver(&self) -> bool {
         let sql = plain(&self.sql);
-        let words = ["", "set ", "show ", "discard ", "deallocate ", "select 1 "];
-        words.iter().any(|word| match *word {
-            "" => sql.is_empty(),
-            "set " => sql.starts_with(word) && !sql.contains("transaction"),
-            word => sql.starts_with(word),
-        }) || sql.contains("pg_catalog")
-            || sql.contains("pg_type")
-            || sql.contains("select version ")
-    }
-
-    pub(crate) fn records_order(&self) -> bool {
-        self.does().records
+        let begins = ["show ", "discard ", "deallocate ", "select 1 "];
+        let asks = ["pg_catalog", "pg_type", "select version "];
+        sql.is_empty()
+            || (sql.starts_with("set ") && !sql.contains("transaction"))
+            || begins.iter().any(|it| sql.starts_with(it))
+            || asks.iter().any(|it| sql.contains(it))
     }
 }
 
@@ -85,7 +95,7 @@ pub struct Does {
 }
 
 impl Does {
-    pub(crate) fn of(store: Store, text: &str) -> Self {
+    fn of(store: Store, text: &str) -> Self {
         match store {
             Store::PostgreSQL => Self::sql(&plain(text)),
             Store::Redis => Self::command(&text.to_ascii_lowercase()),
@@ -97,11 +107,11 @@ impl Does {
         let writes_stock = sql.contains("update skus ");
         let records = sql.contains("insert into orders");
         let from = |table: &str| {
-            let from = sql.contains(&format!(" from {table} "));
-            from || sql.contains(&format!(" join {table} "))
+            let mut words = ["from", "join"].into_iter();
+            words.any(|word| sql.contains(&format!(" {word} {table} ")))
         };
-        let locks = ["update", "no key update", "share", "key share"];
-        let row_lock = locks.iter().any(|it| sql.contains(&format!(" for {it}")));
+        let mut locks = ["update", "no key update", "share", "key share"].into_iter();
+        let locks_rows = locks.any(|it| sql.contains(&format!(" for {it}")));
         let condition = sql.split_once(" where ").map_or("", |it| it.1);
         Self {
             reads_stock: selects && from("skus") && !writes_stock,
@@ -109,7 +119,7 @@ impl Does {
             is_guarded: writes_stock && condition.contains("available_units"),
             records,
             finds_order: selects && from("orders") && !records,
-            locks: (row_lock && from("skus"))
+            locks: (locks_rows && from("skus"))
                 || (sql.contains("advisory") && !sql.contains("unlock"))
                 || sql.starts_with("lock "),
             unlocks: sql.contains("advisory_unlock"),
@@ -119,42 +129,36 @@ impl Does {
     }
 
     fn command(command: &str) -> Self {
+        const COUNT: [&str; 7] = [
+            "decr", "decrby", "incr", "incrby", "hincrby", "eval", "evalsha",
+        ];
         let mut words = command.split_whitespace();
         let name = words.next().unwrap_or_default();
-        let only_new = words.any(|word| word == "nx");
         Self {
-            counts: matches!(
-                name,
-                "decr" | "decrby" | "incr" | "incrby" | "hincrby" | "eval" | "evalsha"
-            ),
-            locks: name == "setnx" || (name == "set" && only_new),
+            counts: COUNT.contains(&name),
+            locks: name == "setnx" || (name == "set" && words.any(|it| it == "nx")),
             unlocks: matches!(name, "del" | "unlink"),
             ..Self::default()
         }
     }
 
     /// In plain words.
-    pub(crate) fn purpose(self) -> Option<&'static str> {
-        let words = [
-            (
-                self.writes_stock && self.records,
-                "takes units and records the order",
-            ),
-            (self.is_guarded, "takes units if there are enough"),
-            (self.writes_stock, "writes what remains"),
-            (self.records, "records the order"),
-            (
-                self.reads_stock && self.locks,
-                "reads and locks what is available",
-            ),
-            (self.reads_stock, "reads what is available"),
-            (self.finds_order, "was this order placed before?"),
-            (self.locks, "takes a lock"),
-            (self.unlocks, "lets go of a lock"),
-            (self.counts, "asks whether a unit may be free"),
-        ];
-        let first = words.into_iter().find(|(does, _)| *does);
-        first.map(|(_, words)| words)
+    fn purpose(self) -> Option<&'static str> {
+        Some(match self {
+            _ if self.writes_stock && self.records => {
+                "takes units and records the order"
+            }
+            _ if self.is_guarded => "takes units if there are enough",
+            _ if self.writes_stock => "writes what remains",
+            _ if self.records => "records the order",
+            _ if self.reads_stock && self.locks => "reads and locks what is available",
+            _ if self.reads_stock => "reads what is available",
+            _ if self.finds_order => "was this order placed before?",
+            _ if self.locks => "takes a lock",
+            _ if self.unlocks => "lets go of a lock",
+            _ if self.counts => "asks whether a unit may be free",
+            _ => return None,
+        })
     }
 }
 
@@ -174,59 +178,40 @@ fn plain(sql: &str) -> String {
 mod tests {
     use super::*;
 
-    fn purpose(store: Store, text: &str) -> Option<&'static str> {
-        Does::of(store, text).purpose()
-    }
-
-    const READS: &str = "reads what is available";
-
     #[test]
     fn a_statement_has_a_purpose_however_it_is_written() {
-        for (sql, expected) in [
-            ("SELECT \"skus\".\"sku\" FROM \"skus\" LIMIT $1", READS),
+        const READS: &str = "reads what is available";
+        const COUNTS: &str = "asks whether a unit may be free";
+        const TAKES: &str = "update skus set available_units=available_units-1 where \
+                             sku='tee' and available_units>=1";
+        const BOTH: &str = "WITH taken AS (UPDATE skus SET x = 1 RETURNING 1) \
+                            INSERT INTO orders SELECT 1 FROM taken";
+        const LOCKS: &str = "SELECT a FROM skus WHERE sku = 'tee' for\n no key  update";
+        for (text, expected) in [
+            ("SELECT \"skus\".\"sku\" FROM \"skus\"", READS),
             ("select available_units\nfrom public.skus", READS),
-            (
-                "SELECT a FROM skus WHERE sku = 'tee' for\n no key  update",
-                "reads and locks what is available",
-            ),
+            (LOCKS, "reads and locks what is available"),
             ("UPDATE skus SET x = 1", "writes what remains"),
-            (
-                "update skus set available_units=available_units-1 where sku='tee' and \
-                 available_units>=1",
-                "takes units if there are enough",
-            ),
-            (
-                "INSERT INTO \"orders\" (\"a\") VALUES (1)",
-                "records the order",
-            ),
-            (
-                "WITH taken AS (UPDATE skus SET x = 1 RETURNING 1) INSERT INTO orders \
-                 SELECT 1 FROM taken",
-                "takes units and records the order",
-            ),
-            (
-                "SELECT 1 FROM orders WHERE a = 1",
-                "was this order placed before?",
-            ),
+            (TAKES, "takes units if there are enough"),
+            ("INSERT INTO \"orders\" (\"a\")", "records the order"),
+            (BOTH, "takes units and records the order"),
+            ("SELECT 1 FROM orders", "was this order placed before?"),
             ("SELECT pg_advisory_lock(7)", "takes a lock"),
             ("SELECT pg_advisory_unlock(7)", "lets go of a lock"),
         ] {
-            assert_eq!(purpose(Store::PostgreSQL, sql), Some(expected), "{sql}");
+            let does = Does::of(Store::PostgreSQL, text);
+            assert_eq!(does.purpose(), Some(expected), "{text}");
         }
-        assert_eq!(purpose(Store::PostgreSQL, "COMMIT"), None);
-        assert!(Does::of(Store::PostgreSQL, "commit;").commits);
-    }
-
-    #[test]
-    fn a_command_of_redis_counts_or_locks() {
-        for (command, expected) in [
-            ("EVALSHA abc 1 tee", "asks whether a unit may be free"),
-            ("decrby tee 1", "asks whether a unit may be free"),
-            ("SET lock:tee ann NX PX 5000", "takes a lock"),
-            ("DEL lock:tee", "lets go of a lock"),
+        let commit = Does::of(Store::PostgreSQL, "commit;");
+        assert!(commit.commits && commit.purpose().is_none());
+        for (text, expected) in [
+            ("EVALSHA abc 1 tee", Some(COUNTS)),
+            ("decrby tee 1", Some(COUNTS)),
+            ("SET lock:tee ann NX PX 5000", Some("takes a lock")),
+            ("DEL lock:tee", Some("lets go of a lock")),
+            ("HGET tee free_units", None),
         ] {
-            assert_eq!(purpose(Store::Redis, command), Some(expected), "{command}");
+            assert_eq!(Does::of(Store::Redis, text).purpose(), expected, "{text}");
         }
-        assert_eq!(purpose(Store::Redis, "HGET tee free_units"), None);
     }
 }

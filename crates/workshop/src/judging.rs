@@ -10,6 +10,7 @@ use clap::ValueEnum;
 use flash_lab_crowd::error::Ending;
 use flash_lab_crowd::progress::Progress;
 use flash_lab_crowd::seller::Seller;
+use flash_lab_interleave::{Fault, Scenario};
 use flash_lab_judge::{Judged, StageName, Verdict, Word};
 use flash_sandbox::Sandbox;
 use serde_json::Value;
@@ -37,9 +38,8 @@ pub async fn judge(
 
 fn to_judge(scope: &Scope) -> Result<flash_lab_judge::Scope, String> {
     let stages = scope.stages.iter().map(|it| StageName::from_str(it, false));
-    let scenarios = scope.scenarios.iter();
-    let scenarios = scenarios.map(|it| flash_lab_judge::scenario(it));
-    let faults = scope.faults.iter().map(|it| flash_lab_judge::fault(it));
+    let scenarios = scope.scenarios.iter().map(|it| Scenario::named(it));
+    let faults = scope.faults.iter().map(|it| Fault::from_str(it, false));
     Ok(flash_lab_judge::Scope {
         stages: stages.collect::<Result<_, _>>()?,
         scenarios: scenarios.collect::<Result<_, _>>()?,

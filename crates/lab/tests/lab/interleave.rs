@@ -42,6 +42,12 @@ fn naive_oversells_in_some_orders_and_the_shortest_is_found() {
     for read in reads {
         let row = "available_units = 1, restocked_units = 0, per_buyer_limit = NULL";
         assert_eq!(read["returned"], row);
+        assert_eq!(read["parameters"][0], "'tee'");
+        let readable = read["readable"].as_str().expect("a text");
+        assert!(
+            readable.ends_with("WHERE (sku = 'tee') LIMIT 1"),
+            "{readable}"
+        );
     }
     assert_eq!(steps[11]["available_units_after"], 0);
     assert!(

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context, bail};
 use flash_lab_crowd::error::Ending;
-use flash_lab_crowd::look::{Look, wrapped};
+use flash_lab_crowd::look::wrapped;
 use flash_lab_crowd::output::to_stdout;
 use flash_lab_crowd::progress::Progress as Shown;
 use flash_lab_crowd::seller::Seller;
@@ -145,7 +145,7 @@ fn told(
         Word::Unknown => "could not be judged",
     };
     let mut text = format!("\n{id} {title}: {word}\n\n");
-    text += &details(verdict, &Look::of_stdout());
+    text += &details(verdict);
     if verdict.verdict == Word::Broken {
         text += as_released(exercise)?;
     }
