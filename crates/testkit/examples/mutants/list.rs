@@ -168,8 +168,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         rule: FENCE,
         broken_by: "sell what was added since the batch was first run",
         file: "crates/engine/src/vault.rs",
-        find: "if row.fence > first_fence || entry.purchase.is_abandoned() {",
-        replace: "if row.fence < first_fence || entry.purchase.is_abandoned() {",
+        find: "if row.fence > first_fence || entry.ticket.purchase.is_abandoned() {",
+        replace: "if row.fence < first_fence || entry.ticket.purchase.is_abandoned() {",
         caught_by: "commit::a_batch_that_is_run_again_sells_nothing_that_was_added_meanwhile",
     },
     Mutant {
