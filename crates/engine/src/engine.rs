@@ -349,3 +349,26 @@ impl InventoryStrategy for Strategy {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size<F>(
+        _: impl FnOnce(
+            &'static Rooms,
+            Asked<Arc<Purchase>, Answer>,
+            OwnedSemaphorePermit,
+        ) -> F,
+    ) -> usize {
+        size_of::<F>()
+    }
+
+    /// Each request moves its walk into the others: what most of them never do, like
+    /// looking at the stock, must not be a part of it.
+    #[test]
+    fn a_walk_takes_little_room() {
+        let bytes = size(|rooms, asked, room| rooms.walk(asked, room));
+        assert!(bytes < 1_024, "{bytes}");
+    }
+}

@@ -175,7 +175,7 @@ impl StockRoom {
                 stock.read(&named).await
             }
         };
-        self.once(sku, |it| &mut it.look, looking).await
+        found(self.once(sku, |it| &mut it.look, looking)).await
     }
 
     /// Loads a gate that is missing. False where that was done a moment ago: a Redis that
@@ -192,17 +192,18 @@ impl StockRoom {
     async fn reconcile_now(&self, sku: &Sku) -> Result<Found, StrategyError> {
         let (stock, named) = (self.clone(), sku.clone());
         let reconciling = async move { stock.move_past_redis(&named).await };
-        self.once(sku, |it| &mut it.reconcile, reconciling).await
+        found(self.once(sku, |it| &mut it.reconcile, reconciling)).await
     }
 
-    /// Finds something once for all who wait for it, to its end.
-    async fn once(
+    /// Begins to find something, once for all who wait for it, to its end. They hold the
+    /// answer and not the work: most requests never wait here, and all make room for it.
+    fn once(
         &self,
         sku: &Sku,
         errand: fn(&mut Line) -> &mut Errand,
         finding: impl Future<Output = Result<Found, StrategyError>> + Send + 'static,
-    ) -> Result<Found, StrategyError> {
-        let found = self.lines.of(sku, |line| {
+    ) -> Finding {
+        self.lines.of(sku, |line| {
             let (stock, sku) = (self.clone(), sku.clone());
             let begin = || {
                 // Who waits behind another who waits has both waits.
@@ -223,12 +224,6 @@ impl StockRoom {
                 answer.map_err(Arc::new).boxed().shared()
             };
             errand(line).under_way.get_or_insert_with(begin).clone()
-        });
-        found.await.map_err(|error| match &*error {
-            StrategyError::UnknownSku => StrategyError::UnknownSku,
-            StrategyError::Busy => StrategyError::Busy,
-            StrategyError::OutcomeUnknown => StrategyError::OutcomeUnknown,
-            other => failed(reason(other)),
         })
     }
 
@@ -436,6 +431,16 @@ pub(crate) async fn confirm(stock: StockRoom, pause: Duration) {
         // Many latches must not keep PostgreSQL busy.
         sleep(pause.max(2 * begun.elapsed())).await;
     }
+}
+
+/// Waits for what is found for all.
+async fn found(finding: Finding) -> Result<Found, StrategyError> {
+    finding.await.map_err(|error| match &*error {
+        StrategyError::UnknownSku => StrategyError::UnknownSku,
+        StrategyError::Busy => StrategyError::Busy,
+        StrategyError::OutcomeUnknown => StrategyError::OutcomeUnknown,
+        other => failed(reason(other)),
+    })
 }
 
 fn failed(reason: impl Into<Box<dyn Error + Send + Sync>>) -> StrategyError {
