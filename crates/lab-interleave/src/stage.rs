@@ -165,7 +165,7 @@ impl Stage {
     /// Starts the first server again, after it was killed.
     pub(crate) async fn start_again(&mut self) -> anyhow::Result<()> {
         let sku = self.rehearsal_sku()?;
-        self.seats[0].start_again().await?;
+        self.seats[0].start().await?;
         self.seats[0].rehearse(&sku, 1, Outcome::Accepted).await
     }
 
