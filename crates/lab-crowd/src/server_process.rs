@@ -48,7 +48,8 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(1);
 /// Lines of its log that are shown when it fails.
 const LOG_TAIL_LINES: usize = 20;
 
-/// A running server; it is killed when this value is dropped, however that happens.
+/// A running server; when this value is dropped, however that happens, it is killed, with
+/// SIGKILL, and waited for.
 pub struct Server {
     process: Supervised,
     /// None where it cannot be written.
@@ -155,11 +156,6 @@ impl Server {
     /// Whether it has not ended.
     pub fn is_running(&mut self) -> bool {
         self.process.wait(Duration::ZERO).is_none()
-    }
-
-    /// Kills it, with SIGKILL, and waits until it has ended.
-    pub fn kill(&mut self) {
-        self.process.kill();
     }
 
     /// Ends the server and waits until it has; one that hangs is killed.

@@ -159,9 +159,4 @@ impl Steps for Desk {
     fn returned(&self, text: &str) {
         self.tell(Event::Returned(self.without_name(text)));
     }
-
-    fn left(&self) {
-        let why = Disturbed("a step was not waited for");
-        self.tell(Event::Disturbed(why));
-    }
 }

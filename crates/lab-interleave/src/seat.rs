@@ -10,7 +10,7 @@ use flash_core::Sku;
 use flash_lab_crowd::client::{Client, SendError, purchase};
 use flash_lab_crowd::outcome::{Outcome, Told};
 use flash_lab_crowd::seller::Seller;
-use flash_lab_crowd::server_process::Server;
+use flash_lab_crowd::server_process::{Server, limits};
 use flash_lab_wire::{Cable, Store};
 use flash_sandbox::Sandbox;
 use tokio::sync::mpsc;
@@ -40,12 +40,8 @@ pub(crate) struct Seat {
     pub(crate) desk: Arc<Desk>,
     pub(crate) events: mpsc::UnboundedReceiver<Event>,
     pub(crate) address: SocketAddr,
-    server: Server,
-    behind: Behind,
-}
-
-/// What a server is started with, also when it is started again.
-struct Behind {
+    /// None once it was killed. It ends before what is behind it.
+    server: Option<Server>,
     seller: Seller,
     gate_lifetime: Duration,
     pool_size: &'static str,
@@ -71,31 +67,47 @@ impl Seat {
         let dir = sandbox.dir();
         let open =
             |store, socket| Cable::open(store, dir.join(socket), Some(desk.clone()));
-        let behind = Behind {
+        let (postgres, redis) = (
+            open(Store::PostgreSQL, ".s.PGSQL.5432").await?,
+            open(Store::Redis, "redis.sock").await?,
+        );
+        let mut seat = Self {
+            desk,
+            events,
+            // Until there is a server, nobody asks.
+            address: postgres.address(),
+            server: None,
             seller: seller.clone(),
             gate_lifetime,
             pool_size,
-            postgres: open(Store::PostgreSQL, ".s.PGSQL.5432").await?,
-            redis: open(Store::Redis, "redis.sock").await?,
+            postgres,
+            redis,
         };
-        let (server, address) = behind.start().await?;
-        Ok(Self {
-            desk,
-            events,
-            address,
-            server,
-            behind,
-        })
+        seat.start().await?;
+        Ok(seat)
     }
 
     /// Kills the server, with SIGKILL.
     pub(crate) fn kill(&mut self) {
-        self.server.kill();
+        self.server = None;
     }
 
-    /// Starts the server again, after it was killed.
-    pub(crate) async fn start_again(&mut self) -> anyhow::Result<()> {
-        (self.server, self.address) = self.behind.start().await?;
+    /// Starts the server, also again after it was killed.
+    pub(crate) async fn start(&mut self) -> anyhow::Result<()> {
+        let gate_lifetime_ms = self.gate_lifetime.as_millis().to_string();
+        let limits = limits(self.pool_size, SERVER_WAIT_MS, SERVER_WAIT_MS);
+        let own = [
+            ("--gate-lifetime-ms", &*gate_lifetime_ms),
+            ("--lanes", "1"),
+            ("--workers", "1"),
+        ];
+        let flags = [&limits[..], &own].concat();
+        let database_url =
+            format!("postgresql://flash@{}/flash", self.postgres.address());
+        let redis_url = format!("redis://{}", self.redis.address());
+        let starting = self.seller.start(&flags, &database_url, Some(&redis_url));
+        let (server, address) = starting.await?;
+        (self.server, self.address) = (Some(server), address);
         Ok(())
     }
 
@@ -135,7 +147,10 @@ impl Seat {
             outcome: told.outcome,
             said: status.unwrap_or("no answer".to_owned()),
             expected,
-            log: self.server.last_words(),
+            log: self
+                .server
+                .as_ref()
+                .map_or(String::new(), Server::last_words),
         };
         ensure!(told.outcome == expected, unrehearsed());
         Ok(())
@@ -148,27 +163,6 @@ impl Seat {
                 return;
             }
         }
-    }
-}
-
-impl Behind {
-    async fn start(&self) -> anyhow::Result<(Server, SocketAddr)> {
-        let gate_lifetime_ms = self.gate_lifetime.as_millis().to_string();
-        let flags = [
-            ("--pool-size", self.pool_size),
-            ("--gate-lifetime-ms", &gate_lifetime_ms),
-            ("--lanes", "1"),
-            ("--workers", "1"),
-            ("--pool-wait-ms", SERVER_WAIT_MS),
-            ("--lock-wait-ms", SERVER_WAIT_MS),
-            ("--request-timeout-ms", SERVER_WAIT_MS),
-            ("--log-format", "pretty"),
-        ];
-        let database_url =
-            format!("postgresql://flash@{}/flash", self.postgres.address());
-        let redis_url = format!("redis://{}", self.redis.address());
-        let starting = self.seller.start(&flags, &database_url, Some(&redis_url));
-        starting.await
     }
 }
 

@@ -10,6 +10,7 @@ use flash_lab_crowd::cli::Strategy;
 use flash_lab_crowd::outcome::{Outcome, Told};
 use flash_lab_crowd::seller::Seller;
 use flash_lab_crowd::server_process::{LESSON_GATE_LIFETIME, create_sku};
+use flash_lab_crowd::stores;
 use flash_lab_wire::Statement;
 use flash_sandbox::{Options, Sandbox};
 
@@ -44,8 +45,7 @@ pub async fn start_stores() -> anyhow::Result<Arc<Sandbox>> {
         max_connections: MAX_CONNECTIONS,
         ..Options::default()
     };
-    let starting = tokio::task::spawn_blocking(move || Sandbox::start(&options));
-    Ok(Arc::new(starting.await??))
+    Ok(Arc::new(stores::start(options).await?))
 }
 
 /// Plays schedules with one seller, any number of them, one after the other.
@@ -165,7 +165,7 @@ impl Stage {
     /// Starts the first server again, after it was killed.
     pub(crate) async fn start_again(&mut self) -> anyhow::Result<()> {
         let sku = self.rehearsal_sku()?;
-        self.seats[0].start_again().await?;
+        self.seats[0].start().await?;
         self.seats[0].rehearse(&sku, 1, Outcome::Accepted).await
     }
 

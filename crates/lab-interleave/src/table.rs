@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{bail, ensure};
 use flash_core::Sku;
-use flash_engine::ADMITTED;
 use flash_lab_crowd::outcome::Told;
 use flash_lab_wire::{Statement, Store, Turn};
 
@@ -14,13 +13,13 @@ use crate::observer::Observer;
 use crate::scenario::{Ask, Scenario};
 use crate::schedule::{Buyer, Finish, Schedule, TURNS_MAX};
 use crate::seat::Seat;
-use crate::transcript::{BuyerState, NOT_ADMITTED, Place, Step, Wait};
+use crate::transcript::{BuyerState, Place, Step, Wait, is_held};
 
 /// How long anything may take that takes milliseconds. It only bounds how long a broken
 /// run takes; no result depends on it.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// How often to ask whether a step that does not return waits for a lock.
+/// How often to ask whether a buyer of whom nothing comes waits for the other one.
 const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
 /// Where a buyer is.
@@ -39,8 +38,8 @@ struct Side<'a> {
     state: State,
     /// What is still to be asked.
     asks: &'a [Ask],
-    /// Whether there is no answer to what was asked last.
-    is_asking: bool,
+    /// What was asked last, while there is no answer.
+    asking: Option<&'a Ask>,
     told: Vec<Told>,
     /// What was said besides: a program may say several things at once.
     besides: VecDeque<Held>,
@@ -96,7 +95,7 @@ impl<'a> Table<'a> {
                 seat,
                 state: State::Ready,
                 asks: asks.next().map_or(&[], Vec::as_slice),
-                is_asking: false,
+                asking: None,
                 told: Vec::new(),
                 besides: VecDeque::new(),
                 pid: None,
@@ -179,11 +178,11 @@ impl<'a> Table<'a> {
             (&side.state, side.asks.split_first())
         {
             side.asks = rest;
-            side.is_asking = true;
+            side.asking = Some(ask);
             side.seat.order(ask, self.sku);
             let has_come = |it: &Self| {
                 let side = &it.sides[at];
-                !side.is_asking || !matches!(side.state, State::Ready)
+                side.asking.is_none() || !matches!(side.state, State::Ready)
             };
             let otherwise = "a purchase request was sent, and no statement came";
             self.wait_until(has_come, otherwise).await?;
@@ -209,10 +208,10 @@ impl<'a> Table<'a> {
         }
         // This step may be what the other one waits for.
         let other = &mut self.sides[buyer.other().index()].state;
-        if let State::Running(_, waits @ Some(Wait::Lock)) = other {
+        if let State::Running(_, waits) = other {
             *waits = None;
         }
-        let otherwise = "a step neither returned nor waited for a lock";
+        let otherwise = "a buyer neither went on nor waited for the other one";
         self.wait_until(Self::is_settled, otherwise).await?;
         let available_units = self.observer.available_units(self.sku).await?;
         self.steps[number].available_units_after = available_units;
@@ -233,7 +232,7 @@ impl<'a> Table<'a> {
                 Some(event) = two.seat.events.recv() => (Buyer::Two, event),
                 () = tokio::time::sleep(LOOK_AGAIN) => {
                     ensure!(Instant::now() < deadline, otherwise);
-                    self.find_locked().await?;
+                    self.find_waiting().await?;
                     continue;
                 }
             };
@@ -244,18 +243,12 @@ impl<'a> Table<'a> {
 
     /// Whether each buyer is held, has an answer, or waits for the other one.
     fn is_settled(&self) -> bool {
-        let [one, two] = &self.sides;
-        let is_settled = |side: &Side<'_>, other: &Side<'_>| match side.state {
-            State::Running(_, None) => false,
-            State::Running(_, Some(Wait::Gate)) => other.is_held(),
-            _ => true,
-        };
-        is_settled(one, two) && is_settled(two, one)
+        let moves = |side: &Side<'_>| matches!(side.state, State::Running(_, None));
+        !self.sides.iter().any(moves)
     }
 
     fn on_event(&mut self, buyer: Buyer, event: Event) -> anyhow::Result<()> {
         let now = self.steps.len();
-        let other_is_held = self.sides[buyer.other().index()].is_held();
         let side = &mut self.sides[buyer.index()];
         let mut running = match side.state {
             State::Running(number, _) => self.steps.get_mut(number).zip(Some(number)),
@@ -263,6 +256,11 @@ impl<'a> Table<'a> {
         };
         match event {
             Event::Disturbed(why) => return Err(why.into()),
+            // A strategy of ours says one thing at a time: the clock ran out with which it
+            // waits for Redis, while the question waited for its turn.
+            Event::Held(_) if side.is_held() && self.first.is_some() => {
+                return Err(Disturbed("Redis was not waited for").into());
+            }
             Event::Held(held) if side.is_held() => side.besides.push_back(held),
             Event::Held(held) => {
                 if let Some((step, _)) = running {
@@ -279,14 +277,8 @@ impl<'a> Table<'a> {
                 };
                 step.end_wait(now);
                 side.state = State::Running(number, None);
-                let is_gate = step.statement.store == Store::Redis;
-                if is_gate && is_held(&text) && self.first.is_some() {
-                    step.waited = other_is_held;
-                    step.waited_for = other_is_held.then_some(Wait::Gate);
-                    side.state = State::Running(number, Some(Wait::Gate));
-                }
                 step.returned = Some(text);
-                if !side.is_asking || !side.besides.is_empty() {
+                if side.asking.is_none() || !side.besides.is_empty() {
                     side.rest();
                 }
             }
@@ -295,7 +287,7 @@ impl<'a> Table<'a> {
                     step.end_wait(now);
                     step.answer = Some(told.outcome.as_str().to_owned());
                 }
-                side.is_asking = false;
+                side.asking = None;
                 side.told.push(told);
                 // What still waits for a lock is answered over.
                 let is_on_its_way = running
@@ -308,26 +300,50 @@ impl<'a> Table<'a> {
         Ok(())
     }
 
-    /// Finds out whether a step that does not return waits for a lock of the other buyer.
-    /// The other one is held, so that the wait lasts until we end it.
-    async fn find_locked(&mut self) -> anyhow::Result<()> {
+    /// Finds out whether a buyer of whom nothing comes waits for the other one, who is held,
+    /// so that the wait lasts until we end it.
+    async fn find_waiting(&mut self) -> anyhow::Result<()> {
         for buyer in Buyer::BOTH {
-            let side = &self.sides[buyer.index()];
-            let other = &self.sides[buyer.other().index()];
-            let State::Running(number, None) = side.state else {
-                continue;
-            };
-            if let (true, Some(pid), Some(other_pid)) =
-                (other.is_held(), side.pid, other.pid)
-                && self.observer.waits_for(pid, other_pid).await?
+            let [at, other] = [buyer, buyer.other()].map(Buyer::index);
+            if let State::Running(number, None) = self.sides[at].state
+                && self.sides[other].is_held()
+                && let Some(wait) = self.wait_of(at, other, number).await?
             {
                 self.steps[number].waited = true;
-                self.steps[number].waited_for = Some(Wait::Lock);
-                let state = State::Running(number, Some(Wait::Lock));
-                self.sides[buyer.index()].state = state;
+                self.steps[number].waited_for = Some(wait);
+                self.sides[at].state = State::Running(number, Some(wait));
             }
         }
         Ok(())
+    }
+
+    /// What a buyer waits for after this step: for a lock of the other one, or in the engine
+    /// for units that the other one may give back. Who wants more than everybody sees does
+    /// not wait for these, but goes on to PostgreSQL.
+    async fn wait_of(
+        &mut self,
+        at: usize,
+        other: usize,
+        number: usize,
+    ) -> anyhow::Result<Option<Wait>> {
+        let (side, step) = (&self.sides[at], &self.steps[number]);
+        let wait = match (&step.returned, side.pid, self.sides[other].pid) {
+            (None, Some(pid), Some(other_pid)) => {
+                let waits = self.observer.waits_for(pid, other_pid).await?;
+                waits.then_some(Wait::Lock)
+            }
+            (Some(text), ..)
+                if step.statement.store == Store::Redis
+                    && self.first.is_some()
+                    && is_held(text) =>
+            {
+                let wanted_units = side.asking.map_or(0, |ask| ask.units);
+                let units = self.observer.available_units(self.sku).await?;
+                (i64::from(wanted_units) <= units).then_some(Wait::Gate)
+            }
+            _ => None,
+        };
+        Ok(wait)
     }
 
     /// Where a buyer is.
@@ -339,7 +355,7 @@ impl<'a> Table<'a> {
             State::Running(..) => (Place::Waiting, None),
             State::Answered => (Place::Answered, None),
         };
-        let last = side.told.last().filter(|_| !side.is_asking);
+        let last = side.told.last().filter(|_| side.asking.is_none());
         BuyerState {
             place,
             next: next.cloned(),
@@ -355,15 +371,9 @@ impl<'a> Table<'a> {
             side.state = State::Answered;
             side.besides.clear();
         }
-        for side in self.sides.iter_mut().filter(|side| side.is_asking) {
+        for side in self.sides.iter_mut().filter(|side| side.asking.is_some()) {
             tokio::time::timeout(LIMIT, side.seat.wait_for_answer()).await?;
         }
         Ok(())
     }
-}
-
-/// Whether a gate neither admits a buyer nor refuses for good: the engine says `[fence, 0]`
-/// where the units may come back. Phase 3 says `0`, and the buyer has an answer.
-fn is_held(text: &str) -> bool {
-    !text.ends_with(&format!(", {ADMITTED}]")) && text != "1" && text != NOT_ADMITTED
 }

@@ -10,7 +10,7 @@ use textwrap::WordSplitter;
 
 use crate::explore::Exploration;
 use crate::schedule::Buyer;
-use crate::transcript::{Ending, NOT_ADMITTED, Step, Transcript, Wait};
+use crate::transcript::{Ending, NOT_ADMITTED, Step, Transcript, Wait, is_held};
 
 /// Beside the text of both buyers: the number, the stock, and what keeps them apart.
 const BESIDE_TWO: usize = 13;
@@ -235,7 +235,7 @@ fn told(before: &str, answer: &str) -> String {
 fn explained(step: &Step, returned: &str) -> String {
     let explained = match (step.statement.store, step.waited_for) {
         (Store::PostgreSQL, _) => return returned.to_owned(),
-        (Store::Redis, Some(Wait::Gate)) => "not admitted",
+        (Store::Redis, _) if is_held(returned) => "not admitted",
         (Store::Redis, _) if returned != NOT_ADMITTED => "admitted",
         _ if step.available_units_after > 0 => "not admitted; the unit is only held",
         _ => "not admitted",

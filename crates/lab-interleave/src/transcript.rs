@@ -1,6 +1,7 @@
 //! What happened when two buyers took their steps in one order.
 
 use flash_core::{Audit, Verdict};
+use flash_engine::ADMITTED;
 use flash_lab_wire::Statement;
 use serde::Serialize;
 
@@ -162,6 +163,12 @@ impl Transcript {
 
 /// How phase 3's gate refuses.
 pub(crate) const NOT_ADMITTED: &str = "0";
+
+/// Whether a gate neither admits a buyer nor refuses for good: the engine's says `[fence, 0]`
+/// where the units may come back.
+pub(crate) fn is_held(text: &str) -> bool {
+    text.contains(", ") && !text.ends_with(&format!(", {ADMITTED}]"))
+}
 
 /// What a refused buyer is told.
 pub(crate) const SOLD_OUT: &str = "sold out";

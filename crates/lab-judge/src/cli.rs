@@ -6,13 +6,15 @@ use clap::{Args as ClapArgs, ValueEnum};
 use flash_lab_crowd::seller::SellerArgs;
 use flash_lab_interleave::{Fault, Scenario};
 use serde::Serialize;
+use strum::Display;
 
 /// Few enough to wait for, and far more than a fault has ever needed.
 const DEFAULT_CHANGES: usize = 4;
 
 /// What is judged, one after the other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Display)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum StageName {
     /// One buyer at a time
     Http,
@@ -20,15 +22,6 @@ pub enum StageName {
     Interleave,
     /// One buyer, whose server or connection breaks at each step
     Crash,
-}
-
-impl StageName {
-    /// As the command line says it.
-    #[must_use]
-    pub fn name(self) -> String {
-        let value = self.to_possible_value();
-        value.map_or(String::new(), |it| it.get_name().to_owned())
-    }
 }
 
 /// What `judge` is asked for.

@@ -128,10 +128,10 @@ async fn judge_stages(
     let mut two_servers = None;
     for stage in &scope.stages {
         if verdict.verdict == Word::Broken {
-            verdict.not_judged.push(stage.name());
+            verdict.not_judged.push(stage.to_string());
             continue;
         }
-        progress.step(&format!("{seller}: {}", stage.name()));
+        progress.step(&format!("{seller}: {stage}"));
         if *stage == StageName::Crash {
             let lifetime = crash::GATE_LIFETIME;
             let opening = Stage::open_with(Arc::clone(stores), seller, lifetime);

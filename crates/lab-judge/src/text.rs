@@ -67,12 +67,14 @@ fn looked(stage: &Looked) -> String {
             format!("{scenario}: all {count} orders of steps")
         }
     };
-    format!("{:<12} {which}", stage.id.name())
+    format!("{:<12} {which}", stage.id)
 }
 
 fn broken_rule(broken: &Judged, others_held: usize) -> String {
     const BELOW: &str = "           ";
-    let place = broken.scenario.map_or(broken.stage.name(), str::to_owned);
+    let place = broken
+        .scenario
+        .map_or(broken.stage.to_string(), str::to_owned);
     let sentence = broken.sentence.as_deref().unwrap_or_default();
     let head = format!("  BROKEN   {:<14} ", broken.id.to_string());
     let mut text = indented(&format!("{place}: {sentence}."), &head);

@@ -1,6 +1,7 @@
 //! The way from a server to a store: a loopback port in front of a Unix socket. It reads what
 //! is said, can be slow, deaf or silent, breaks, and holds each step until its turn.
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -55,9 +56,6 @@ pub trait Steps: Send + Sync {
 
     /// The answer to a step that had its turn.
     fn returned(&self, text: &str);
-
-    /// Whoever sent a step that had its turn has gone without waiting for the answer.
-    fn left(&self);
 }
 
 /// Where a connection is cut off that sends a COMMIT.
@@ -101,10 +99,8 @@ struct Trouble {
     delay: Duration,
     /// Whether notifications are left out.
     is_deaf: bool,
-    /// COMMITs that are still to be lost.
-    lost: u64,
-    /// COMMITs that are still to be answered by a broken connection.
-    unanswered: u64,
+    /// What becomes of the next COMMITs.
+    commits: VecDeque<Turn>,
     /// Whether the next of these is the beginning of an outage.
     outage_follows: bool,
 }
@@ -176,11 +172,12 @@ impl Cable {
 
     /// Cuts the connections that send the next COMMITs, and no others.
     pub fn cut_commits(&self, cut: Cut, commits: u64) {
-        let mut trouble = self.way.trouble();
-        match cut {
-            Cut::BeforeCommit => trouble.lost = commits,
-            Cut::AfterCommit => trouble.unanswered = commits,
-        }
+        let turn = match cut {
+            Cut::BeforeCommit => Turn::Lost,
+            Cut::AfterCommit => Turn::Cut,
+        };
+        let turns = (0..commits).map(|_| turn);
+        self.way.trouble().commits.extend(turns);
     }
 
     /// Cuts the connection that sends the next COMMIT, and lets nobody connect from then on.
@@ -262,15 +259,8 @@ impl Way {
         if !statement.does().commits {
             return None;
         }
-        let trouble = &mut *self.trouble();
-        let (left, turn) = match trouble {
-            Trouble { lost: 1.., .. } => (&mut trouble.lost, Turn::Lost),
-            Trouble {
-                unanswered: 1.., ..
-            } => (&mut trouble.unanswered, Turn::Cut),
-            _ => return None,
-        };
-        *left -= 1;
+        let mut trouble = self.trouble();
+        let turn = trouble.commits.pop_front()?;
         if std::mem::take(&mut trouble.outage_follows) {
             self.door.send_replace(Door::Shut);
         }
@@ -309,7 +299,6 @@ impl Connection<'_> {
             tokio::select! {
                 count = self.near.read_buf(&mut self.up) => {
                     if count? == 0 {
-                        self.end();
                         return Ok(());
                     }
                     self.way.delay().await;
@@ -328,16 +317,6 @@ impl Connection<'_> {
             if is_over {
                 return Ok(());
             }
-        }
-    }
-
-    /// The near side has gone.
-    fn end(&self) {
-        if self.step.is_some()
-            && self.turn == Turn::Go
-            && let Some(steps) = &self.way.steps
-        {
-            steps.left();
         }
     }
 
