@@ -47,15 +47,12 @@ function row(step, at, held) {
   const item = copyOf("step");
   item.classList.add(...Object.keys(looks).filter((look) => looks[look]));
   const name = looks.now ? title(step) : shortTitle(step);
-  fill(item, {
+  return fill(item, {
     decision: step.decision && `decides: ${step.decision}`,
     line: [element("b", "", `${number}. ${name}`), ...outcome(step, at)],
     units: before === after && !step.loses ? after : `${before} → ${after}`,
     ...(looks.now ? opened(step) : {}),
   });
-  const command = item.querySelector("details");
-  command.hidden = command.querySelector("code").textContent === "";
-  return item;
 }
 
 // What only the step that was taken last shows.
@@ -113,18 +110,12 @@ function judge(transcript, at, why) {
   if (ending === null || at < steps.length) {
     return ["", "One unit, two buyers", "not over yet"];
   }
-  const { accepted_units, available_units, oversold_units, lost_updates } = ending;
+  const { accepted_units, available_units, lost_updates } = ending;
   const lost = plural(lost_updates, "lost update");
   const says = lost_updates === 0
     ? `says ${available_units}`
     : `should say ${minus(1 - accepted_units)} and says ${available_units}: ${lost}`;
   const cause = why || lossOf(transcript);
   const orders = plural(accepted_units, "order");
-  const sentence = `${orders} for 1 unit; the stock row ${says}. ${cause}`;
-  if (oversold_units > 0) {
-    return ["oversold", `✗ oversold by ${oversold_units}`, sentence];
-  }
-  return ending.verdict === "exact"
-    ? ["exact", "✓ exact", sentence]
-    : ["oversold", `✗ ${ending.verdict}`, sentence];
+  return [...found(ending), `${orders} for 1 unit; the stock row ${says}. ${cause}`];
 }

@@ -199,10 +199,11 @@ impl Shop {
 
     fn audit_command(&self, sku: &Sku) -> String {
         let database_url = &self.stores.database_url;
-        let redis = match &self.stores.redis_url {
-            Some(url) => format!(" --redis-url '{url}'"),
-            None => String::new(),
-        };
-        format!("./just audit --sku {sku} --database-url '{database_url}'{redis}")
+        let mut command =
+            format!("./just audit --sku {sku} --database-url '{database_url}'");
+        if let Some(url) = &self.stores.redis_url {
+            command += &format!(" --redis-url '{url}'");
+        }
+        command
     }
 }
