@@ -11,8 +11,8 @@ function drawPane(pane, transcript, at, why) {
   const [look, word, sentence] = judge(transcript, at, why);
   fill(pane, {
     strategy,
-    belief1: beliefWords(beliefs[0]),
-    belief2: beliefWords(beliefs[1]),
+    belief1: told(beliefs[0]),
+    belief2: told(beliefs[1]),
     stock: steps[at - 1]?.available_units_after ?? 1,
     steps: rows,
     source: at === 0 || source === null ? "" : codeOf(steps[at - 1], source),
@@ -27,10 +27,9 @@ function drawPane(pane, transcript, at, why) {
   rows.at(-1)?.scrollIntoView({ block: "nearest" });
 }
 
-function beliefWords(held) {
-  return held?.stale
-    ? element("span", "belief stale", `${held.words}: no longer true`)
-    : element("span", "belief", held?.words ?? "");
+function told(held) {
+  const look = held?.stale ? "belief stale" : "belief";
+  return element("span", look, held?.words ?? "");
 }
 
 // A step, and what its buyer believes now.
