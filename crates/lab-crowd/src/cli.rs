@@ -52,7 +52,7 @@ pub(crate) const DEFAULT_BUYERS: u32 = 1000;
 pub const DEFAULT_POOL_SIZE: u16 = 32;
 
 /// What each strategy sells, to how many, and how.
-#[derive(Debug, Clone, Copy, ClapArgs)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ClapArgs)]
 pub struct TermArgs {
     /// Units for sale, 1 to 1000000; each buyer wants one
     #[arg(long, default_value_t = DEFAULT_UNITS, value_name = "N",
@@ -69,6 +69,7 @@ pub struct TermArgs {
     /// Connections of a server to PostgreSQL, 1 to 1000
     #[arg(long, default_value_t = DEFAULT_POOL_SIZE, value_name = "N",
           value_parser = value_parser!(u16).range(1..=1000))]
+    #[serde(skip)]
     pub pool_size: u16,
 }
 

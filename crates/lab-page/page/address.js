@@ -5,18 +5,17 @@ const LISTS = ["strategy", "beside", "order"];
 
 const choosing = () => part("order").value === "choose";
 
-function offer(list, value) {
-  if (![...list.options].some((option) => option.value === value)) {
-    list.append(new Option(value, value));
-  }
-}
+const option = (name) => new Option(name, name);
+const offers = (id, name) => [...part(id).options].some(({ value }) => value === name);
 
 // Fills the form, and says which turns and which step the address names. An order may be
 // one that is not offered, such as the judge's or one that was linked to.
 function readAddress() {
   const named = new URLSearchParams(location.hash.slice(1));
   for (const id of LISTS.filter((it) => named.has(it))) {
-    offer(part(id), named.get(id));
+    if (!offers(id, named.get(id))) {
+      part(id).append(option(named.get(id)));
+    }
     part(id).value = named.get(id);
   }
   part("matters").checked = named.get("all") !== "1";
@@ -38,10 +37,9 @@ function writeAddress({ turns, at }) {
 
 // What the terminal has started, such as a program of one's own, can be played too.
 function offerStrategies(columns) {
-  const [ours, beside] = [part("strategy"), part("beside")];
-  const own = columns.map((column) => column.strategy);
-  const names = [...ours.options].map((option) => option.value);
-  const others = own.filter((name) => !names.includes(name)).reverse();
-  ours.prepend(...others.map((name) => new Option(name, name)));
-  beside.append(...[...ours.options].map(({ value }) => new Option(value, value)));
+  const names = columns.map((column) => column.strategy);
+  const own = names.filter((name) => !offers("strategy", name));
+  part("strategy").prepend(...own.map(option));
+  const all = [...part("strategy").options];
+  part("beside").append(...all.map(({ value }) => option(value)));
 }

@@ -79,18 +79,13 @@ function verdict(column, terms) {
   if (stage in early || audit === null) {
     return early[stage] ?? early.gathering;
   }
-  if (audit.oversold_units > 0) {
-    return ["oversold", `✗ oversold by ${audit.oversold_units}`, sums(audit)];
-  }
-  if (stage === "selling") {
+  const [look, word] = found(audit);
+  if (stage === "selling" && look !== "oversold") {
     const answered = terms.buyers - column.waiting;
     return ["selling", "▸ selling", `${answered} of ${buyers} answered`];
   }
-  if (audit.verdict !== "exact") {
-    return ["failed", `✗ ${audit.verdict}`, sums(audit)];
-  }
-  if (column.outcomes.sold_out > 0 && audit.available_units > 0) {
+  if (look === "exact" && column.outcomes.sold_out > 0 && audit.available_units > 0) {
     return ["failed", `✗ undersold by ${audit.available_units}`, sums(audit)];
   }
-  return ["exact", "✓ exact", sums(audit)];
+  return [look, word, sums(audit)];
 }

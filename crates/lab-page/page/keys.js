@@ -31,28 +31,16 @@ part("matters").addEventListener("change", show);
 
 // Whoever goes through a list with the arrows stays in it; Enter and a click leave it, so
 // that the keys of a remote step.
-let stays = false;
-
-function leave() {
-  stays = false;
-  document.activeElement.blur();
-}
-
-part("choice").addEventListener("pointerdown", () => {
-  stays = false;
-});
 part("choice").addEventListener("keydown", (event) => {
   if (event.key === "Enter") {
     event.preventDefault();
-    leave();
-  } else {
-    stays = !event.altKey && event.key !== " ";
+    event.target.blur();
   }
 });
-part("choice").addEventListener("change", () => {
+part("choice").addEventListener("change", ({ target }) => {
   begin();
-  if (!stays) {
-    leave();
+  if (!target.matches(":focus-visible")) {
+    target.blur();
   }
 });
 window.addEventListener("hashchange", () => begin(readAddress()));

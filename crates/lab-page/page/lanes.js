@@ -11,8 +11,8 @@ function drawPane(pane, transcript, at, why) {
   const [look, word, sentence] = judge(transcript, at, why);
   fill(pane, {
     strategy,
-    belief1: beliefWords(beliefs[0]),
-    belief2: beliefWords(beliefs[1]),
+    belief1: told(beliefs[0]),
+    belief2: told(beliefs[1]),
     stock: steps[at - 1]?.available_units_after ?? 1,
     steps: rows,
     source: at === 0 || source === null ? "" : codeOf(steps[at - 1], source),
@@ -27,10 +27,9 @@ function drawPane(pane, transcript, at, why) {
   rows.at(-1)?.scrollIntoView({ block: "nearest" });
 }
 
-function beliefWords(held) {
-  return held?.stale
-    ? element("span", "belief stale", `${held.words}: no longer true`)
-    : element("span", "belief", held?.words ?? "");
+function told(held) {
+  const look = held?.stale ? "belief stale" : "belief";
+  return element("span", look, held?.words ?? "");
 }
 
 // A step, and what its buyer believes now.
@@ -47,15 +46,12 @@ function row(step, at, held) {
   const item = copyOf("step");
   item.classList.add(...Object.keys(looks).filter((look) => looks[look]));
   const name = looks.now ? title(step) : shortTitle(step);
-  fill(item, {
+  return fill(item, {
     decision: step.decision && `decides: ${step.decision}`,
     line: [element("b", "", `${number}. ${name}`), ...outcome(step, at)],
     units: before === after && !step.loses ? after : `${before} → ${after}`,
     ...(looks.now ? opened(step) : {}),
   });
-  const command = item.querySelector("details");
-  command.hidden = command.querySelector("code").textContent === "";
-  return item;
 }
 
 // What only the step that was taken last shows.
@@ -113,18 +109,12 @@ function judge(transcript, at, why) {
   if (ending === null || at < steps.length) {
     return ["", "One unit, two buyers", "not over yet"];
   }
-  const { accepted_units, available_units, oversold_units, lost_updates } = ending;
+  const { accepted_units, available_units, lost_updates } = ending;
   const lost = plural(lost_updates, "lost update");
   const says = lost_updates === 0
     ? `says ${available_units}`
     : `should say ${minus(1 - accepted_units)} and says ${available_units}: ${lost}`;
   const cause = why || lossOf(transcript);
   const orders = plural(accepted_units, "order");
-  const sentence = `${orders} for 1 unit; the stock row ${says}. ${cause}`;
-  if (oversold_units > 0) {
-    return ["oversold", `✗ oversold by ${oversold_units}`, sentence];
-  }
-  return ending.verdict === "exact"
-    ? ["exact", "✓ exact", sentence]
-    : ["oversold", `✗ ${ending.verdict}`, sentence];
+  return [...found(ending), `${orders} for 1 unit; the stock row ${says}. ${cause}`];
 }

@@ -36,6 +36,14 @@ function fill(copy, values) {
   return copy;
 }
 
+// How what an audit has found is painted, a symbol and a word.
+function found({ verdict, oversold_units }) {
+  if (oversold_units > 0) {
+    return ["oversold", `✗ oversold by ${oversold_units}`];
+  }
+  return verdict === "exact" ? ["exact", "✓ exact"] : ["failed", `✗ ${verdict}`];
+}
+
 // The answer, or null where there is none and the page has said why.
 async function ask(path, body) {
   const headers = { "content-type": "application/json" };

@@ -18,19 +18,16 @@ function blockWith(lines, words) {
 
 // The lines that do a step; none of BEGIN, Redis and the like.
 function linesOf({ purpose, loses, decision }, [reads, decides, writes, records]) {
-  if (purpose === WRITE || loses) {
-    return writes;
+  const lines = {
+    [WRITE]: writes,
+    [RECORD]: records,
+    [LOOK_UP]: blockWith(decides, "find_by_key"),
+  };
+  if (loses || purpose?.startsWith("reads")) {
+    return loses ? writes : reads;
   }
-  if (purpose?.startsWith("reads")) {
-    return reads;
-  }
-  if (purpose === LOOK_UP) {
-    return blockWith(decides, "find_by_key");
-  }
-  if (purpose === RECORD) {
-    return records;
-  }
-  return decision === "" ? [] : blockWith(decides, "> available_units");
+  const decided = decision === "" ? [] : blockWith(decides, "> available_units");
+  return lines[purpose] ?? decided;
 }
 
 function codeOf(step, { file, parts }) {

@@ -62,7 +62,8 @@ async function wantedTurns(chosen) {
     return choosing() ? chosen : order;
   }
   say("The judge tries the orders of the steps, from the simplest on…");
-  const found = await ask(`/judgements/${encodeURIComponent(part("strategy").value)}`);
+  const asked = new URLSearchParams({ strategy: part("strategy").value });
+  const found = await ask(`/judgements?${asked}`);
   if (found === null) {
     return null;
   }

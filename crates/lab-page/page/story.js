@@ -58,8 +58,9 @@ function belief({ steps }, buyer, at) {
   const answered = own.find((step) => step.answer !== null)?.number ?? at;
   const changed = steps.slice(done, Math.min(at, answered)).some((step) =>
     step.buyer !== buyer && step.before !== step.available_units_after);
+  const stale = units !== null && changed;
   const words = units === null ? `${held.admission} by Redis` : `read ${units}`;
-  return { units, number, words, stale: units !== null && changed };
+  return { units, number, stale, words: stale ? `${words}: no longer true` : words };
 }
 
 // What the server has decided for a buyer just before this step, as arithmetic.

@@ -36,13 +36,6 @@ pub(crate) enum Stage {
     Failed,
 }
 
-/// What is sold, and to how many.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub(crate) struct Terms {
-    pub(crate) units: u32,
-    pub(crate) buyers: u32,
-}
-
 /// The sale that a tab wants.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -97,7 +90,7 @@ pub(crate) struct State {
     /// Counts the sales since the page was started.
     pub(crate) sale: u32,
     pub(crate) stage: SaleStage,
-    pub(crate) terms: Terms,
+    pub(crate) terms: TermArgs,
     /// The largest crowd that this machine allows.
     pub(crate) buyers_max: u32,
     pub(crate) columns: Vec<Column>,
@@ -112,10 +105,7 @@ impl State {
         Self {
             sale: 0,
             stage: SaleStage::Idle,
-            terms: Terms {
-                units: terms.units,
-                buyers: terms.buyers,
-            },
+            terms,
             buyers_max,
             columns: columns.collect(),
         }
@@ -125,7 +115,7 @@ impl State {
     pub(crate) fn begin(
         &mut self,
         wanted: &Wanted,
-    ) -> Result<Terms, (StatusCode, String)> {
+    ) -> Result<TermArgs, (StatusCode, String)> {
         let Wanted { units, buyers, .. } = *wanted;
         let sells = |name: &String| {
             wanted.strategies.is_empty() || wanted.strategies.contains(name)
@@ -142,18 +132,19 @@ impl State {
             return mistake("Nobody of that name sells here.".to_owned());
         }
         if self.stage == SaleStage::Running {
-            let Terms { units, buyers } = self.terms;
+            let TermArgs { units, buyers, .. } = self.terms;
             let running = format!(
                 "A sale is running: {units} units, {buyers} buyers. Start again when it \
                  has ended."
             );
             return Err((StatusCode::CONFLICT, running));
         }
-        let terms = Terms { units, buyers };
-        let keep = wanted.keep && self.terms == terms;
+        let before = self.terms;
+        self.terms.units = units;
+        self.terms.buyers = buyers;
+        let keep = wanted.keep && self.terms == before;
         self.sale += 1;
         self.stage = SaleStage::Running;
-        self.terms = terms;
         for column in &mut self.columns {
             let sells = sells(&column.strategy);
             if sells || !keep {
@@ -163,7 +154,7 @@ impl State {
                 column.stage = Stage::Queued;
             }
         }
-        Ok(terms)
+        Ok(self.terms)
     }
 }
 

@@ -15,13 +15,9 @@ pub struct PageArgs {
           value_parser = address)]
     pub listen: SocketAddr,
 
-    /// Who sells.
+    /// What is sold, and by whom.
     #[command(flatten)]
     pub shown: ShownArgs,
-
-    /// What the sale has.
-    #[command(flatten)]
-    pub terms: TermArgs,
 }
 
 /// What `report` is asked for.
@@ -31,16 +27,12 @@ pub struct ReportArgs {
     #[arg(long, default_value = "flash-sale-report.html", value_name = "PATH")]
     pub html: PathBuf,
 
-    /// Who sells.
+    /// What is sold, and by whom.
     #[command(flatten)]
     pub shown: ShownArgs,
-
-    /// What the sale has.
-    #[command(flatten)]
-    pub terms: TermArgs,
 }
 
-/// Who has a column.
+/// What is sold, and by whom.
 #[derive(Debug, ClapArgs)]
 pub struct ShownArgs {
     /// Who sells; where nobody is named, the three phases (and on a page the engine, where
@@ -48,10 +40,14 @@ pub struct ShownArgs {
     /// and the engine.
     #[command(flatten)]
     sellers: SellerArgs,
+
+    /// What the sale has.
+    #[command(flatten)]
+    pub terms: TermArgs,
 }
 
 impl ShownArgs {
-    /// Those that were asked for, each once.
+    /// Who has a column: those that were asked for, each once.
     ///
     /// # Errors
     ///

@@ -37,17 +37,22 @@ const TURNS_MAX: usize = 8;
 /// A dropped future ends and removes what it has started.
 pub async fn run(args: PageArgs) -> anyhow::Result<()> {
     server_process::find()?;
-    let (listener, address) = bind(args.listen)?;
+    let (listen, terms) = (args.listen, args.shown.terms);
+    let listener = TcpListener::bind(listen).with_context(|| {
+        let ip = listen.ip();
+        format!("cannot listen on {listen}; `--listen {ip}:0` takes any free port")
+    })?;
+    let address = listener.local_addr()?;
     let sellers = args.shown.sellers(&Strategy::ALL)?;
-    let most = open_files::raise_towards(BUYERS_MAX.max(args.terms.buyers))?;
+    let most = open_files::raise_towards(BUYERS_MAX.max(terms.buyers))?;
     let progress = Progress::start();
-    let mut shops = Shops::open(&sellers, args.terms.pool_size, &progress).await?;
+    let mut shops = Shops::open(&sellers, terms.pool_size, &progress).await?;
     if let Some(ways_in) = shops.ways_in() {
         progress.note(&ways_in);
     }
     drop(progress);
 
-    let board = Arc::new(Board::new(State::new(&sellers, args.terms, most)));
+    let board = Arc::new(Board::new(State::new(&sellers, terms, most)));
     let stages = Arc::new(Mutex::new(Stages::new()));
     let is_open = !address.ip().is_loopback();
     let ours = Strategy::ALL.map(Seller::of).into_iter();
@@ -57,6 +62,7 @@ pub async fn run(args: PageArgs) -> anyhow::Result<()> {
         sellers: players.collect::<anyhow::Result<_>>()?,
         stages: Arc::downgrade(&stages),
         runtime: Handle::current(),
+        turn: Arc::default(),
         judge: Judge::default(),
         is_open,
     };
@@ -94,17 +100,6 @@ fn from_here(mut address: SocketAddr) -> SocketAddr {
     address
 }
 
-fn bind(listen: SocketAddr) -> anyhow::Result<(TcpListener, SocketAddr)> {
-    let listener = TcpListener::bind(listen).with_context(|| {
-        format!(
-            "cannot listen on {listen}; `--listen {}:0` takes any free port",
-            listen.ip()
-        )
-    })?;
-    let address = listener.local_addr()?;
-    Ok((listener, address))
-}
-
 /// Runs `lab report`.
 ///
 /// # Errors
@@ -119,12 +114,13 @@ pub async fn report(args: ReportArgs) -> anyhow::Result<()> {
     server_process::find()?;
     let html = JsonFile::open(args.html)?;
     let sellers = args.shown.sellers(&Strategy::PHASES)?;
-    let pool_size = args.terms.pool_size;
-    open_files::raise_for(args.terms.buyers)?;
+    let terms = args.shown.terms;
+    let pool_size = terms.pool_size;
+    open_files::raise_for(terms.buyers)?;
     let progress = Progress::start();
     let mut shops = Shops::open(&sellers, pool_size, &progress).await?;
     progress.step("all of them sell");
-    let board = Board::new(State::new(&sellers, args.terms, BUYERS_MAX));
+    let board = Board::new(State::new(&sellers, terms, BUYERS_MAX));
     board.send_modify(|state| {
         let columns = state.columns.iter_mut();
         columns.for_each(|column| column.stage = Stage::Queued);

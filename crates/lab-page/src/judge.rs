@@ -65,12 +65,8 @@ fn read(verdict: &Value, seller: &Seller) -> anyhow::Result<Judgement> {
     if let Some(reason) = verdict["reason"].as_str() {
         bail!("the judge cannot judge {seller}: {reason}");
     }
-    let list = |name| {
-        verdict[name]
-            .as_array()
-            .with_context(|| format!("no {name}"))
-    };
-    if let Some(broken) = list("rules")?.iter().find(|it| it["held"] == false) {
+    let rules = verdict["rules"].as_array().context("no rules")?;
+    if let Some(broken) = rules.iter().find(|it| it["held"] == false) {
         let why = broken["why"]["sentence"].as_str();
         let sentence = why.or(broken["sentence"].as_str()).unwrap_or_default();
         return Ok(Judgement {
@@ -78,10 +74,9 @@ fn read(verdict: &Value, seller: &Seller) -> anyhow::Result<Judgement> {
             sentence: sentence.to_owned(),
         });
     }
-    let played = list("stages")?
-        .iter()
-        .filter_map(|it| it["schedules"].as_u64());
-    let played: u64 = played.sum();
+    // The one stage of the scenario.
+    let played = verdict["stages"][0]["schedules"].as_u64();
+    let played = played.context("no schedules")?;
     Ok(Judgement {
         schedule: None,
         sentence: format!(

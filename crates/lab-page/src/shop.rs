@@ -13,7 +13,7 @@ use flash_lab_crowd::{
 };
 use tokio::time::MissedTickBehavior;
 
-use crate::board::{Board, Column, SaleStage, Stage, Terms};
+use crate::board::{Board, Column, SaleStage, Stage};
 use crate::turned_away::{self, TurnedAway};
 use crate::watcher::Watcher;
 
@@ -80,12 +80,11 @@ impl Shops {
     /// itself, and ends the sale.
     pub(crate) async fn sell(&mut self, board: &Board) -> Vec<Run> {
         let mut runs = Vec::new();
-        let terms = board.borrow().terms;
         for shop in &mut self.shops {
             if board.borrow().columns[shop.index].stage != Stage::Queued {
                 continue;
             }
-            match shop.sell(terms, board).await {
+            match shop.sell(board).await {
                 Ok(run) => runs.push(run),
                 Err(error) => shop.change(board, |column| {
                     column.stage = Stage::Failed;
@@ -110,13 +109,14 @@ impl Shop {
         board.send_modify(|state| change(&mut state.columns[self.index]));
     }
 
-    async fn sell(&mut self, terms: Terms, board: &Board) -> anyhow::Result<Run> {
+    async fn sell(&mut self, board: &Board) -> anyhow::Result<Run> {
+        let terms = board.borrow().terms;
+        let (units, buyers) = (terms.units, terms.buyers);
         ensure!(
             self.server.is_running(),
             "the server of {} has ended; start the page again",
             self.seller
         );
-        let Terms { units, buyers } = terms;
         let sku = put_on_sale(self.address, self.seller.slug(), units).await?;
         self.refused_before.clear();
         self.refused_before = self.turned_away().await?.unwrap_or_default();
@@ -199,10 +199,11 @@ impl Shop {
 
     fn audit_command(&self, sku: &Sku) -> String {
         let database_url = &self.stores.database_url;
-        let redis = match &self.stores.redis_url {
-            Some(url) => format!(" --redis-url '{url}'"),
-            None => String::new(),
-        };
-        format!("./just audit --sku {sku} --database-url '{database_url}'{redis}")
+        let mut command =
+            format!("./just audit --sku {sku} --database-url '{database_url}'");
+        if let Some(url) = &self.stores.redis_url {
+            command += &format!(" --redis-url '{url}'");
+        }
+        command
     }
 }

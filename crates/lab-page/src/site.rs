@@ -13,9 +13,8 @@ use actix_web::http::header::{
 };
 use actix_web::http::uri::Authority;
 use actix_web::middleware::{DefaultHeaders, Next, from_fn};
-use actix_web::web::{self, Bytes, Data, Json};
+use actix_web::web::{self, Bytes, Data, Json, Query};
 use actix_web::{App, Error, HttpResponse, HttpServer};
-use anyhow::Context;
 use flash_lab_crowd::{Seller, sentence};
 use flash_lab_interleave::{Finish, Schedule};
 use futures_util::stream;
@@ -45,6 +44,8 @@ pub(crate) struct Site {
     pub(crate) stages: Weak<Mutex<Stages>>,
     /// Where they play: a tab that is closed meanwhile breaks nothing off.
     pub(crate) runtime: Handle,
+    /// One after the other; a tab that is closed before its turn does not play.
+    pub(crate) turn: Arc<Mutex<()>>,
     pub(crate) judge: Judge,
     /// Whether it listens on more than loopback.
     pub(crate) is_open: bool,
@@ -94,7 +95,7 @@ fn routes(config: &mut web::ServiceConfig) {
         .route("/events", web::get().to(events))
         .route("/sales", web::post().to(start))
         .route("/plays", web::post().to(play))
-        .route("/judgements/{strategy}", web::get().to(judgement));
+        .route("/judgements", web::get().to(judgement));
 }
 
 /// A page elsewhere must not reach this one under a name that it made up.
@@ -139,6 +140,11 @@ fn broken(error: anyhow::Error) -> Error {
     refused(StatusCode::INTERNAL_SERVER_ERROR, sentence(&error))
 }
 
+fn ending() -> Error {
+    let message = "The page is ending; start it again.".to_owned();
+    refused(StatusCode::SERVICE_UNAVAILABLE, message)
+}
+
 async fn state(site: Data<Site>) -> HttpResponse {
     HttpResponse::Ok().json(&*site.board.borrow())
 }
@@ -165,6 +171,7 @@ fn event(state: &State) -> serde_json::Result<Bytes> {
 }
 
 async fn start(site: Data<Site>, wanted: Json<Wanted>) -> Result<HttpResponse, Error> {
+    site.stages.upgrade().ok_or_else(ending)?;
     let mut begun = None;
     site.board
         .send_if_modified(|state| begun.insert(state.begin(&wanted)).is_ok());
@@ -193,26 +200,34 @@ async fn play(
         "" => Schedule::default(),
         turns => turns.parse().map_err(misunderstood)?,
     };
-    let finish = if wanted.finish {
-        Finish::Both
-    } else {
-        Finish::Here
+    let finish = match wanted.finish {
+        true => Finish::Both,
+        false => Finish::Here,
     };
-    let ending = "The page is ending; start it again.";
-    let stages = site.stages.upgrade().context(ending).map_err(broken)?;
+    let turn = Arc::clone(&site.turn).lock_owned().await;
+    let stages = site.stages.upgrade().ok_or_else(ending)?;
     let played = site.runtime.spawn(async move {
+        let _turn = turn;
         let mut stages = stages.lock().await;
         stages.play(&seller, &schedule, finish).await
     });
-    let played = played.await.context(ending).flatten();
-    played.map(Json).map_err(broken)
+    match played.await {
+        Ok(played) => played.map(Json).map_err(broken),
+        Err(_ended) => Err(ending()),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WantedJudgement {
+    strategy: String,
 }
 
 async fn judgement(
     site: Data<Site>,
-    strategy: web::Path<String>,
+    wanted: Query<WantedJudgement>,
 ) -> Result<Json<Judgement>, Error> {
-    let seller = site.seller(&strategy)?;
+    let seller = site.seller(&wanted.strategy)?;
     site.judge.ask(&seller).await.map(Json).map_err(broken)
 }
 

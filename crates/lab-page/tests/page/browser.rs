@@ -13,7 +13,6 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
-use anyhow::{Context, Result, bail, ensure};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -70,7 +69,7 @@ pub(crate) struct Tab {
 impl Tab {
     /// Opens a tab of this size, and watches its network and its console.
     pub(crate) fn open(url: &str, size: (u32, u32)) -> Self {
-        let mut tab = Self::start().expect("a browser");
+        let mut tab = Self::start();
         let blank = tab.call("Target.createTarget", json!({"url": "about:blank"}));
         let attach = json!({"targetId": blank["targetId"], "flatten": true});
         let attached = tab.call("Target.attachToTarget", attach);
@@ -84,18 +83,17 @@ impl Tab {
         tab
     }
 
-    /// Starts the browser. Where it is missing, the error says what to install.
-    fn start() -> Result<Self> {
-        let profile = TempDir::new().context("no directory for a profile")?;
+    fn start() -> Self {
+        let profile = TempDir::new().expect("a directory for a profile");
         let mut browser = Command::new("/bin/sh")
             .args(["-c", START])
-            .arg(find()?)
+            .arg(find())
             .arg(profile.path())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .context("the browser does not start")?;
-        let stdout = BufReader::new(browser.stdout.take().context("no pipe")?);
+            .expect("the browser starts");
+        let stdout = BufReader::new(browser.stdout.take().expect("a pipe"));
         let (message, from) = channel();
         thread::spawn(move || {
             let messages = stdout.split(0).map_while(Result::ok);
@@ -103,41 +101,42 @@ impl Tab {
                 .map_while(|bytes| serde_json::from_slice(&bytes).ok())
                 .try_for_each(|it| message.send(it))
         });
-        Ok(Self {
+        Self {
             browser,
             from,
             session: None,
             calls: Cell::default(),
             events: RefCell::default(),
             _profile: profile,
-        })
+        }
     }
 
+    /// Calls a method.
     fn call(&self, method: &str, parameters: Value) -> Value {
-        self.try_call(method, parameters).expect(method)
+        let mut answer = self.ask(method, parameters);
+        assert!(answer["error"].is_null(), "{method}: {answer}");
+        answer["result"].take()
     }
 
-    /// Calls a method and waits for its answer; events that come first are kept.
-    fn try_call(&self, method: &str, parameters: Value) -> Result<Value> {
+    /// Calls a method and waits for its answer, or for the error; events that come first
+    /// are kept.
+    fn ask(&self, method: &str, parameters: Value) -> Value {
         let id = self.calls.get() + 1;
         self.calls.set(id);
         let mut message = json!({"id": id, "method": method, "params": parameters});
         if let Some(session) = &self.session {
             message["sessionId"] = session.as_str().into();
         }
-        let mut to = self.browser.stdin.as_ref().context("no pipe")?;
-        to.write_all(format!("{message}\0").as_bytes())
-            .context("the browser has ended")?;
+        let mut to = self.browser.stdin.as_ref().expect("a pipe");
+        let sent = to.write_all(format!("{message}\0").as_bytes());
+        sent.expect("the browser is there");
         loop {
             let answer = self.from.recv_timeout(LIMIT);
-            let mut answer = answer.context("no answer from the browser")?;
-            if answer["id"] != id {
-                self.events.borrow_mut().push(answer);
-            } else if answer["error"].is_null() {
-                return Ok(answer["result"].take());
-            } else {
-                bail!("{}", answer["error"]["message"]);
+            let answer = answer.expect("an answer from the browser");
+            if answer["id"] == id {
+                return answer;
             }
+            self.events.borrow_mut().push(answer);
         }
     }
 
@@ -199,13 +198,16 @@ impl Tab {
         bytes
     }
 
-    fn evaluate(&self, expression: &str) -> Result<Value> {
+    /// The value of an expression, or why there is none.
+    fn evaluate(&self, expression: &str) -> Result<Value, Value> {
         let ask = json!({"expression": expression, "awaitPromise": true,
                          "returnByValue": true});
-        let mut answer = self.try_call("Runtime.evaluate", ask)?;
-        let exception = &answer["exceptionDetails"]["exception"];
-        ensure!(exception.is_null(), "{}", exception["description"]);
-        Ok(answer["result"]["value"].take())
+        let mut answer = self.ask("Runtime.evaluate", ask);
+        let result = &mut answer["result"];
+        match result["exceptionDetails"].is_null() && result.is_object() {
+            true => Ok(result["result"]["value"].take()),
+            false => Err(answer),
+        }
     }
 
     /// The value of an expression.
@@ -336,11 +338,11 @@ fn is_trouble(event: &Value) -> bool {
     }
 }
 
-fn find() -> Result<String> {
+fn find() -> String {
     let given = env::var("FLASHSALE_CHROMIUM").ok();
     let names = given.map_or(NAMES.map(str::to_owned).to_vec(), |it| vec![it]);
     let runs = |name: &String| Command::new(name).arg("--version").output().is_ok();
-    names.into_iter().find(runs).context(
+    names.into_iter().find(runs).expect(
         "the tests of the page need Chromium: `./just test` installs it, or `apt-get \
          install chromium` (dnf install chromium, brew install --cask chromium); \
          FLASHSALE_CHROMIUM names one elsewhere",

@@ -172,6 +172,9 @@ fn check_numbers(tab: &Tab) {
         let orders = number(tab, strategy, "orders");
         assert_eq!(audit["available_units"], number(tab, strategy, "stock"));
         assert_eq!(audit["accepted_units"], orders);
+        let chart = format!("[data-strategy={strategy}] .chart[aria-label^=");
+        let label = format!("{chart}'{strategy}: {orders} accepted in ']");
+        assert!(tab.holds(&format!("document.querySelector(`{label}`) !== null")));
         if let Some(refused) = refused {
             assert_eq!(orders, 100, "{strategy}");
             assert_eq!(shown(tab, strategy, "counts"), refused);
