@@ -10,7 +10,7 @@ use flash_core::Sku;
 use flash_lab_crowd::client::{Client, SendError, purchase};
 use flash_lab_crowd::outcome::{Outcome, Told};
 use flash_lab_crowd::seller::Seller;
-use flash_lab_crowd::server_process::Server;
+use flash_lab_crowd::server_process::{Server, limits};
 use flash_lab_wire::{Cable, Store};
 use flash_sandbox::Sandbox;
 use tokio::sync::mpsc;
@@ -62,7 +62,7 @@ impl Seat {
         gate_lifetime: Duration,
         pool_size: &'static str,
     ) -> anyhow::Result<Self> {
-        let watch = match seller.strategy() {
+        let watch = match seller.strategy {
             Some(_) => Watch::Sale,
             None => Watch::Everything,
         };
@@ -153,17 +153,11 @@ impl Seat {
 
 impl Behind {
     async fn start(&self) -> anyhow::Result<(Server, SocketAddr)> {
-        let gate_lifetime_ms = self.gate_lifetime.as_millis().to_string();
-        let flags = [
-            ("--pool-size", self.pool_size),
-            ("--gate-lifetime-ms", &gate_lifetime_ms),
-            ("--lanes", "1"),
-            ("--workers", "1"),
-            ("--pool-wait-ms", SERVER_WAIT_MS),
-            ("--lock-wait-ms", SERVER_WAIT_MS),
-            ("--request-timeout-ms", SERVER_WAIT_MS),
-            ("--log-format", "pretty"),
-        ];
+        let flags = format!(
+            "{} --gate-lifetime-ms {} --lanes 1 --workers 1",
+            limits(self.pool_size, SERVER_WAIT_MS, SERVER_WAIT_MS),
+            self.gate_lifetime.as_millis()
+        );
         let database_url =
             format!("postgresql://flash@{}/flash", self.postgres.address());
         let redis_url = format!("redis://{}", self.redis.address());

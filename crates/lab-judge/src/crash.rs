@@ -191,7 +191,7 @@ async fn describe(
 /// How long it took until what was stranded could be bought.
 async fn comes_back(stage: &Stage, sku: &Sku) -> Option<Duration> {
     let begun = Instant::now();
-    let limit = match stage.seller().strategy() {
+    let limit = match stage.seller().strategy {
         Some(_) => COMES_BACK_LIMIT,
         None => OWN_COMES_BACK_LIMIT,
     };

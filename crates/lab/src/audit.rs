@@ -1,10 +1,9 @@
 //! `lab audit`: the judge, called by hand.
 
-use anyhow::Context;
 use flash_core::{Audit, Verdict};
 use flash_engine::Gates;
 use flash_lab_crowd::{
-    Auditor, Cell, Column, Ending, JsonFile, Look, Sheet, live_units, output, paragraph,
+    Auditor, Cell, Column, Ending, JsonFile, Look, Sheet, live_units, paragraph,
 };
 use serde::Serialize;
 
@@ -31,7 +30,7 @@ pub async fn run(args: AuditArgs) -> anyhow::Result<()> {
     let Some(database_url) = stores.database_url.as_deref() else {
         return Err(Ending::Usage(NO_DATABASE.to_owned()).into());
     };
-    let json = args.json.map(JsonFile::open).transpose()?;
+    let json = JsonFile::open(args.json)?;
     given::check(&stores, true).await?;
 
     let mut auditor = Auditor::open(database_url).await?;
@@ -46,22 +45,14 @@ pub async fn run(args: AuditArgs) -> anyhow::Result<()> {
             prefix: &args.redis_prefix,
         });
         let free = given::gate_free_units(gates, &sku).await?;
-        let audit = auditor.audit(&sku, None, free).await?;
-        audits.push(
-            audit.with_context(|| {
-                format!("unknown SKU {sku}: this database has none")
-            })?,
-        );
+        audits.push(auditor.audit(&sku, None, free).await?);
     }
 
-    let look = output::look_beside_json(json.as_ref());
-    let table = table(&audits, &look);
-    match (&json, args.sku, audits.as_slice()) {
-        (Some(json), Some(_), [audit]) => json.write(audit)?,
-        (Some(json), _, audits) => json.write(&Audits { audits })?,
-        (None, ..) => {}
+    match (args.sku, audits.as_slice()) {
+        (Some(_), [audit]) => json.write(audit)?,
+        (_, audits) => json.write(&Audits { audits })?,
     }
-    output::beside_json(json.as_ref(), &table)?;
+    json.tell(|look| table(&audits, look))?;
     judge(&audits)
 }
 

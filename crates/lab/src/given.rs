@@ -6,7 +6,7 @@ use anyhow::{Context, anyhow};
 use flash_core::Sku;
 use flash_db::DbError;
 use flash_engine::{Gates, redis_address};
-use flash_lab_crowd::{DatabaseFacts, Ending, StoreArgs};
+use flash_lab_crowd::{Ending, StoreArgs, database_facts};
 
 /// A store that a URL can lead to.
 #[derive(Debug)]
@@ -94,7 +94,7 @@ pub(crate) async fn postgres_version(url: &str) -> anyhow::Result<String> {
     let asked = async {
         flash_db::check_session(url).await?;
         let mut conn = flash_db::connect(url).await?;
-        Ok(DatabaseFacts::ask(&mut conn).await?.postgresql)
+        Ok(database_facts(&mut conn).await?.0)
     };
     asked.await.map_err(|error: DbError| {
         let (address, origin) = (flash_db::address(url), POSTGRES.origin(url));
