@@ -56,8 +56,8 @@ impl Environment {
             "pairs_per_ratio": plan.quads * 2,
             "generator": "one thread, closed or open loop, connections opened before the clock starts",
         });
-        let redis = Some(flash_sandbox::find_redis()?.version);
-        let common = flash_lab_crowd::Environment::ask(url, redis, POOL_SIZE).await?;
+        let common = flash_lab_crowd::Environment::ask(&world.stores, POOL_SIZE);
+        let common = common.await?;
         Ok(Self { common, facts })
     }
 }

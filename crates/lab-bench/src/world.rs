@@ -46,7 +46,6 @@ pub(crate) struct World {
     /// A database for each arm.
     databases: HashMap<Arm, Stores>,
     pub(crate) pgbench: PathBuf,
-    server: PathBuf,
     own: Option<Seller>,
     static_route: PathBuf,
     /// What the engine says to a buyer who gets an order, and to one who does not.
@@ -79,7 +78,6 @@ impl World {
         let none = StoreArgs::default();
         let mut world = Self {
             running: HashMap::new(),
-            server: server_process::find()?,
             pgbench: pgbench::find()?,
             own,
             static_route: server_process::find_beside("static-route")?,
@@ -214,8 +212,7 @@ impl World {
             Arm::EngineRedisDown => Some(stores::start(redis_alone).await?),
             _ => None,
         };
-        let ours = arm.strategy();
-        let ours = ours.map(|it| Seller::of_server(self.server.clone(), it));
+        let ours = arm.strategy().map(Seller::of).transpose()?;
         let seller = ours.or_else(|| self.own.clone());
         let seller = seller.context("there is no such program")?;
         let url = self.database_url(arm).await?;

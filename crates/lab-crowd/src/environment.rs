@@ -8,8 +8,11 @@ use diesel::QueryResult;
 use diesel::dsl::sql;
 use diesel::sql_types::{Bool, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use flash_sandbox::find_redis;
 use nix::sys::utsname::uname;
 use serde::Serialize;
+
+use crate::stores::Stores;
 
 /// Where and with what it was measured.
 #[derive(Debug, Serialize)]
@@ -33,17 +36,16 @@ impl Environment {
     /// # Errors
     ///
     /// They do not say what they are.
-    pub async fn ask(
-        database_url: &str,
-        redis: Option<String>,
-        pool_size: u16,
-    ) -> anyhow::Result<Self> {
+    pub async fn ask(stores: &Stores, pool_size: u16) -> anyhow::Result<Self> {
         let system = uname().context("cannot ask for the operating system")?;
         let words = [system.sysname(), system.release(), system.machine()];
-        let mut conn = flash_db::connect(database_url).await?;
+        let mut conn = flash_db::connect(&stores.database_url).await?;
         let (postgresql, fsync) = database_facts(&mut conn)
             .await
             .context("cannot ask PostgreSQL for its version")?;
+        let sandbox = stores.sandbox.as_ref();
+        let is_private = sandbox.is_some_and(|it| it.redis_url().is_some());
+        let redis = is_private.then(find_redis).transpose()?;
         Ok(Self {
             date: Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true),
             os: words.map(|word| word.to_string_lossy()).join(" "),
@@ -51,7 +53,7 @@ impl Environment {
             lab: env!("CARGO_PKG_VERSION"),
             postgresql,
             fsync,
-            redis,
+            redis: redis.map(|it| it.version),
             pool_size,
         })
     }

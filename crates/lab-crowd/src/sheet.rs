@@ -124,17 +124,17 @@ impl Sheet {
     }
 
     fn list(&self, look: &Look) -> String {
-        let whole = |title: &String| title.replace("-\n", "").replace('\n', " ");
-        let title = |title| format!("{GAP}{}", whole(title));
-        let titles: Vec<_> = self.header.iter().skip(1).map(title).collect();
-        let numbers = self.rows.iter().flat_map(|row| row.iter().skip(1).cloned());
-        let pairs = titles.iter().cloned().cycle().zip(numbers);
-        let grid: Vec<_> = pairs.map(|pair| Vec::from(<[_; 2]>::from(pair))).collect();
-        let mut numbers = aligned(&grid).into_iter();
+        let pair = |(title, number): (&String, &String)| {
+            let whole = title.replace("-\n", "").replace('\n', " ");
+            vec![format!("{GAP}{whole}"), number.clone()]
+        };
+        let rows = self.rows.iter();
+        let pairs = rows.flat_map(|row| self.header.iter().zip(row).skip(1).map(pair));
+        let mut pairs = aligned(&pairs.collect::<Vec<_>>()).into_iter();
         let mut lines = Vec::new();
         for (row, note) in self.rows.iter().zip(&self.notes) {
             lines.extend(row.first().cloned());
-            lines.extend(numbers.by_ref().take(titles.len()));
+            lines.extend(pairs.by_ref().take(row.len() - 1));
             lines.extend(below(note, look));
         }
         in_colors_of(look, &lines)

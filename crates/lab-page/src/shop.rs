@@ -102,7 +102,7 @@ impl Shops {
         &self,
         pool_size: u16,
     ) -> anyhow::Result<Environment> {
-        Environment::ask(&self.stores.database_url, None, pool_size).await
+        Environment::ask(&self.stores, pool_size).await
     }
 }
 

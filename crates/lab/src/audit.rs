@@ -1,11 +1,12 @@
 //! `lab audit`: the judge, called by hand.
 
+use std::collections::BTreeMap;
+
 use flash_core::{Audit, Verdict};
 use flash_engine::Gates;
 use flash_lab_crowd::{
     Auditor, Cell, Column, Ending, JsonFile, Look, Sheet, live_units, paragraph,
 };
-use serde::Serialize;
 
 use crate::cli::AuditArgs;
 use crate::given;
@@ -13,11 +14,6 @@ use crate::given;
 const NO_DATABASE: &str = "\
 an audit reads the stores of a running sale: give --database-url or DATABASE_URL, which \
 `server` prints when it starts private ones";
-
-#[derive(Serialize)]
-struct Audits<'a> {
-    audits: &'a [Audit],
-}
 
 /// Runs `lab audit`.
 ///
@@ -50,7 +46,7 @@ pub async fn run(args: AuditArgs) -> anyhow::Result<()> {
 
     match (args.sku, audits.as_slice()) {
         (Some(_), [audit]) => json.write(audit)?,
-        (_, audits) => json.write(&Audits { audits })?,
+        (_, audits) => json.write(&BTreeMap::from([("audits", audits)]))?,
     }
     json.tell(|look| table(&audits, look))?;
     judge(&audits)

@@ -5,7 +5,6 @@ use flash_lab_crowd::{
     Auditor, Environment, JsonFile, Moment, Progress, Run, Seller, Stores, Strategy,
     TermArgs, crowd, keep_promises, open_files, put_on_sale, report,
 };
-use flash_sandbox::find_redis;
 use serde::Serialize;
 
 use crate::cli::DemoArgs;
@@ -36,9 +35,6 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
     let progress = Progress::start();
     let given = args.stores.without_empty();
     let with_redis = sellers.iter().any(Seller::uses_redis);
-    // Only a strategy knows how to talk to one that is given.
-    let is_private = with_redis && given.redis_url.is_none();
-    let redis = is_private.then(find_redis).and_then(Result::ok);
     given::check(&given, with_redis).await?;
     let stores = Stores::open(given, with_redis, pool_size, &progress).await?;
     let mut runs = Vec::new();
@@ -46,8 +42,7 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
         let sold = sell(seller, &stores, terms, &progress).await;
         runs.push(sold.with_context(|| format!("{seller} could not sell"))?);
     }
-    let redis = redis.map(|it| it.version);
-    let environment = Environment::ask(&stores.database_url, redis, pool_size).await?;
+    let environment = Environment::ask(&stores, pool_size).await?;
     progress.step("removing what was started");
     drop(stores);
     drop(progress);

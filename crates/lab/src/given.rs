@@ -74,15 +74,14 @@ impl Kind {
 /// One sentence: which URL is wrong, or which store does not answer, and why.
 pub(crate) async fn check(given: &StoreArgs, with_redis: bool) -> anyhow::Result<()> {
     let redis = given.redis_url.as_deref().filter(|_| with_redis);
-    for (kind, url) in [(POSTGRES, given.database_url.as_deref()), (REDIS, redis)] {
-        if let Some(url) = url {
-            kind.check(url)?;
-        }
+    let postgres = given.database_url.as_deref();
+    if let Some(url) = postgres {
+        POSTGRES.check(url)?;
     }
     if let Some(url) = redis {
         check_redis(url).await?;
     }
-    if let Some(url) = given.database_url.as_deref() {
+    if let Some(url) = postgres {
         postgres_version(url).await?;
     }
     Ok(())
