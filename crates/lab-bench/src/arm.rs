@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use flash_lab_crowd::Strategy;
 use serde::Serialize;
 
 /// Who is measured. In reports it has its name from here.
@@ -36,6 +37,17 @@ impl Arm {
     /// Whether a wrong book is a broken promise.
     pub(crate) fn is_exact(self) -> bool {
         !matches!(self, Self::Static | Self::Naive | Self::Own)
+    }
+
+    /// What our server sells with.
+    pub(crate) fn strategy(self) -> Option<Strategy> {
+        match self {
+            Self::Naive => Some(Strategy::Naive),
+            Self::Pessimistic => Some(Strategy::Pessimistic),
+            Self::Hybrid => Some(Strategy::Hybrid),
+            Self::Engine | Self::EngineRedisDown => Some(Strategy::Engine),
+            Self::Static | Self::Own | Self::Pgbench => None,
+        }
     }
 }
 

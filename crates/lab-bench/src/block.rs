@@ -57,7 +57,8 @@ pub(crate) async fn measure(
     lasting: Duration,
 ) -> anyhow::Result<Block> {
     let (arm, work) = (setup.arm, setup.work);
-    let (prefix, conn) = world.put_on_sale(&setup).await?;
+    let mut sources = world.put_on_sale(&setup).await?;
+    let prefix = sources.prefix.clone();
     let fsync_us = fsync_us(world.disk(), FSYNCS)?;
     let early = early_buyers(setup);
     if early > 0 {
@@ -65,10 +66,9 @@ pub(crate) async fn measure(
         world.apply(&setup, &prefix, early, once).await?;
     }
 
-    let mut sources = world.sources(&setup, &prefix, conn);
     let before = sources.look().await?;
     let tally = if arm == Arm::Pgbench {
-        let (url, sku) = (world.database_url(arm)?, format!("{prefix}-0000"));
+        let (url, sku) = (world.database_url(arm).await?, format!("{prefix}-0000"));
         pgbench::run(&world.pgbench, &url, &sku, (setup.buyers, lasting)).await?
     } else {
         let pace = (setup.rate, lasting);

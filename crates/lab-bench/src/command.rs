@@ -1,9 +1,7 @@
 //! `lab bench`, from what was asked to what is told.
 
 use anyhow::ensure;
-use flash_lab_crowd::{
-    Ending, JsonFile, Progress, Seller, first_line, open_files, output,
-};
+use flash_lab_crowd::{Ending, JsonFile, Progress, Seller, open_files};
 
 use crate::cli::BenchArgs;
 use crate::environment::Environment;
@@ -24,8 +22,8 @@ use crate::{counters, page, session};
 ///
 /// A dropped future ends and removes what it has started.
 pub async fn run(mut args: BenchArgs) -> anyhow::Result<()> {
-    let json = args.json.take().map(JsonFile::open).transpose()?;
-    let html = args.html.take().map(JsonFile::open).transpose()?;
+    let json = JsonFile::open(args.json.take())?;
+    let html = JsonFile::open(args.html.take())?;
     let plan = Plan::new(&args);
     let own = args.server.as_deref().map(Seller::own).transpose()?;
     open_files::raise_for(plan.connections())?;
@@ -35,9 +33,7 @@ pub async fn run(mut args: BenchArgs) -> anyhow::Result<()> {
     if let Some(warning) = counters::busy_share().await.and_then(busy_warning) {
         progress.note(&warning);
     }
-    progress.step("starting private stores");
-    let mut world = World::start(own).await?;
-    progress.note(&first_line(&world.sandbox.announce()));
+    let mut world = World::start(own, &progress).await?;
     let environment = Environment::of(&world, &plan).await?;
     let measured = session::run(&mut world, &plan, &progress).await?;
     progress.step("removing what was started");
@@ -45,15 +41,10 @@ pub async fn run(mut args: BenchArgs) -> anyhow::Result<()> {
     drop(progress);
 
     let result = Report::new(environment, measured, (&plan, args.quick))?;
-    if let Some(json) = &json {
-        json.write(&result)?;
-    }
+    json.write(&result)?;
     let tables = Tables::of(&result)?;
-    let look = output::look_beside_json(json.as_ref());
-    output::beside_json(json.as_ref(), &tables.terminal(&look))?;
-    if let Some(html) = &html {
-        html.write_text(&page::html(&result, &tables)?)?;
-    }
+    json.tell(|look| tables.terminal(look))?;
+    html.write_text(&page::html(&result, &tables)?)?;
     if let Some(path) = &args.markdown {
         tables.write_markdown(path)?;
     }

@@ -8,11 +8,10 @@ use anyhow::Context;
 use diesel::dsl::sql;
 use diesel::sql_types::Text;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use flash_lab_crowd::Here;
+use flash_lab_crowd::server_process;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::arm::Arm;
 use crate::counters::fsync_us;
 use crate::plan::Plan;
 use crate::world::{POOL_SIZE, World};
@@ -24,7 +23,7 @@ const FSYNCS: usize = 200;
 #[derive(Debug, Serialize)]
 pub(crate) struct Environment {
     #[serde(flatten)]
-    here: Here,
+    common: flash_lab_crowd::Environment,
     /// Null where the system does not tell.
     #[serde(flatten)]
     facts: Value,
@@ -39,7 +38,8 @@ SELECT name, current_setting(name) FROM pg_settings WHERE name IN
 impl Environment {
     /// Asks the machine and the stores.
     pub(crate) async fn of(world: &World, plan: &Plan) -> anyhow::Result<Self> {
-        let mut conn: AsyncPgConnection = flash_db::connect(world.first_url()?).await?;
+        let url = &world.stores.database_url;
+        let mut conn: AsyncPgConnection = flash_db::connect(url).await?;
         let settings: Vec<(String, String)> = sql::<(Text, Text)>(SETTINGS)
             .load(&mut conn)
             .await
@@ -49,18 +49,16 @@ impl Environment {
             "memory_mib": memory_mib(),
             "rustc": rustc(),
             "debug_build": cfg!(debug_assertions),
-            "postgresql": flash_sandbox::find_postgres()?.version,
-            "redis": flash_sandbox::find_redis()?.version,
             "settings": BTreeMap::from_iter(settings),
             "fsync_us": fsync_us(world.disk(), FSYNCS)?,
-            "pool_size": POOL_SIZE,
-            "server_flags": world.program((Arm::Engine, None)).1,
+            "server_flags": server_process::patient(POOL_SIZE).split(' ').collect::<Vec<_>>(),
             "block_ms": plan.block.as_millis(),
             "pairs_per_ratio": plan.quads * 2,
             "generator": "one thread, closed or open loop, connections opened before the clock starts",
         });
-        let here = Here::now()?;
-        Ok(Self { here, facts })
+        let common = flash_lab_crowd::Environment::ask(&world.stores, POOL_SIZE);
+        let common = common.await?;
+        Ok(Self { common, facts })
     }
 }
 

@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use anyhow::Context;
-use flash_lab_crowd::{Cell, Look, Sheet, paragraph};
+use flash_lab_crowd::{Cell, Column, Look, Sheet, paragraph};
 use minijinja::Environment;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
@@ -18,21 +18,14 @@ use crate::ratios::{Ratio, Side};
 use crate::result::Report;
 use crate::statistics::{significant, whole};
 
-/// A table before it has a look.
-#[derive(Debug, Serialize)]
-struct Table {
-    header: Vec<String>,
-    rows: Vec<Vec<String>>,
-}
-
 /// A run as it is told: what is in its report, and what stands in more than one place.
 #[derive(Debug, Serialize)]
 pub(crate) struct Tables<'a> {
     report: &'a Report,
-    /// A row per ratio; the last column is a sentence.
-    ratios: Table,
+    /// A row per ratio, and a sentence below it.
+    ratios: Sheet,
     /// A row per size of the crowd, a column per strategy.
-    throughput: Table,
+    throughput: Sheet,
     /// A fact about machine, programs or settings in each row.
     machine: Vec<(String, String)>,
     /// What the tables do not say.
@@ -52,7 +45,8 @@ impl<'a> Tables<'a> {
         let notes = rendered("notes.txt", include_str!("notes.txt"), &notes)?;
         Ok(Self {
             report,
-            ratios: ratios(report),
+            ratios: Sheet::of(&report.ratios, &RATIOS)
+                .with_notes(report.ratios.iter().map(Ratio::meaning)),
             throughput: throughput(report),
             machine: facts.map(|(name, it)| (name.into(), it.into())).collect(),
             notes: notes.lines().map(str::to_owned).collect(),
@@ -61,19 +55,10 @@ impl<'a> Tables<'a> {
 
     /// The first two tables, and what to know before believing them.
     pub(crate) fn terminal(&self, look: &Look) -> String {
-        let columns = self.ratios.header.len() - 1;
-        let mut ratios = Sheet::new(&self.ratios.header[..columns]);
-        for row in &self.ratios.rows {
-            ratios.add_with_note(cells(&row[..columns]), &row[columns]);
-        }
-        let mut throughput = Sheet::new(&self.throughput.header);
-        for row in &self.throughput.rows {
-            throughput.add(cells(row));
-        }
         format!(
             "\n{}\n{}\n{}",
-            ratios.text(look),
-            throughput.text(look),
+            self.ratios.text(look),
+            self.throughput.text(look),
             paragraph(&self.notes.join("\n"), look)
         )
     }
@@ -162,55 +147,41 @@ fn merged(old: &str, tables: &str) -> String {
     format!("{before}{BEGIN}\n\n{tables}\n{END}{after}")
 }
 
-fn cells(row: &[String]) -> Vec<Cell> {
-    row.iter().map(Cell::new).collect()
+/// The columns of the table of ratios; what it means is its note.
+const RATIOS: [Column<Ratio>; 6] = [
+    ("ratio", |it| Cell::new(&it.promise.id)),
+    ("median", |it| shown(it.median)),
+    ("low", |it| shown(it.low)),
+    ("high", |it| shown(it.high)),
+    ("target", |it| match (it.promise.side, it.promise.target) {
+        (_, None) => Cell::new("-"),
+        (Side::AtLeast, Some(target)) => Cell::new(format!("≥ {target}")),
+        (Side::AtMost, Some(target)) => Cell::new(format!("≤ {target}")),
+    }),
+    ("met", |it| match it.met {
+        Some(true) => Cell::new("yes"),
+        Some(false) => Cell::new("no"),
+        None => Cell::new("-"),
+    }),
+];
+
+fn shown(value: Option<f64>) -> Cell {
+    Cell::new(value.map_or("-".to_owned(), significant))
 }
 
-fn ratios(report: &Report) -> Table {
-    let shown = |value: Option<f64>| value.map_or("-".to_owned(), significant);
-    let row = |ratio: &Ratio| {
-        let sign = match ratio.promise.side {
-            Side::AtLeast => "≥",
-            Side::AtMost => "≤",
-        };
-        let target = ratio.promise.target.map(|it| format!("{sign} {it}"));
-        let met = match ratio.met {
-            Some(true) => "yes",
-            Some(false) => "no",
-            None => "-",
-        };
-        vec![
-            ratio.promise.id.clone(),
-            shown(ratio.median),
-            shown(ratio.low),
-            shown(ratio.high),
-            target.unwrap_or("-".to_owned()),
-            met.to_owned(),
-            ratio.meaning(),
-        ]
-    };
-    let header = "ratio, median, low, high, target, met, in words".split(", ");
-    Table {
-        header: header.map(str::to_owned).collect(),
-        rows: report.ratios.iter().map(row).collect(),
-    }
-}
-
-fn throughput(report: &Report) -> Table {
+fn throughput(report: &Report) -> Sheet {
     let crowds: BTreeSet<_> = report.series.iter().map(|it| it.buyers).collect();
-    let row = |buyers: u16| {
+    let arms = SERIES.map(|arm| arm.to_string());
+    let mut sheet = Sheet::new([vec!["buyers".to_owned()], arms.to_vec()].concat());
+    for buyers in crowds {
         let cell = |arm| {
             let mut points = report.series.iter();
             let point = points.find(|it| it.arm == arm && it.buyers == buyers);
-            point.map_or("-".to_owned(), |it| whole(it.per_second.median))
+            Cell::new(point.map_or("-".to_owned(), |it| whole(it.per_second.median)))
         };
-        [vec![buyers.to_string()], SERIES.map(cell).to_vec()].concat()
-    };
-    let arms = SERIES.map(|arm| arm.to_string());
-    Table {
-        header: [vec!["buyers".to_owned()], arms.to_vec()].concat(),
-        rows: crowds.into_iter().map(row).collect(),
+        sheet.add([vec![Cell::new(buyers)], SERIES.map(cell).to_vec()].concat());
     }
+    sheet
 }
 
 #[cfg(test)]

@@ -8,8 +8,11 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use diesel::sql_types::{BigInt, Text};
-use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
-use flash_lab_crowd::{DEFAULT_POOL_SIZE, Seller, Server, server_process, stores};
+use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
+use flash_lab_crowd::{
+    ANYWHERE, DEFAULT_POOL_SIZE, Progress, Seller, Server, StoreArgs, Stores,
+    server_process, stores,
+};
 use flash_sandbox::{Options, Sandbox};
 use tempfile::TempDir;
 
@@ -20,7 +23,7 @@ use crate::pgbench;
 use crate::tally::Tally;
 
 /// Two servers with their pools at a time, up to 64 clients of pgbench, and ourselves.
-const MAX_CONNECTIONS: u32 = 250;
+const MAX_CONNECTIONS: u16 = 220;
 
 /// Connections of a server to PostgreSQL that serve buyers: what the demo has too.
 pub(crate) const POOL_SIZE: u16 = DEFAULT_POOL_SIZE;
@@ -34,20 +37,17 @@ const WARM_UP_BUYERS: u16 = 32;
 /// A migration of an empty database.
 const MIGRATION_LIMIT: Duration = Duration::from_secs(10);
 
-/// A free port of loopback, where admin calls need no token.
-const ANYWHERE: &str = "127.0.0.1:0";
-
 /// Everything that runs. It ends when this is dropped.
 pub(crate) struct World {
     /// Before the stores, so that servers end before them.
     running: HashMap<Key, (Server, SocketAddr)>,
-    pub(crate) sandbox: Sandbox,
+    /// Their first database is that which nobody measures.
+    pub(crate) stores: Stores,
+    /// A database for each arm.
+    databases: HashMap<Arm, Stores>,
     pub(crate) pgbench: PathBuf,
-    server: PathBuf,
     own: Option<Seller>,
     static_route: PathBuf,
-    /// Databases that were made.
-    databases: Vec<Arm>,
     /// What the engine says to a buyer who gets an order, and to one who does not.
     answers: TempDir,
     last_number: u64,
@@ -71,19 +71,18 @@ fn key(setup: &Setup) -> Key {
 impl World {
     /// Starts the stores and learns from the engine what static has to say; other servers
     /// follow when they are needed.
-    pub(crate) async fn start(own: Option<Seller>) -> anyhow::Result<Self> {
-        let options = Options {
-            max_connections: MAX_CONNECTIONS,
-            ..Options::default()
-        };
+    pub(crate) async fn start(
+        own: Option<Seller>,
+        progress: &Progress,
+    ) -> anyhow::Result<Self> {
+        let none = StoreArgs::default();
         let mut world = Self {
             running: HashMap::new(),
-            server: server_process::find()?,
             pgbench: pgbench::find()?,
             own,
             static_route: server_process::find_beside("static-route")?,
-            sandbox: stores::start(options).await?,
-            databases: Vec::new(),
+            stores: Stores::open(none, true, MAX_CONNECTIONS, progress).await?,
+            databases: HashMap::new(),
             answers: tempfile::tempdir().context("cannot make a directory")?,
             last_number: 0,
         };
@@ -99,7 +98,7 @@ impl World {
             rate: None,
         };
         self.run_only(&[engine]).await?;
-        let (prefix, _conn) = self.put_on_sale(&engine).await?;
+        let prefix = self.put_on_sale(&engine).await?.prefix;
         let once = (None, Duration::ZERO);
         for (answer, expected) in [(ORDER, [1, 0]), (REFUSAL, [0, 1])] {
             let tally = self.apply(&engine, &prefix, 1, once).await?;
@@ -113,7 +112,9 @@ impl World {
 
     /// The directory of the private stores is on this disk.
     pub(crate) fn disk(&self) -> &Path {
-        self.sandbox.dir().parent().unwrap_or(Path::new("/tmp"))
+        let sandbox = self.stores.sandbox.as_ref();
+        let above = sandbox.and_then(|sandbox| sandbox.dir().parent());
+        above.unwrap_or(Path::new("/tmp"))
     }
 
     fn next_number(&mut self) -> u64 {
@@ -121,71 +122,51 @@ impl World {
         self.last_number
     }
 
-    /// The database that nobody measures.
-    pub(crate) fn first_url(&self) -> anyhow::Result<&str> {
-        self.sandbox.database_url().context("there is no database")
-    }
-
-    /// The database of an arm.
-    pub(crate) fn database_url(&self, arm: Arm) -> anyhow::Result<String> {
-        let name = format!("/{}?", database(arm));
-        Ok(self.first_url()?.replacen("/flash?", &name, 1))
-    }
-
-    /// Where the counters of a setup are.
-    pub(crate) fn sources(
-        &self,
-        setup: &Setup,
-        prefix: &str,
-        conn: Option<AsyncPgConnection>,
-    ) -> Sources {
-        let asks_redis = matches!(setup.arm, Arm::Hybrid | Arm::Engine);
-        let redis_url = self.sandbox.redis_url().filter(|_| asks_redis);
-        Sources {
-            conn,
-            redis_url: redis_url.map(str::to_owned),
-            server_pid: self.running.get(&key(setup)).map(|it| it.0.pid()),
-            prefix: prefix.to_owned(),
+    /// The database of an arm, which is made where there is none yet.
+    pub(crate) async fn database_url(&mut self, arm: Arm) -> anyhow::Result<String> {
+        if let Some(made) = self.databases.get(&arm) {
+            return Ok(made.database_url.clone());
         }
-    }
-
-    /// Opens the database of an arm, and makes it where there is none yet.
-    async fn connect(&mut self, arm: Arm) -> anyhow::Result<AsyncPgConnection> {
-        let url = self.database_url(arm)?;
-        if !self.databases.contains(&arm) {
-            let making = format!("CREATE DATABASE {}", database(arm));
-            let mut conn = flash_db::connect(self.first_url()?).await?;
-            conn.batch_execute(&making).await?;
-            flash_db::migrate(&url, MIGRATION_LIMIT).await?;
-            self.databases.push(arm);
-        }
-        Ok(flash_db::connect(&url).await?)
+        let name = format!("bench_{arm}").replace('-', "_");
+        let made = self.stores.beside(&name, true).await?;
+        let url = made.database_url.clone();
+        flash_db::migrate(&url, MIGRATION_LIMIT).await?;
+        self.databases.insert(arm, made);
+        Ok(url)
     }
 
     /// Forgets all orders, so that every block finds the same tables, and puts new SKUs on
-    /// sale; returns how their names begin, and where it was done: static has no database.
+    /// sale; static has no database to do it in. Returns where they are counted.
     pub(crate) async fn put_on_sale(
         &mut self,
         setup: &Setup,
-    ) -> anyhow::Result<(String, Option<AsyncPgConnection>)> {
-        let prefix = format!("bench-{:05}", self.next_number());
+    ) -> anyhow::Result<Sources> {
+        let asks_redis = matches!(setup.arm, Arm::Hybrid | Arm::Engine);
+        let mut sources = Sources {
+            prefix: format!("bench-{:05}", self.next_number()),
+            conn: None,
+            redis_url: self.stores.redis_url.clone().filter(|_| asks_redis),
+            server_pid: self.running.get(&key(setup)).map(|it| it.0.pid()),
+        };
         if setup.arm == Arm::Static {
-            return Ok((prefix, None));
+            return Ok(sources);
         }
-        let mut conn = self.connect(setup.arm).await?;
+        let url = self.database_url(setup.arm).await?;
+        let mut conn = flash_db::connect(&url).await?;
         conn.batch_execute("TRUNCATE orders").await?;
         diesel::sql_query(
             "INSERT INTO skus (sku, initial_units, available_units)
              SELECT $1 || '-' || lpad(number::text, 4, '0'), $2, $2
                FROM generate_series(0, $3 - 1) AS number",
         )
-        .bind::<Text, _>(&prefix)
+        .bind::<Text, _>(&sources.prefix)
         .bind::<BigInt, _>(i64::from(setup.work.units()))
         .bind::<BigInt, _>(i64::from(setup.work.skus()))
         .execute(&mut conn)
         .await
         .context("cannot put units on sale")?;
-        Ok((prefix, Some(conn)))
+        sources.conn = Some(conn);
+        Ok(sources)
     }
 
     /// Starts the servers that are needed and ends all others: who is not measured does
@@ -208,59 +189,53 @@ impl World {
 
     /// Starts a server and warms it up with orders.
     async fn start_server(&mut self, setup: &Setup) -> anyhow::Result<()> {
-        let arm = setup.arm;
-        // Its Redis is there when it starts, and never again.
-        let redis_alone = Options {
-            postgres: false,
-            ..Options::default()
-        };
-        let doomed = match arm {
-            Arm::EngineRedisDown => Some(stores::start(redis_alone).await?),
-            _ => None,
-        };
-        let redis = doomed.as_ref().unwrap_or(&self.sandbox);
-        let redis_url = redis.redis_url().context("there is no Redis")?.to_owned();
         let mut amply = *setup;
         amply.work = Work::Orders;
-        let (prefix, _conn) = self.put_on_sale(&amply).await?;
-        let environment = [
-            ("DATABASE_URL", self.database_url(arm)?),
-            ("REDIS_URL", redis_url),
-            ("ADMIN_TOKEN", String::new()),
-            ("LISTEN", ANYWHERE.to_owned()),
-            ("RUST_LOG", "warn,server=info".to_owned()),
-        ];
-        let (program, arguments) = self.program(key(setup));
-        let started = Server::start_with(program, arguments, environment).await?;
+        let prefix = self.put_on_sale(&amply).await?.prefix;
+        let started = match key(setup) {
+            (arm, None) => self.start_seller(arm).await?,
+            (_, Some(answer)) => self.start_static(answer).await?,
+        };
         self.running.insert(key(setup), started);
-        if let Some(redis) = doomed {
-            tokio::task::spawn_blocking(move || drop(redis)).await?;
-        }
         let buyers = setup.buyers.min(WARM_UP_BUYERS);
         self.apply(setup, &prefix, buyers, (None, WARM_UP)).await?;
         Ok(())
     }
 
-    /// The program of a server, and its arguments; one of somebody's own may ignore them.
-    pub(crate) fn program(&self, (arm, answer): Key) -> (&Path, Vec<String>) {
-        if let Some(answer) = answer {
-            let answer = self.answers.path().join(answer).display().to_string();
-            let patience = ("--client-wait-ms", server_process::PATIENCE_MS);
-            let flags = server_process::flags(&[("--answer", &answer), patience]);
-            return (&self.static_route, flags);
-        }
-        let own = self.own.as_ref().filter(|_| arm == Arm::Own);
-        let strategy = match arm {
-            Arm::EngineRedisDown => Arm::Engine.to_string(),
-            arm => arm.to_string(),
+    async fn start_seller(&mut self, arm: Arm) -> anyhow::Result<(Server, SocketAddr)> {
+        let redis_alone = Options {
+            postgres: false,
+            ..Options::default()
         };
-        let strategy = own.is_none().then_some(("--strategy", &*strategy));
-        let pool_size = POOL_SIZE.to_string();
-        let mut flags = Vec::from_iter(strategy);
-        flags.extend([("--listen", ANYWHERE), ("--drain-delay-ms", "0")]);
-        flags.extend(server_process::patient(&pool_size));
-        let program = own.map_or(&*self.server, Seller::executable);
-        (program, server_process::flags(&flags))
+        // It is there when the server starts, and never again.
+        let doomed = match arm {
+            Arm::EngineRedisDown => Some(stores::start(redis_alone).await?),
+            _ => None,
+        };
+        let ours = arm.strategy().map(Seller::of).transpose()?;
+        let seller = ours.or_else(|| self.own.clone());
+        let seller = seller.context("there is no such program")?;
+        let url = self.database_url(arm).await?;
+        let redis_url = self.stores.redis_url.as_deref();
+        let redis_url = doomed.as_ref().map_or(redis_url, Sandbox::redis_url);
+        let flags = server_process::patient(POOL_SIZE);
+        let arguments = seller.arguments(ANYWHERE, &flags);
+        let mut environment = seller.environment(ANYWHERE, &url, redis_url);
+        // What the caller has set would cost time.
+        environment.push(("RUST_LOG", "warn,server=info"));
+        let started = Server::start(&seller.program, arguments, environment, None);
+        let started = started.await?;
+        tokio::task::spawn_blocking(move || drop(doomed)).await?;
+        Ok(started)
+    }
+
+    async fn start_static(&self, answer: &str) -> anyhow::Result<(Server, SocketAddr)> {
+        let answer = self.answers.path().join(answer).display().to_string();
+        let wait_ms = server_process::PATIENCE_MS.to_string();
+        let arguments = ["--answer", &answer, "--client-wait-ms", &wait_ms];
+        let arguments = arguments.map(str::to_owned).to_vec();
+        let as_it_is: [(_, &str); 0] = [];
+        Server::start(&self.static_route, arguments, as_it_is, None).await
     }
 
     /// Lets buyers ask the server of a setup, at a rate where one is given, for some time.
@@ -287,8 +262,4 @@ impl World {
         })
         .await
     }
-}
-
-fn database(arm: Arm) -> String {
-    format!("bench_{arm}").replace('-', "_")
 }

@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use anyhow::{Context, bail};
 use clap::{Args as ClapArgs, value_parser};
+use flash_lab_crowd::open_files;
 use flash_lab_crowd::{Ending, JsonFile, Progress, Seller, SellerArgs, Strategy};
-use flash_lab_crowd::{open_files, output};
 
 use crate::result::Chaos;
 use crate::run::carry_out;
@@ -89,7 +89,7 @@ const OPEN_FILES: u32 = 2_000;
 ///
 /// A dropped future ends and removes what it has started.
 pub async fn run(mut args: ChaosArgs) -> anyhow::Result<()> {
-    let json = args.json.take().map(JsonFile::open).transpose()?;
+    let json = JsonFile::open(args.json.take())?;
     open_files::raise_for(OPEN_FILES)?;
     let sellers = args.sellers.sellers(&[Strategy::Engine])?;
     let [seller] = <[Seller; 1]>::try_from(sellers).map_err(|all| {
@@ -119,16 +119,14 @@ pub async fn run(mut args: ChaosArgs) -> anyhow::Result<()> {
         progress.note(&format!("run {number}/{runs}: {run}"));
         chaos.add(run);
         chaos.seconds = began.elapsed().as_secs_f64();
-        if let Some(json @ JsonFile::Path(_)) = &json {
+        if let JsonFile::Path(_) = json {
             // What was found so far survives an interruption.
             json.write(&chaos)?;
         }
     }
     drop(progress);
-    if let Some(json) = &json {
-        json.write(&chaos)?;
-    }
-    output::beside_json(json.as_ref(), &format!("{chaos}\n"))?;
+    json.write(&chaos)?;
+    json.tell(|_| format!("{chaos}\n"))?;
     let seeds = chaos.seeds_of_violations();
     if !seeds.is_empty() {
         bail!(Ending::NotAsPromised(format!(

@@ -64,7 +64,7 @@ pub(crate) async fn carry_out(
         ..Evidence::default()
     };
     let mut conn = flash_db::connect(&world.database_url).await?;
-    let (seller, began_us) = (recipe.seller.name(), sale.journal.began_unix_us);
+    let (seller, began_us) = (&recipe.seller.name, sale.journal.began_unix_us);
     evidence.read(&mut conn, seller, began_us).await?;
     for (planned, audit) in plan.skus.iter().zip(&evidence.audits) {
         let (left_units, lifetime) = (audit.available_units, gate_lifetime);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use flash_core::Sku;
-use flash_lab_crowd::server_process::{flags, limits};
+use flash_lab_crowd::server_process::limits;
 use flash_lab_crowd::{Seller, Server, Strategy, create_sku, stores};
 use flash_lab_wire::{Cable, Store};
 use flash_sandbox::{Options, PgBouncer, PoolMode, Sandbox};
@@ -58,7 +58,7 @@ impl Recipe {
     /// Whether one of our strategies sells. A program of somebody's own is not asked to cancel
     /// or to restock.
     pub(crate) fn is_ours(&self) -> bool {
-        self.seller.strategy().is_some()
+        self.seller.strategy.is_some()
     }
 
     /// Whether there is a Redis that is there to be broken.
@@ -109,31 +109,22 @@ impl Process {
     /// Starts a server at its address, where nobody listens.
     pub(crate) async fn start(&mut self) -> Result<()> {
         let (seller, listen) = (&self.recipe.seller, self.address.to_string());
-        let environment = [
-            ("DATABASE_URL", self.database_url.as_str()),
-            ("REDIS_URL", &self.redis_url),
-            ("REDIS_PREFIX", flash_engine::PREFIX),
-            ("ADMIN_TOKEN", ""),
-            ("LISTEN", &listen),
-            ("RUST_LOG", "warn"),
-        ];
-        let mut arguments = seller.arguments();
-        arguments.extend(flags(&limits(POOL_SIZE, WAIT_MS, REQUEST_MS)));
-        arguments.extend(flags(&[
-            ("--listen", &listen),
-            ("--drain-delay-ms", "0"),
-            ("--drain-wait-ms", DRAIN_MS),
-            ("--gate-lifetime-ms", &GATE_LIFETIME.as_millis().to_string()),
-        ]));
+        let redis_url = Some(self.redis_url.as_str());
+        let mut environment =
+            seller.environment(&listen, &self.database_url, redis_url);
+        environment.push(("RUST_LOG", "warn"));
+        let mut flags = format!(
+            "{} --drain-wait-ms {DRAIN_MS} --gate-lifetime-ms {}",
+            limits(POOL_SIZE, WAIT_MS, REQUEST_MS),
+            GATE_LIFETIME.as_millis()
+        );
         if let Some(batch_max) = self.recipe.batch_max {
-            arguments.extend(flags(&[("--batch-max", &batch_max.to_string())]));
+            flags += &format!(" --batch-max {batch_max}");
         }
-        let (program, address) = (seller.executable(), self.address);
-        self.server = Some(if self.log_is_gone {
-            Server::start_unheard(program, arguments, environment, address).await?
-        } else {
-            Server::start_with(program, arguments, environment).await?.0
-        });
+        let arguments = seller.arguments(&listen, &flags);
+        let unheard = self.log_is_gone.then_some(self.address);
+        let started = Server::start(&seller.program, arguments, environment, unheard);
+        self.server = Some(started.await?.0);
         Ok(())
     }
 

@@ -2,41 +2,13 @@
 
 use anyhow::{Context, ensure};
 use diesel::dsl::sql;
-use diesel::sql_types::{Bool, Text};
-use diesel::{QueryResult, Queryable};
+use diesel::sql_types::Bool;
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use flash_core::{Audit, Sku};
-use serde::Serialize;
-
-use crate::seller::Seller;
 
 /// An open view of the database.
 pub struct Auditor {
     conn: AsyncPgConnection,
-}
-
-/// What PostgreSQL says about itself.
-#[derive(Debug, Clone, Queryable, Serialize)]
-pub struct DatabaseFacts {
-    /// Its version, such as `16.4`.
-    pub postgresql: String,
-    /// Whether a commit waits for the disk.
-    pub fsync: bool,
-}
-
-impl DatabaseFacts {
-    /// Asks PostgreSQL what it is.
-    ///
-    /// # Errors
-    ///
-    /// It does not answer.
-    pub async fn ask(conn: &mut AsyncPgConnection) -> QueryResult<Self> {
-        let facts = sql::<(Text, Bool)>(
-            "SELECT split_part(current_setting('server_version'), ' ', 1), \
-                    current_setting('fsync')::boolean",
-        );
-        facts.get_result(conn).await
-    }
 }
 
 impl Auditor {
@@ -74,47 +46,21 @@ impl Auditor {
         Ok(flash_db::skus::list(&mut self.conn).await?)
     }
 
-    /// Counts and judges one SKU; none if there is no such SKU. What its gate has free, who
-    /// knows the strategy reads.
+    /// Counts and judges one SKU. What its gate has free, who knows the strategy reads.
     ///
     /// # Errors
     ///
-    /// PostgreSQL does not answer.
+    /// PostgreSQL does not answer, or there is no such SKU.
     pub async fn audit(
         &mut self,
         sku: &Sku,
         strategy: Option<&str>,
         gate_free_units: Option<i64>,
-    ) -> anyhow::Result<Option<Audit>> {
+    ) -> anyhow::Result<Audit> {
         let counts = flash_db::audit::count(&mut self.conn, sku, gate_free_units)
             .await
-            .with_context(|| format!("cannot audit {sku}"))?;
-        Ok(counts.map(|counts| counts.judge(strategy)))
-    }
-
-    /// Counts and judges the SKU of a sale.
-    ///
-    /// # Errors
-    ///
-    /// PostgreSQL does not answer, or there is no such SKU any more.
-    pub async fn audit_sale(
-        &mut self,
-        sku: &Sku,
-        seller: &Seller,
-        gate_free_units: Option<i64>,
-    ) -> anyhow::Result<Audit> {
-        self.audit(sku, Some(seller.name()), gate_free_units)
-            .await?
-            .with_context(|| format!("the SKU {sku} has vanished"))
-    }
-
-    /// Asks PostgreSQL what it is.
-    ///
-    /// # Errors
-    ///
-    /// It does not answer.
-    pub async fn database_facts(&mut self) -> anyhow::Result<DatabaseFacts> {
-        let facts = DatabaseFacts::ask(&mut self.conn).await;
-        facts.context("cannot ask PostgreSQL for its version")
+            .with_context(|| format!("cannot audit {sku}"))?
+            .with_context(|| format!("unknown SKU {sku}: this database has none"))?;
+        Ok(counts.judge(strategy))
     }
 }

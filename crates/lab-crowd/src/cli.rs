@@ -77,22 +77,14 @@ pub struct TermArgs {
 #[derive(Debug, Clone, Default, ClapArgs)]
 pub struct StoreArgs {
     /// PostgreSQL
-    #[arg(
-        long,
-        env = "DATABASE_URL",
-        hide_env_values = true,
-        value_name = "postgres://USER:PASSWORD@HOST/DATABASE"
-    )]
+    #[arg(long, value_name = "postgres://USER:PASSWORD@HOST/DATABASE")]
+    #[arg(env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<String>,
 
     /// Redis, or Valkey; for a socket `redis+unix:///PATH`, for a cluster or sentinels as in
     /// `server --help`
-    #[arg(
-        long,
-        env = "REDIS_URL",
-        hide_env_values = true,
-        value_name = "redis://HOST:PORT"
-    )]
+    #[arg(long, value_name = "redis://HOST:PORT")]
+    #[arg(env = "REDIS_URL", hide_env_values = true)]
     pub redis_url: Option<String>,
 }
 

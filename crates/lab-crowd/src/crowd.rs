@@ -28,14 +28,15 @@ pub struct Answer {
     pub latency: Option<Duration>,
 }
 
-/// Somebody who is told how a sale goes.
-pub trait Onlooker {
-    /// One more buyer is at the door.
-    fn arrived(&self, arrived: u32);
+/// What whoever looks on is told of a sale.
+#[derive(Debug, Clone, Copy)]
+pub enum Moment<'a> {
+    /// So many buyers are at the door.
+    Arrived(u32),
     /// All buyers may ask from now on.
-    fn released(&self, _released: Instant) {}
-    /// One more buyer has an answer; `outcomes` has it too.
-    fn answered(&self, answer: Answer, outcomes: &Outcomes);
+    Released(Instant),
+    /// One more buyer has an answer, and so all have these.
+    Answered(Answer, &'a Outcomes),
 }
 
 /// Lets each of `buyers` ask for one unit, all at the same moment.
@@ -51,7 +52,7 @@ pub async fn rush(
     address: SocketAddr,
     sku: &Sku,
     buyers: u32,
-    onlooker: &impl Onlooker,
+    tell: impl Fn(Moment<'_>),
 ) -> anyhow::Result<Sale> {
     let connecting = (0..buyers).map(|_| Client::connect(address));
     let mut connecting = stream::iter(connecting).buffer_unordered(CONNECTING_MAX);
@@ -62,11 +63,11 @@ pub async fn rush(
         let request = purchase(address, sku.as_str(), (&buyer, &key), 1)?;
         let client = connecting.next().await.and_then(Result::ok);
         at_the_door.push((client, request));
-        onlooker.arrived(number);
+        tell(Moment::Arrived(number));
     }
 
     let released = Instant::now();
-    onlooker.released(released);
+    tell(Moment::Released(released));
     let mut crowd = JoinSet::new();
     for (client, request) in at_the_door {
         crowd.spawn(buy(client, request, released));
@@ -76,7 +77,7 @@ pub async fn rush(
         let answer = answer.context("a buyer was lost")?;
         sale.outcomes.add(answer.outcome);
         sale.latencies.extend(answer.latency);
-        onlooker.answered(answer, &sale.outcomes);
+        tell(Moment::Answered(answer, &sale.outcomes));
     }
     sale.elapsed = released.elapsed();
     Ok(sale)

@@ -42,7 +42,7 @@ pub(crate) fn of(runs: &[Run], pool_size: u16) -> String {
     if let Some(run) = runs.iter().find(is_broken) {
         let unanswered = run.outcomes.without_answer().to_string();
         return in_one_line(broken(run))
-            .replace("{strategy}", run.seller.name())
+            .replace("{strategy}", &run.seller.name)
             .replace("{unanswered}", &unanswered);
     }
     let mut told = match (by(Strategy::Naive), runs) {
@@ -81,7 +81,7 @@ fn naive(run: &Run, pool_size: u16, with_others: bool) -> Vec<&'static str> {
 
 fn broken(run: &Run) -> &'static str {
     let lost = run.audit.oversold_units > 0 || run.audit.lost_updates > 0;
-    match (run.seller.strategy(), lost, run.audit.verdict) {
+    match (run.seller.strategy, lost, run.audit.verdict) {
         (Some(Strategy::Pessimistic), true, _) => UNLOCKED,
         (None, true, _) => NO_LOCK_KNOWN,
         (_, true, _) => NO_LOCK,

@@ -1,24 +1,29 @@
 //! What an answer means to a buyer.
 
 use serde_json::Value;
-use strum::EnumIter;
+use strum::{EnumIter, IntoStaticStr};
 
 use crate::client::{Reply, SendError};
 
 /// What a buyer knows after one attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumIter)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, EnumIter, IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Outcome {
     /// The buyer has an order.
     Accepted,
     /// There was nothing left.
+    #[strum(serialize = "sold out")]
     SoldOut,
     /// The buyer has as many units as one may have.
+    #[strum(serialize = "limit reached")]
     LimitReached,
     /// Too many waited; nothing was done.
     Busy,
     /// Nothing was done, for any other reason.
+    #[default]
     Failed,
     /// The order exists or it does not.
+    #[strum(serialize = "outcome unknown")]
     Unknown,
 }
 
@@ -26,14 +31,7 @@ impl Outcome {
     /// What the buyer was told, in words.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Accepted => "accepted",
-            Self::SoldOut => "sold out",
-            Self::LimitReached => "limit reached",
-            Self::Busy => "busy",
-            Self::Failed => "failed",
-            Self::Unknown => "outcome unknown",
-        }
+        self.into()
     }
 
     fn of(status: u16, code: &str) -> Self {
@@ -49,7 +47,7 @@ impl Outcome {
 }
 
 /// What a buyer was told.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Told {
     /// What it means.
     pub outcome: Outcome,
@@ -69,8 +67,13 @@ impl Told {
     pub fn of(answer: &Result<Reply, SendError>) -> Self {
         let reply = match answer {
             Ok(reply) => reply,
-            Err(SendError::NotSent(_)) => return Self::nothing(Outcome::Failed),
-            Err(SendError::NoAnswer(_)) => return Self::nothing(Outcome::Unknown),
+            Err(SendError::NotSent(_)) => return Self::default(),
+            Err(SendError::NoAnswer(_)) => {
+                return Self {
+                    outcome: Outcome::Unknown,
+                    ..Self::default()
+                };
+            }
         };
         let status = reply.status.as_u16();
         let body: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
@@ -85,16 +88,6 @@ impl Told {
             status: Some(status),
             code: code.map(str::to_owned),
             available_units: body["available_units"].as_i64(),
-        }
-    }
-
-    fn nothing(outcome: Outcome) -> Self {
-        Self {
-            outcome,
-            order_id: None,
-            status: None,
-            code: None,
-            available_units: None,
         }
     }
 }

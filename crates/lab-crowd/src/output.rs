@@ -11,6 +11,8 @@ use crate::look::Look;
 
 /// A place for the result, which was found writable before there was one.
 pub enum JsonFile {
+    /// Nobody asked for it.
+    Nowhere,
     /// Standard output.
     Stdout,
     /// A file.
@@ -23,7 +25,10 @@ impl JsonFile {
     /// # Errors
     ///
     /// It cannot.
-    pub fn open(path: PathBuf) -> anyhow::Result<Self> {
+    pub fn open(path: Option<PathBuf>) -> anyhow::Result<Self> {
+        let Some(path) = path else {
+            return Ok(Self::Nowhere);
+        };
         if path.as_os_str() == "-" {
             return Ok(Self::Stdout);
         }
@@ -53,10 +58,24 @@ impl JsonFile {
     /// It could not be written.
     pub fn write_text(&self, text: &str) -> anyhow::Result<()> {
         match self {
+            Self::Nowhere => Ok(()),
             Self::Stdout => to_stdout(text),
             Self::Path(path) => fs::write(path, text)
                 .with_context(|| format!("cannot write {}", path.display())),
         }
+    }
+
+    /// Prints a result for people: where JSON takes standard output, on standard error.
+    ///
+    /// # Errors
+    ///
+    /// Nobody takes it.
+    pub fn tell(&self, text: impl FnOnce(&Look) -> String) -> anyhow::Result<()> {
+        if let Self::Stdout = self {
+            eprint!("{}", text(&Look::of_stderr()));
+            return Ok(());
+        }
+        to_stdout(&text(&Look::of_stdout()))
     }
 }
 
@@ -82,29 +101,6 @@ pub fn to_stdout(text: &str) -> anyhow::Result<()> {
     }
 }
 
-/// Prints a result for people: where JSON takes standard output, on standard error.
-///
-/// # Errors
-///
-/// Nobody takes it.
-pub fn beside_json(json: Option<&JsonFile>, text: &str) -> anyhow::Result<()> {
-    match json {
-        Some(JsonFile::Stdout) => {
-            eprint!("{text}");
-            Ok(())
-        }
-        _ => to_stdout(text),
-    }
-}
-
-/// How that result may look.
-pub fn look_beside_json(json: Option<&JsonFile>) -> Look {
-    match json {
-        Some(JsonFile::Stdout) => Look::of_stderr(),
-        _ => Look::of_stdout(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,7 +110,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("out.json");
         for (before, text) in [(None, "{}"), (Some("{}"), "[]")] {
-            let file = JsonFile::open(path.clone()).expect("writable");
+            let file = JsonFile::open(Some(path.clone())).expect("writable");
             let found = fs::read_to_string(&path).ok();
             assert_eq!(found.as_deref(), before);
             file.write_text(text).expect("written");

@@ -19,7 +19,7 @@ fn broken_promise(run: &Run, pool_size: u16) -> Option<String> {
     // Other parameters may leave the race too little room to show.
     let parameters = (run.units, run.buyers, pool_size);
     let is_default = parameters == (DEFAULT_UNITS, DEFAULT_BUYERS, DEFAULT_POOL_SIZE);
-    broken_books(run).or_else(|| match run.seller.strategy() {
+    broken_books(run).or_else(|| match run.seller.strategy {
         Some(Strategy::Naive) => (is_default && run.audit.oversold_units == 0)
             .then(|| NO_OVERSELL.to_owned()),
         _ => broken_exactness(run),

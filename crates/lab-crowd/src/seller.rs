@@ -16,15 +16,21 @@ use crate::stores::Stores;
 /// How long the tables may take to be made.
 const MIGRATION_LIMIT: Duration = Duration::from_secs(30);
 
+/// A free port of loopback, where admin calls need no token.
+pub const ANYWHERE: &str = "127.0.0.1:0";
+
 /// Who sells; its name is what stands of it in JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Seller {
-    name: String,
+    /// What it is called in a result.
+    pub name: String,
+    /// The program that is run.
     #[serde(skip)]
-    program: PathBuf,
+    pub program: PathBuf,
+    /// Which of our strategies it is, if it is one.
     #[serde(skip)]
-    strategy: Option<Strategy>,
+    pub strategy: Option<Strategy>,
     /// What the program is told besides.
     #[serde(skip)]
     arguments: Vec<String>,
@@ -105,41 +111,15 @@ impl Seller {
 
     /// The same program, told this besides.
     #[must_use]
-    pub fn with_arguments(mut self, flags: &[(&str, &str)]) -> Self {
-        self.arguments.extend(server_process::flags(flags));
+    pub fn with_arguments(mut self, arguments: &str) -> Self {
+        self.arguments.extend(words(arguments));
         self
-    }
-
-    /// What it is called in a result.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// The program that is run.
-    #[must_use]
-    pub fn executable(&self) -> &Path {
-        &self.program
-    }
-
-    /// The arguments that it needs to sell this way.
-    #[must_use]
-    pub fn arguments(&self) -> Vec<String> {
-        self.strategy.map_or(Vec::new(), |strategy| {
-            server_process::flags(&[("--strategy", strategy.as_str())])
-        })
     }
 
     /// A name that may be part of the name of a SKU.
     #[must_use]
     pub fn slug(&self) -> &'static str {
         self.strategy.map_or("own", Strategy::as_str)
-    }
-
-    /// Which of our strategies it is, if it is one.
-    #[must_use]
-    pub fn strategy(&self) -> Option<Strategy> {
-        self.strategy
     }
 
     /// Whether it is this strategy of ours.
@@ -154,39 +134,57 @@ impl Seller {
         self.strategy.is_none_or(Strategy::uses_redis)
     }
 
-    /// Starts a server and waits until it sells. It listens at a free port of loopback,
-    /// where admin calls need no token.
+    /// What its server is told on the command line: what it sells how, where it listens,
+    /// and these flags.
+    #[must_use]
+    pub fn arguments(&self, listen: &str, flags: &str) -> Vec<String> {
+        let strategy = self.strategy.map(|it| format!("--strategy {it}"));
+        let mut arguments = words(&strategy.unwrap_or_default());
+        arguments.extend(words(&format!("--listen {listen} {flags}")));
+        arguments.extend_from_slice(&self.arguments);
+        arguments
+    }
+
+    /// What its server finds in its environment: URLs hold passwords, and everybody can read
+    /// the arguments of a process.
+    #[must_use]
+    pub fn environment<'a>(
+        &self,
+        listen: &'a str,
+        database_url: &'a str,
+        redis_url: Option<&'a str>,
+    ) -> Vec<(&'static str, &'a str)> {
+        let mut environment = vec![
+            ("DATABASE_URL", database_url),
+            ("ADMIN_TOKEN", ""),
+            // Where the judge reads the gates.
+            ("REDIS_PREFIX", "flash:"),
+            ("LISTEN", listen),
+            // No proxy must notice that it ends.
+            ("DRAIN_DELAY_MS", "0"),
+        ];
+        environment.extend(redis_url.map(|url| ("REDIS_URL", url)));
+        environment
+    }
+
+    /// Starts a server and waits until it sells.
     ///
     /// # Errors
     ///
     /// It ended, or was not ready in time, with the end of its log.
     pub async fn start(
         &self,
-        flags: &[(&str, &str)],
+        flags: &str,
         database_url: &str,
         redis_url: Option<&str>,
     ) -> anyhow::Result<(Server, SocketAddr)> {
-        const ANYWHERE: &str = "127.0.0.1:0";
         if self.strategy.is_none() {
             // It is not asked to make the tables.
             flash_db::migrate(database_url, MIGRATION_LIMIT).await?;
         }
-        let mut arguments = self.arguments();
-        arguments.extend(server_process::flags(&[("--listen", ANYWHERE)]));
-        arguments.extend(server_process::flags(flags));
-        arguments.extend_from_slice(&self.arguments);
-        // URLs hold passwords, and everybody can read the arguments of a process.
-        let mut environment = vec![
-            ("DATABASE_URL", database_url),
-            ("ADMIN_TOKEN", ""),
-            // Where the judge reads the gates.
-            ("REDIS_PREFIX", "flash:"),
-            ("LISTEN", ANYWHERE),
-            // No proxy must notice that it ends.
-            ("DRAIN_DELAY_MS", "0"),
-        ];
-        environment.extend(redis_url.map(|url| ("REDIS_URL", url)));
-        Server::start_with(&self.program, arguments, environment).await
+        let arguments = self.arguments(ANYWHERE, flags);
+        let environment = self.environment(ANYWHERE, database_url, redis_url);
+        Server::start(&self.program, arguments, environment, None).await
     }
 
     /// Starts a server for a crowd, that waits as long as its buyers, and whose gates outlive
@@ -200,12 +198,16 @@ impl Seller {
         pool_size: u16,
         stores: &Stores,
     ) -> anyhow::Result<(Server, SocketAddr)> {
-        let pool_size = pool_size.to_string();
-        let patient = server_process::patient(&pool_size);
-        let flags = [&patient[..], &[server_process::LESSON_GATE]].concat();
+        let lifetime_ms = server_process::LESSON_GATE_LIFETIME.as_millis();
+        let patient = server_process::patient(pool_size);
+        let flags = format!("{patient} --gate-lifetime-ms {lifetime_ms}");
         let redis_url = stores.redis_url.as_deref();
         self.start(&flags, &stores.database_url, redis_url).await
     }
+}
+
+fn words(flags: &str) -> Vec<String> {
+    flags.split_whitespace().map(str::to_owned).collect()
 }
 
 impl fmt::Display for Seller {
@@ -228,6 +230,6 @@ mod tests {
         let [seller] = sellers.as_slice() else {
             panic!("{sellers:?}");
         };
-        assert_eq!((seller.strategy(), seller.slug()), (None, "own"));
+        assert_eq!((seller.strategy, seller.slug()), (None, "own"));
     }
 }

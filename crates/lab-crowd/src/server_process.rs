@@ -2,6 +2,7 @@
 
 use std::env;
 use std::ffi::OsStr;
+use std::fmt::Display;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::net::SocketAddr;
@@ -12,6 +13,7 @@ use anyhow::{Context, bail};
 use flash_core::Sku;
 use flash_sandbox::Supervised;
 use serde_json::json;
+use tempfile::NamedTempFile;
 use uuid::Uuid;
 
 use crate::client::{Client, Method, json_request};
@@ -32,9 +34,6 @@ const ADMIN_LIMIT: Duration = Duration::from_secs(10);
 
 /// Longer than any lesson: phase 3's gates do not expire in the middle of one.
 pub const LESSON_GATE_LIFETIME: Duration = Duration::from_secs(600);
-
-/// The same as an argument.
-pub const LESSON_GATE: (&str, &str) = ("--gate-lifetime-ms", "600000");
 
 /// What stands before the address in the line that says where it listens.
 const LISTENING: &str = "listening on http://";
@@ -81,43 +80,29 @@ pub fn find_beside(name: &str) -> anyhow::Result<PathBuf> {
 }
 
 impl Server {
-    /// Starts a server with these arguments and waits until it sells.
+    /// Starts a server with these arguments and waits until it sells. Where an address is
+    /// given, its log cannot be written, and it is waited for until it answers there.
     ///
     /// # Errors
     ///
     /// It ended, or was not ready in time, with the end of its log.
-    pub async fn start_with<V: AsRef<OsStr>>(
+    pub async fn start<V: AsRef<OsStr>>(
         program: &Path,
         arguments: Vec<String>,
         environment: impl IntoIterator<Item = (&'static str, V)>,
+        unheard: Option<SocketAddr>,
     ) -> anyhow::Result<(Self, SocketAddr)> {
-        let log = tempfile::NamedTempFile::new()
-            .context("cannot make a file for the log of the server")?;
-        let process = Supervised::spawn(program, arguments, environment, log.path())?;
+        let log = match unheard {
+            Some(_) => None,
+            None => Some(NamedTempFile::new().context("cannot make a file for a log")?),
+        };
+        let path = log.as_ref().map_or(Path::new(FULL), NamedTempFile::path);
+        let process = Supervised::spawn(program, arguments, environment, path)?;
         // Both have it open; without a name it leaves nothing behind.
-        let log = Some(log.into_file());
+        let log = log.map(NamedTempFile::into_file);
         let mut server = Self { process, log };
-        let address = server.wait_until_ready(None).await?;
+        let address = server.wait_until_ready(unheard).await?;
         Ok((server, address))
-    }
-
-    /// Starts a server whose log cannot be written, and waits until it answers at the
-    /// address at which these arguments let it listen.
-    ///
-    /// # Errors
-    ///
-    /// It ended, or was not ready in time.
-    pub async fn start_unheard<V: AsRef<OsStr>>(
-        program: &Path,
-        arguments: Vec<String>,
-        environment: impl IntoIterator<Item = (&'static str, V)>,
-        address: SocketAddr,
-    ) -> anyhow::Result<Self> {
-        let full = Path::new(FULL);
-        let process = Supervised::spawn(program, arguments, environment, full)?;
-        let mut server = Self { process, log: None };
-        server.wait_until_ready(Some(address)).await?;
-        Ok(server)
     }
 
     /// Where its log cannot be written, only its answers tell of the server.
@@ -197,38 +182,26 @@ impl Server {
 }
 
 /// As long as a buyer waits, as an argument.
-pub const PATIENCE_MS: &str = "120000";
+pub const PATIENCE_MS: u32 = 120_000;
 
 /// What every server of the lab is told: how many connections it has, how long it waits for
 /// one and for a row, and how long it works on a request.
-pub fn limits<'a>(
-    pool_size: &'a str,
-    wait_ms: &'a str,
-    request_ms: &'a str,
-) -> [(&'a str, &'a str); 5] {
-    [
-        ("--pool-size", pool_size),
-        ("--pool-wait-ms", wait_ms),
-        ("--lock-wait-ms", wait_ms),
-        ("--request-timeout-ms", request_ms),
-        ("--log-format", "pretty"),
-    ]
+pub fn limits(
+    pool_size: impl Display,
+    wait_ms: impl Display,
+    request_ms: impl Display,
+) -> String {
+    format!(
+        "--pool-size {pool_size} --pool-wait-ms {wait_ms} --lock-wait-ms {wait_ms} \
+         --request-timeout-ms {request_ms} --log-format pretty"
+    )
 }
 
 /// Buyers should be told what the strategy says, not that they waited too long: all
 /// limits of the server are as long as a buyer waits, or longer than it takes to connect.
-pub fn patient(pool_size: &str) -> Vec<(&str, &str)> {
-    let mut flags = limits(pool_size, PATIENCE_MS, PATIENCE_MS).to_vec();
-    flags.extend([("--client-wait-ms", PATIENCE_MS), ("--queue-max", "20000")]);
-    flags
-}
-
-/// Puts flags and their values in a row.
-pub fn flags(pairs: &[(&str, &str)]) -> Vec<String> {
-    pairs
-        .iter()
-        .flat_map(|(flag, value)| [(*flag).to_owned(), (*value).to_owned()])
-        .collect()
+pub fn patient(pool_size: u16) -> String {
+    let limits = limits(pool_size, PATIENCE_MS, PATIENCE_MS);
+    format!("{limits} --client-wait-ms {PATIENCE_MS} --queue-max 20000")
 }
 
 /// Whether a server answers there. One that starts listens before it answers.

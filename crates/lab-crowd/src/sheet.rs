@@ -3,6 +3,7 @@
 use std::fmt::Display;
 
 use console::{Alignment, Style, measure_text_width, pad_str, strip_ansi_codes};
+use serde::Serialize;
 
 use crate::look::{Look, wrapped_behind};
 
@@ -55,7 +56,7 @@ impl Cell {
 pub type Column<T> = (&'static str, fn(&T) -> Cell);
 
 /// A name in the first column, numbers in the others.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Sheet {
     header: Vec<String>,
     rows: Vec<Vec<String>>,
@@ -84,13 +85,15 @@ impl Sheet {
 
     /// Adds a row.
     pub fn add(&mut self, cells: Vec<Cell>) {
-        self.add_with_note(cells, "");
+        self.rows.push(cells.into_iter().map(|it| it.0).collect());
+        self.notes.push(String::new());
     }
 
-    /// The note stands below the row.
-    pub fn add_with_note(&mut self, cells: Vec<Cell>, note: &str) {
-        self.rows.push(cells.into_iter().map(|it| it.0).collect());
-        self.notes.push(note.to_owned());
+    /// Each note stands below its row.
+    #[must_use]
+    pub fn with_notes(mut self, notes: impl IntoIterator<Item = String>) -> Self {
+        self.notes = notes.into_iter().collect();
+        self
     }
 
     /// A table where it fits, else a list.
@@ -121,17 +124,17 @@ impl Sheet {
     }
 
     fn list(&self, look: &Look) -> String {
-        let whole = |title: &String| title.replace("-\n", "").replace('\n', " ");
-        let title = |title| format!("{GAP}{}", whole(title));
-        let titles: Vec<_> = self.header.iter().skip(1).map(title).collect();
-        let numbers = self.rows.iter().flat_map(|row| row.iter().skip(1).cloned());
-        let pairs = titles.iter().cloned().cycle().zip(numbers);
-        let grid: Vec<_> = pairs.map(|pair| Vec::from(<[_; 2]>::from(pair))).collect();
-        let mut numbers = aligned(&grid).into_iter();
+        let pair = |(title, number): (&String, &String)| {
+            let whole = title.replace("-\n", "").replace('\n', " ");
+            vec![format!("{GAP}{whole}"), number.clone()]
+        };
+        let rows = self.rows.iter();
+        let pairs = rows.flat_map(|row| self.header.iter().zip(row).skip(1).map(pair));
+        let mut pairs = aligned(&pairs.collect::<Vec<_>>()).into_iter();
         let mut lines = Vec::new();
         for (row, note) in self.rows.iter().zip(&self.notes) {
             lines.extend(row.first().cloned());
-            lines.extend(numbers.by_ref().take(titles.len()));
+            lines.extend(pairs.by_ref().take(row.len() - 1));
             lines.extend(below(note, look));
         }
         in_colors_of(look, &lines)
@@ -210,7 +213,8 @@ mod tests {
     fn a_table_that_does_not_fit_is_a_list_with_whole_words() {
         let mut sheet = Sheet::new(["strategy", "over-\nsold", "lost\nupdates"]);
         let cells = vec![Cell::new("naive"), Cell::fault(900), Cell::new(967)];
-        sheet.add_with_note(cells, "what was lost, see `just diff 1 2`");
+        sheet.add(cells);
+        let sheet = sheet.with_notes(["what was lost, see `just diff 1 2`".into()]);
         let note = "  what was lost, see\n  `just diff 1 2`\n";
         let table = "\
 strategy  over-     lost

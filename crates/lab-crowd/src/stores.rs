@@ -17,7 +17,8 @@ pub struct Stores {
     pub database_url: String,
     /// Redis, where it is used.
     pub redis_url: Option<String>,
-    sandbox: Option<Sandbox>,
+    /// What was started.
+    pub sandbox: Option<Sandbox>,
 }
 
 impl Stores {
@@ -48,7 +49,8 @@ impl Stores {
         if options.postgres || options.redis {
             progress.step("starting private stores");
             let sandbox = start(options).await?;
-            progress.note(&first_line(&sandbox.announce()));
+            // Without the ways in: nobody has the time to paste them.
+            progress.note(sandbox.announce().lines().next().unwrap_or_default());
             if let Some(url) = sandbox.database_url() {
                 stores.database_url = url.to_owned();
             }
@@ -105,9 +107,4 @@ impl Stores {
 /// A dropped future ends and removes what it has started.
 pub async fn start(options: Options) -> anyhow::Result<Sandbox> {
     Ok(tokio::task::spawn_blocking(move || Sandbox::start(&options)).await??)
-}
-
-/// What was started, without the ways in: nobody has the time to paste them.
-pub fn first_line(announcement: &str) -> String {
-    announcement.lines().next().unwrap_or_default().to_owned()
 }

@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use clap::Args as ClapArgs;
 use flash_lab_crowd::{
     Ending as CommandEnding, JsonFile, Look, Progress, Seller, SellerArgs, Strategy,
-    output,
 };
 use serde::Serialize;
 
@@ -44,7 +43,7 @@ pub const EXAMPLES: &str = include_str!("examples.txt");
 ///
 /// A dropped future ends and removes what it has started.
 pub async fn run(mut args: InterleaveArgs) -> anyhow::Result<()> {
-    let json = args.json.take().map(JsonFile::open).transpose()?;
+    let json = JsonFile::open(args.json.take())?;
     let sellers = args.sellers.sellers(&Strategy::ALL)?;
     let progress = Progress::start();
     progress.step("starting private stores");
@@ -65,7 +64,7 @@ pub async fn run(mut args: InterleaveArgs) -> anyhow::Result<()> {
     progress.step("removing what was started");
     drop(stores);
     drop(progress);
-    tell(json.as_ref(), &runs, |look| text::explorations(&runs, look))?;
+    tell(&json, &runs, |look| text::explorations(&runs, look))?;
 
     let is_replay = args.schedule.is_some();
     let runs = || sellers.iter().zip(&runs);
@@ -98,20 +97,19 @@ pub async fn run(mut args: InterleaveArgs) -> anyhow::Result<()> {
 ///
 /// Nobody takes it.
 pub fn tell<T: Serialize>(
-    json: Option<&JsonFile>,
+    json: &JsonFile,
     runs: &[T],
     text: impl FnOnce(&Look) -> String,
 ) -> anyhow::Result<()> {
-    match (json, runs) {
-        (Some(json), [run]) => json.write(run)?,
-        (Some(json), runs) => json.write(&BTreeMap::from([("runs", runs)]))?,
-        (None, _) => {}
+    match runs {
+        [run] => json.write(run)?,
+        runs => json.write(&BTreeMap::from([("runs", runs)]))?,
     }
-    output::beside_json(json, &text(&output::look_beside_json(json)))
+    json.tell(text)
 }
 
 fn is_naive(seller: &Seller) -> bool {
-    seller.strategy() == Some(Strategy::Naive)
+    seller.is(Strategy::Naive)
 }
 
 /// Naive oversells in some order, or was mended; then it is like the others, which sell

@@ -58,7 +58,7 @@ impl Seat {
         gate_lifetime: Duration,
         pool_size: &'static str,
     ) -> anyhow::Result<Self> {
-        let watch = match seller.strategy() {
+        let watch = match seller.strategy {
             Some(_) => Watch::Sale,
             None => Watch::Everything,
         };
@@ -94,14 +94,11 @@ impl Seat {
 
     /// Starts the server, also again after it was killed.
     pub(crate) async fn start(&mut self) -> anyhow::Result<()> {
-        let gate_lifetime_ms = self.gate_lifetime.as_millis().to_string();
-        let limits = limits(self.pool_size, SERVER_WAIT_MS, SERVER_WAIT_MS);
-        let own = [
-            ("--gate-lifetime-ms", &*gate_lifetime_ms),
-            ("--lanes", "1"),
-            ("--workers", "1"),
-        ];
-        let flags = [&limits[..], &own].concat();
+        let flags = format!(
+            "{} --gate-lifetime-ms {} --lanes 1 --workers 1",
+            limits(self.pool_size, SERVER_WAIT_MS, SERVER_WAIT_MS),
+            self.gate_lifetime.as_millis()
+        );
         let database_url =
             format!("postgresql://flash@{}/flash", self.postgres.address());
         let redis_url = format!("redis://{}", self.redis.address());

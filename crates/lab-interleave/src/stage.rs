@@ -147,7 +147,7 @@ impl Stage {
         }
         let one = Schedule(vec![Buyer::One]);
         let solo = self.play(&one, Finish::Here).await?;
-        if self.seller.strategy().is_some() {
+        if self.seller.strategy.is_some() {
             self.first = solo.steps.into_iter().next().map(|step| step.statement);
         }
         Ok(())
@@ -265,7 +265,7 @@ impl Stage {
         self.plays += 1;
         let sku = Sku::new(format!("{}-{}", self.name, self.plays))?;
         create_sku(self.seats[0].address, &sku, units, limit).await?;
-        if self.seller.strategy().is_some_and(Strategy::uses_redis) {
+        if self.seller.strategy.is_some_and(Strategy::uses_redis) {
             for seat in &self.seats {
                 seat.rehearse(&sku, units + 1, Outcome::SoldOut).await?;
             }
@@ -279,10 +279,9 @@ impl Stage {
     ///
     /// It does not answer.
     pub async fn read_books(&mut self, sku: &Sku) -> anyhow::Result<Books> {
-        let name = Some(self.seller.name());
-        let audit = self.auditor.audit(sku, name, None).await?;
+        let name = Some(&*self.seller.name);
         Ok(Books {
-            audit: audit.context("the SKU has vanished")?,
+            audit: self.auditor.audit(sku, name, None).await?,
             orders: self.observer.orders(sku).await?,
         })
     }

@@ -27,7 +27,7 @@ use crate::{crash, http, race, text};
 ///
 /// A dropped future ends and removes what it has started.
 pub async fn run(mut args: JudgeArgs) -> anyhow::Result<()> {
-    let json = args.json.take().map(JsonFile::open).transpose()?;
+    let json = JsonFile::open(args.json.take())?;
     let sellers = args.sellers.sellers(&[])?;
     if sellers.is_empty() {
         let text = "say who is judged: --strategy STRATEGY or --server PROGRAM";
@@ -49,7 +49,7 @@ pub async fn run(mut args: JudgeArgs) -> anyhow::Result<()> {
         let names: Vec<_> = those.map(|it| it.program.as_str()).collect();
         names.join(", ")
     };
-    tell(json.as_ref(), &verdicts, |_| {
+    tell(&json, &verdicts, |_| {
         verdicts.iter().map(text::told).collect()
     })?;
     let (broken, unknown) = (those(Word::Broken), those(Word::Unknown));
@@ -76,7 +76,7 @@ pub async fn judge(
     progress: &Progress,
 ) -> anyhow::Result<Verdict> {
     let mut verdict = Verdict {
-        program: seller.name().to_owned(),
+        program: seller.name.clone(),
         verdict: Word::Held,
         reason: None,
         stages: Vec::new(),

@@ -188,7 +188,7 @@ async fn describe(
 /// When what was stranded can be bought, if ever. It says what is set and not what was
 /// measured, so that every run says the same.
 async fn comes_back(stage: &Stage, sku: &Sku) -> String {
-    let (limit, when, set) = match stage.seller().strategy() {
+    let (limit, when, set) = match stage.seller().strategy {
         Some(_) => (COMES_BACK_LIMIT, "after", GATE_LIFETIME),
         None => {
             let limit = OWN_COMES_BACK_LIMIT;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use flash_lab_crowd::{
-    JsonFile, Look, Progress, Seller, Strategy, environment, keep_promises, open_files,
-    output, report as told, server_process,
+    JsonFile, Look, Progress, Seller, Strategy, keep_promises, open_files, output,
+    report as told, server_process,
 };
 use flash_lab_interleave::{Buyer, Finish, Schedule, to_text};
 use tokio::runtime::Handle;
@@ -112,7 +112,7 @@ fn from_here(mut address: SocketAddr) -> SocketAddr {
 /// A dropped future ends and removes what it has started.
 pub async fn report(args: ReportArgs) -> anyhow::Result<()> {
     server_process::find()?;
-    let html = JsonFile::open(args.html)?;
+    let html = JsonFile::open(Some(args.html))?;
     let sellers = args.shown.sellers(&Strategy::PHASES)?;
     let terms = args.shown.terms;
     let pool_size = terms.pool_size;
@@ -126,7 +126,7 @@ pub async fn report(args: ReportArgs) -> anyhow::Result<()> {
         columns.for_each(|column| column.stage = Stage::Queued);
     });
     let runs = shops.sell(&board).await;
-    let facts = shops.facts().await?;
+    let environment = shops.environment(pool_size).await?.sentence();
     drop(shops);
     progress.step("naive and pessimistic: two buyers, step by step");
     let (transcript, beside) = shortest_oversell().await?;
@@ -148,15 +148,11 @@ pub async fn report(args: ReportArgs) -> anyhow::Result<()> {
             ("transcript", &transcript),
             ("beside", &beside),
             ("why", WHY),
-            (
-                "environment",
-                &environment(facts, None, pool_size)?.sentence(),
-            ),
+            ("environment", &environment),
         ],
     )?;
     html.write_text(&page)?;
-    let look = output::look_beside_json(Some(&html));
-    output::beside_json(Some(&html), &told::demo(&runs, pool_size, &look))?;
+    html.tell(|look| told::demo(&runs, pool_size, look))?;
     if let JsonFile::Path(path) = &html {
         let path = path.display();
         eprintln!("wrote {path}: open it in a browser, or share it");

@@ -36,7 +36,7 @@ impl Judge {
     /// A dropped future ends the judge, whose stores end with it.
     pub(crate) async fn ask(&self, seller: &Seller) -> anyhow::Result<Judgement> {
         let mut known = self.0.lock().await;
-        if let Some(judgement) = known.get(seller.name()) {
+        if let Some(judgement) = known.get(&seller.name) {
             return Ok(judgement.clone());
         }
         let judgement = judge(seller).await?;
@@ -49,9 +49,9 @@ async fn judge(seller: &Seller) -> anyhow::Result<Judgement> {
     let program = std::env::current_exe().context("cannot find this program")?;
     let mut command = Command::new(program);
     command.arg("judge").args(SCENARIO).args(["--json", "-"]);
-    match seller.strategy() {
+    match seller.strategy {
         Some(strategy) => command.args(["--strategy", strategy.as_str()]),
-        None => command.arg("--server").arg(seller.executable()),
+        None => command.arg("--server").arg(&seller.program),
     };
     let judging = command.stdin(Stdio::null()).kill_on_drop(true).output();
     let output = judging.await.context("the judge does not start")?;

@@ -8,7 +8,7 @@ use anyhow::{Context, ensure};
 use flash_core::{Audit, Sku};
 use flash_engine::gate_free_units;
 use flash_lab_crowd::{
-    Auditor, DatabaseFacts, Progress, Run, Seller, Server, StoreArgs, Stores, Strategy,
+    Auditor, Environment, Progress, Run, Seller, Server, StoreArgs, Stores, Strategy,
     crowd, put_on_sale, sentence,
 };
 use tokio::time::MissedTickBehavior;
@@ -96,11 +96,12 @@ impl Shops {
         runs
     }
 
-    /// What PostgreSQL says about itself.
-    pub(crate) async fn facts(&self) -> anyhow::Result<DatabaseFacts> {
-        let shop = self.shops.first().context("there is no server")?;
-        let mut auditor = Auditor::open(&shop.stores.database_url).await?;
-        auditor.database_facts().await
+    /// Where and with what they sell.
+    pub(crate) async fn environment(
+        &self,
+        pool_size: u16,
+    ) -> anyhow::Result<Environment> {
+        Environment::ask(&self.stores, pool_size).await
     }
 }
 
@@ -128,7 +129,7 @@ impl Shop {
 
         let watcher = Watcher::default();
         let sale = tokio::select! {
-            sale = crowd::rush(self.address, &sku, buyers, &watcher) => sale?,
+            sale = crowd::rush(self.address, &sku, buyers, |it| watcher.see(it)) => sale?,
             failed = self.watch(&sku, &watcher, board) => {
                 match failed? {}
             }
@@ -158,11 +159,11 @@ impl Shop {
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tick.tick().await;
-            let audit = auditor.audit(sku, Some(self.seller.name()), None).await?;
+            let audit = auditor.audit(sku, Some(&self.seller.name), None).await?;
             let turned_away = self.turned_away().await?;
             self.change(board, |column| {
                 watcher.show(column);
-                column.audit = audit;
+                column.audit = Some(audit);
                 column.turned_away = turned_away;
             });
         }
@@ -188,7 +189,7 @@ impl Shop {
                     .context("cannot read the gate")?,
                 None => None,
             };
-            let audit = auditor.audit_sale(sku, &self.seller, free).await?;
+            let audit = auditor.audit(sku, Some(&self.seller.name), free).await?;
             let at_rest = audit.gate_drift_units.unwrap_or(0) == 0;
             if at_rest || Instant::now() >= end {
                 return Ok(audit);

@@ -53,7 +53,7 @@ pub(crate) struct Site {
 
 impl Site {
     fn seller(&self, name: &str) -> Result<Seller, Error> {
-        let named = self.sellers.iter().find(|it| it.name() == name);
+        let named = self.sellers.iter().find(|it| it.name == name);
         let nobody = || misunderstood(format!("No such strategy: {name}."));
         named.cloned().ok_or_else(nobody)
     }

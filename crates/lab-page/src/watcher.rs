@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
-use flash_lab_crowd::{Answer, Latency, Onlooker, Outcome, Outcomes, millis};
+use flash_lab_crowd::{Latency, Moment, Outcome, Outcomes, millis};
 
 use crate::board::{Column, Stage};
 
@@ -23,26 +23,22 @@ struct Seen {
     accepted: Vec<Duration>,
 }
 
-impl Onlooker for Watcher {
-    fn arrived(&self, arrived: u32) {
-        self.0.borrow_mut().arrived = arrived;
-    }
-
-    fn released(&self, released: Instant) {
-        self.0.borrow_mut().released = Some(released);
-    }
-
-    fn answered(&self, answer: Answer, outcomes: &Outcomes) {
+impl Watcher {
+    pub(crate) fn see(&self, moment: Moment<'_>) {
         let mut seen = self.0.borrow_mut();
-        seen.outcomes = outcomes.clone();
-        seen.latencies.extend(answer.latency);
-        if answer.outcome == Outcome::Accepted {
-            seen.accepted.extend(answer.latency);
+        match moment {
+            Moment::Arrived(arrived) => seen.arrived = arrived,
+            Moment::Released(released) => seen.released = Some(released),
+            Moment::Answered(answer, outcomes) => {
+                seen.outcomes = outcomes.clone();
+                seen.latencies.extend(answer.latency);
+                if answer.outcome == Outcome::Accepted {
+                    seen.accepted.extend(answer.latency);
+                }
+            }
         }
     }
-}
 
-impl Watcher {
     /// Writes down what was seen so far.
     pub(crate) fn show(&self, column: &mut Column) {
         let seen = self.0.borrow();
@@ -91,10 +87,10 @@ mod tests {
     fn buyers_wait_only_once_they_were_let_go() {
         let watcher = Watcher::default();
         let mut column = Column::default();
-        watcher.arrived(3);
+        watcher.see(Moment::Arrived(3));
         watcher.show(&mut column);
         assert_eq!((column.stage, column.waiting), (Stage::Gathering, 0));
-        watcher.released(Instant::now());
+        watcher.see(Moment::Released(Instant::now()));
         watcher.show(&mut column);
         assert_eq!((column.stage, column.waiting), (Stage::Selling, 3));
     }

@@ -1,12 +1,12 @@
 //! `lab audit`: the judge, called by hand.
 
-use anyhow::Context;
+use std::collections::BTreeMap;
+
 use flash_core::{Audit, Verdict};
 use flash_engine::Gates;
 use flash_lab_crowd::{
-    Auditor, Cell, Column, Ending, JsonFile, Look, Sheet, live_units, output, paragraph,
+    Auditor, Cell, Column, Ending, JsonFile, Look, Sheet, live_units, paragraph,
 };
-use serde::Serialize;
 
 use crate::cli::AuditArgs;
 use crate::given;
@@ -14,11 +14,6 @@ use crate::given;
 const NO_DATABASE: &str = "\
 an audit reads the stores of a running sale: give --database-url or DATABASE_URL, which \
 `server` prints when it starts private ones";
-
-#[derive(Serialize)]
-struct Audits<'a> {
-    audits: &'a [Audit],
-}
 
 /// Runs `lab audit`.
 ///
@@ -31,7 +26,7 @@ pub async fn run(args: AuditArgs) -> anyhow::Result<()> {
     let Some(database_url) = stores.database_url.as_deref() else {
         return Err(Ending::Usage(NO_DATABASE.to_owned()).into());
     };
-    let json = args.json.map(JsonFile::open).transpose()?;
+    let json = JsonFile::open(args.json)?;
     given::check(&stores, true).await?;
 
     let mut auditor = Auditor::open(database_url).await?;
@@ -46,22 +41,14 @@ pub async fn run(args: AuditArgs) -> anyhow::Result<()> {
             prefix: &args.redis_prefix,
         });
         let free = given::gate_free_units(gates, &sku).await?;
-        let audit = auditor.audit(&sku, None, free).await?;
-        audits.push(
-            audit.with_context(|| {
-                format!("unknown SKU {sku}: this database has none")
-            })?,
-        );
+        audits.push(auditor.audit(&sku, None, free).await?);
     }
 
-    let look = output::look_beside_json(json.as_ref());
-    let table = table(&audits, &look);
-    match (&json, args.sku, audits.as_slice()) {
-        (Some(json), Some(_), [audit]) => json.write(audit)?,
-        (Some(json), _, audits) => json.write(&Audits { audits })?,
-        (None, ..) => {}
+    match (args.sku, audits.as_slice()) {
+        (Some(_), [audit]) => json.write(audit)?,
+        (_, audits) => json.write(&BTreeMap::from([("audits", audits)]))?,
     }
-    output::beside_json(json.as_ref(), &table)?;
+    json.tell(|look| table(&audits, look))?;
     judge(&audits)
 }
 

@@ -2,11 +2,9 @@
 
 use anyhow::Context;
 use flash_lab_crowd::{
-    Answer, Auditor, Environment, JsonFile, Onlooker, Outcomes, Progress, Run, Seller,
-    Stores, Strategy, TermArgs, crowd, environment, keep_promises, open_files, output,
-    put_on_sale, report,
+    Auditor, Environment, JsonFile, Moment, Progress, Run, Seller, Stores, Strategy,
+    TermArgs, crowd, keep_promises, open_files, put_on_sale, report,
 };
-use flash_sandbox::find_redis;
 use serde::Serialize;
 
 use crate::cli::DemoArgs;
@@ -30,16 +28,13 @@ struct Demo<'a> {
 /// A dropped future ends and removes what it has started.
 pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
     let (terms, pool_size) = (args.terms, args.terms.pool_size);
-    let json = args.json.map(JsonFile::open).transpose()?;
+    let json = JsonFile::open(args.json)?;
     let sellers = args.sellers.sellers(&Strategy::ALL)?;
     open_files::raise_for(terms.buyers)?;
 
     let progress = Progress::start();
     let given = args.stores.without_empty();
     let with_redis = sellers.iter().any(Seller::uses_redis);
-    // Only a strategy knows how to talk to one that is given.
-    let is_private = with_redis && given.redis_url.is_none();
-    let redis = is_private.then(find_redis).and_then(Result::ok);
     given::check(&given, with_redis).await?;
     let stores = Stores::open(given, with_redis, pool_size, &progress).await?;
     let mut runs = Vec::new();
@@ -47,22 +42,18 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
         let sold = sell(seller, &stores, terms, &progress).await;
         runs.push(sold.with_context(|| format!("{seller} could not sell"))?);
     }
-    let mut auditor = Auditor::open(&stores.database_url).await?;
-    let facts = auditor.database_facts().await?;
+    let environment = Environment::ask(&stores, pool_size).await?;
     progress.step("removing what was started");
-    drop((auditor, stores, progress));
+    drop(stores);
+    drop(progress);
 
     let kept = keep_promises(&runs, pool_size);
-    if let Some(json) = &json {
-        json.write(&Demo {
-            environment: environment(facts, redis.map(|it| it.version), pool_size)?,
-            runs: &runs,
-            as_promised: kept.is_ok(),
-        })?;
-    }
-    let look = output::look_beside_json(json.as_ref());
-    let text = report::demo(&runs, pool_size, &look);
-    output::beside_json(json.as_ref(), &text)?;
+    json.write(&Demo {
+        environment,
+        runs: &runs,
+        as_promised: kept.is_ok(),
+    })?;
+    json.tell(|look| report::demo(&runs, pool_size, look))?;
     kept
 }
 
@@ -79,12 +70,17 @@ async fn sell(
     let sku = put_on_sale(address, seller.slug(), units).await?;
 
     progress.step(&format!("{seller}: {units} units, {buyers} buyers connect"));
-    let onlooker = Teller {
-        seller,
-        buyers,
-        progress,
+    let count = |done, what: &str| progress.count(seller, done, buyers, what);
+    let tell = |moment: Moment<'_>| match moment {
+        Moment::Arrived(arrived) => count(arrived, "buyers are at the door"),
+        Moment::Released(_) => {}
+        Moment::Answered(_, all) => {
+            let (accepted, sold_out) = (all.accepted, all.sold_out);
+            let what = format!("answers: {accepted} accepted, {sold_out} sold out");
+            count(all.total(), &what);
+        }
     };
-    let sale = crowd::rush(address, &sku, buyers, &onlooker).await?;
+    let sale = crowd::rush(address, &sku, buyers, tell).await?;
     progress.step(&format!("{seller}: stopping the server, counting"));
     server.stop().await?;
 
@@ -93,28 +89,6 @@ async fn sell(
     let redis_url = redis_url.filter(|_| seller.is(Strategy::Engine));
     let free = given::gate_free_units(redis_url, &sku).await?;
     let mut auditor = Auditor::open(&stores.database_url).await?;
-    let audit = auditor.audit_sale(&sku, seller, free).await?;
+    let audit = auditor.audit(&sku, Some(&seller.name), free).await?;
     Ok(sale.counted(seller, (units, buyers), audit))
-}
-
-/// Tells on standard error how a sale goes.
-struct Teller<'a> {
-    seller: &'a Seller,
-    buyers: u32,
-    progress: &'a Progress,
-}
-
-impl Onlooker for Teller<'_> {
-    fn arrived(&self, arrived: u32) {
-        let what = "buyers are at the door";
-        self.progress.count(self.seller, arrived, self.buyers, what);
-    }
-
-    fn answered(&self, _answer: Answer, outcomes: &Outcomes) {
-        let (accepted, sold_out) = (outcomes.accepted, outcomes.sold_out);
-        let what = format!("answers: {accepted} accepted, {sold_out} sold out");
-        let answered = outcomes.total();
-        self.progress
-            .count(self.seller, answered, self.buyers, &what);
-    }
 }

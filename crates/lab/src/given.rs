@@ -6,7 +6,7 @@ use anyhow::{Context, anyhow};
 use flash_core::Sku;
 use flash_db::DbError;
 use flash_engine::{Gates, redis_address};
-use flash_lab_crowd::{DatabaseFacts, Ending, StoreArgs};
+use flash_lab_crowd::{Ending, StoreArgs, database_facts};
 
 /// A store that a URL can lead to.
 #[derive(Debug)]
@@ -74,15 +74,14 @@ impl Kind {
 /// One sentence: which URL is wrong, or which store does not answer, and why.
 pub(crate) async fn check(given: &StoreArgs, with_redis: bool) -> anyhow::Result<()> {
     let redis = given.redis_url.as_deref().filter(|_| with_redis);
-    for (kind, url) in [(POSTGRES, given.database_url.as_deref()), (REDIS, redis)] {
-        if let Some(url) = url {
-            kind.check(url)?;
-        }
+    let postgres = given.database_url.as_deref();
+    if let Some(url) = postgres {
+        POSTGRES.check(url)?;
     }
     if let Some(url) = redis {
         check_redis(url).await?;
     }
-    if let Some(url) = given.database_url.as_deref() {
+    if let Some(url) = postgres {
         postgres_version(url).await?;
     }
     Ok(())
@@ -94,7 +93,7 @@ pub(crate) async fn postgres_version(url: &str) -> anyhow::Result<String> {
     let asked = async {
         flash_db::check_session(url).await?;
         let mut conn = flash_db::connect(url).await?;
-        Ok(DatabaseFacts::ask(&mut conn).await?.postgresql)
+        Ok(database_facts(&mut conn).await?.0)
     };
     asked.await.map_err(|error: DbError| {
         let (address, origin) = (flash_db::address(url), POSTGRES.origin(url));

@@ -71,17 +71,6 @@ fn check_run(run: &Value) {
 }
 
 #[test]
-fn a_table_is_a_list_where_the_terminal_is_narrow() {
-    for (columns, is_list) in [("60", true), ("80", false)] {
-        let line = format!("COLUMNS={columns} demo-oversell --units 5 --buyers 10");
-        let (text, _) = ended(&mut lab(&line), 0);
-        assert_eq!(text.contains("  lost updates"), is_list, "{text}");
-        let longest = text.lines().map(|line| line.chars().count()).max();
-        assert!(longest <= columns.parse().ok(), "{text}");
-    }
-}
-
-#[test]
 fn files_are_meant_from_where_the_caller_stands() {
     let dir = tempfile::tempdir().expect("a directory");
     let command = &mut lab("demo-oversell --buyers 1 --strategy naive --json out.json");

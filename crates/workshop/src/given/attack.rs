@@ -76,7 +76,7 @@ pub fn attack<A: Attacks>() -> ExitCode {
 async fn look_at<A: Attacks>() -> anyhow::Result<Finding> {
     let mut finding = Finding::default();
     let program = env::current_exe().context("cannot find this program")?;
-    let weak = Seller::own(&program)?.with_arguments(&[("--variant", WEAK_SHOP)]);
+    let weak = Seller::own(&program)?.with_arguments(&format!("--variant {WEAK_SHOP}"));
     let weak = Shop::open(&weak, true).await?;
     for (rule, found) in weak.found::<A>().await? {
         if !finding.holds(rule, found.err()) {
@@ -126,10 +126,10 @@ type Found = Result<String, String>;
 impl Shop {
     async fn open(seller: &Seller, meets: bool) -> anyhow::Result<Self> {
         let stores = Arc::new(Tested::new().await?);
-        let flags = [("--pool-size", "8"), ("--lock-wait-ms", "60000")];
+        let flags = "--pool-size 8 --lock-wait-ms 60000";
         let redis_url = Some(stores.redis_url());
         let (server, address) = seller
-            .start(&flags, stores.database_url(), redis_url)
+            .start(flags, stores.database_url(), redis_url)
             .await?;
         Ok(Self {
             address,

@@ -47,7 +47,8 @@ fn newest(folder: &Path) -> Result<SystemTime> {
 /// What the judge finds in a variant that sells.
 pub(crate) async fn judged(variant: &str, scope: &Scope) -> Result<Finding> {
     let stores = STORES.get_or_try_init(start_stores).await?;
-    let seller = Seller::own(&gallery()?)?.with_arguments(&[("--variant", variant)]);
+    let seller =
+        Seller::own(&gallery()?)?.with_arguments(&format!("--variant {variant}"));
     let verdict = judge(stores, &seller, scope, &Progress::start()).await?;
     Finding::of(&verdict).with_context(|| variant.to_owned())
 }
