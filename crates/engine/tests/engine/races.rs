@@ -40,6 +40,28 @@ async fn two_buyers_whom_a_wrong_gate_admits_do_not_both_get_the_last_unit()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_asks_again_behind_a_purchase_that_waits_gets_its_order() -> Result<()> {
+    let sale = Sale::open(start).await?;
+    sale.stock_up(1, None).await?;
+    let mut conductor = sale.hold_stock_rows().await?;
+    let too_high = cmd("HSET").arg(GATE).arg("free_units").arg(50).clone();
+    let _: () = redis(&sale.stores, &too_high).await?;
+    // One lane each: the second finds the order only if it looks when it has the row.
+    let first = sale.start_buying(purchase("ann", "k1", 1)?);
+    conductor.wait_for_waiting(1).await?;
+    let again = sale.start_buying(purchase("ann", "k1", 1)?);
+    conductor.wait_for_waiting(2).await?;
+    conductor.release().await?;
+
+    let (order, replayed) = order_of(first.await?)?;
+    let (same, replayed_again) = order_of(again.await?)?;
+    ensure!(order.order_id == same.order_id, "two orders");
+    ensure!(replayed != replayed_again, "one of them sold");
+    ensure!(sale.audit().await?.verdict == Verdict::Exact);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn units_that_are_added_are_in_the_gate_at_once() -> Result<()> {
     let sale = Sale::open(start).await?;
     sale.stock_up(2, None).await?;

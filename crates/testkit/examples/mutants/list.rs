@@ -67,6 +67,14 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         rule: UNDER_THE_LOCK,
+        broken_by: "look up the keys before the rows are locked",
+        file: "crates/engine/src/vault.rs",
+        find: "let (mut stock, known) = tokio::try_join!(biased; reading, finding)?;",
+        replace: "let (known, mut stock) = tokio::try_join!(biased; finding, reading)?;",
+        caught_by: "races::who_asks_again_behind_a_purchase_that_waits_gets_its_order",
+    },
+    Mutant {
+        rule: UNDER_THE_LOCK,
         broken_by: "do not count what the batch itself sells to a buyer",
         file: "crates/engine/src/vault.rs",
         find: "*owned_units += units;",
