@@ -14,22 +14,31 @@ use crate::tampering::{
     GATE, OPTIONS, buy_until_sold_out, eventually, free_units, redis, start, start_with,
 };
 
-#[tokio::test(flavor = "multi_thread")]
-async fn two_buyers_whom_a_wrong_gate_admits_do_not_both_get_the_last_unit()
--> Result<()> {
-    let sale = Sale::open(start).await?;
+/// Sells the last unit while a gate that is wrong admits two purchases by these buyers, the
+/// second behind the first. One lane each: neither can learn from the other but by the
+/// stock row.
+async fn sell_last_unit(
+    sale: &Sale<Strategy>,
+    buyers: [&str; 2],
+) -> Result<[Result<Placement, StrategyError>; 2]> {
     sale.stock_up(1, None).await?;
     let mut conductor = sale.hold_stock_rows().await?;
     let too_high = cmd("HSET").arg(GATE).arg("free_units").arg(50).clone();
     let _: () = redis(&sale.stores, &too_high).await?;
-    // One lane each: neither can learn from the other but by the stock row.
-    let first = sale.start_buying(purchase("ann", "k1", 1)?);
+    let first = sale.start_buying(purchase(buyers[0], "k1", 1)?);
     conductor.wait_for_waiting(1).await?;
-    let second = sale.start_buying(purchase("bob", "k1", 1)?);
+    let second = sale.start_buying(purchase(buyers[1], "k1", 1)?);
     conductor.wait_for_waiting(2).await?;
     conductor.release().await?;
+    Ok([first.await?, second.await?])
+}
 
-    let answers = [first.await??, second.await??];
+#[tokio::test(flavor = "multi_thread")]
+async fn two_buyers_whom_a_wrong_gate_admits_do_not_both_get_the_last_unit()
+-> Result<()> {
+    let sale = Sale::open(start).await?;
+    let [first, second] = sell_last_unit(&sale, ["ann", "bob"]).await?;
+    let answers = [first?, second?];
     ensure!(answers.iter().any(Placement::is_sold_out), "{answers:?}");
     let audit = sale.audit().await?;
     ensure!(
@@ -42,19 +51,10 @@ async fn two_buyers_whom_a_wrong_gate_admits_do_not_both_get_the_last_unit()
 #[tokio::test(flavor = "multi_thread")]
 async fn who_asks_again_behind_a_purchase_that_waits_gets_its_order() -> Result<()> {
     let sale = Sale::open(start).await?;
-    sale.stock_up(1, None).await?;
-    let mut conductor = sale.hold_stock_rows().await?;
-    let too_high = cmd("HSET").arg(GATE).arg("free_units").arg(50).clone();
-    let _: () = redis(&sale.stores, &too_high).await?;
-    // One lane each: the second finds the order only if it looks when it has the row.
-    let first = sale.start_buying(purchase("ann", "k1", 1)?);
-    conductor.wait_for_waiting(1).await?;
-    let again = sale.start_buying(purchase("ann", "k1", 1)?);
-    conductor.wait_for_waiting(2).await?;
-    conductor.release().await?;
-
-    let (order, replayed) = order_of(first.await?)?;
-    let (same, replayed_again) = order_of(again.await?)?;
+    // The second finds the order only if it looks when it has the row.
+    let [first, again] = sell_last_unit(&sale, ["ann", "ann"]).await?;
+    let (order, replayed) = order_of(first)?;
+    let (same, replayed_again) = order_of(again)?;
     ensure!(order.order_id == same.order_id, "two orders");
     ensure!(replayed != replayed_again, "one of them sold");
     ensure!(sale.audit().await?.verdict == Verdict::Exact);
